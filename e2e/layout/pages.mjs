@@ -10,6 +10,7 @@ export function addresses({ all, spanless, line, rule, budget, incidents, issues
   const call = huge.ids[1];
   const asWritten = {
     '/sign-in': ['/sign-in', '/sign-in?error=used'],
+    '/set-password': ['/set-password', '/set-password#token=0'],
     '/p/$project': ['/p/1', `/p/1${search(`user:${huge.payload.user.id}`)}`, without(''), ['/p/1', 'header button[aria-haspopup=menu]'], ['/p/1', 'header button[aria-haspopup=menu][title]']],
     '/p/$project/setup': ['/p/1/setup', ...['', '?with=opentelemetry', '?with=opentelemetry-go', '?with=kong'].map((chosen) => without(`/setup${chosen}`))],
     '/p/$project/bill': ['/p/1/bill', without('/bill')],

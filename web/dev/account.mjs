@@ -3,12 +3,15 @@ import { iso, START } from './data.mjs';
 
 const DAY = 86_400_000;
 
+export const account = { id: 1, name: 'Owner', email: null };
+
 export const tokens = [
   {
     id: 1,
     name: 'Report',
+    account,
     project_id: 1,
-    admin: false,
+    role: 'viewer',
     created_at: iso(START - 20 * DAY),
     expires_at: iso(START + 10 * DAY),
     last_used_at: iso(START - 3_600_000),
@@ -17,7 +20,9 @@ export const tokens = [
 
 const session = (id, client, current) => ({
   id,
+  account,
   client,
+  address: '192.0.2.17',
   created_at: iso(START - id * DAY),
   last_used_at: iso(START - id * 60_000),
   expires_at: iso(START + 30 * DAY),

@@ -7,7 +7,7 @@ import { metrics, metricSeries } from './signals.mjs';
 import { ownPrices, repriced, repriceJob, unpriced } from './prices.mjs';
 import { detail, hints, KEY, outcomes } from './records.mjs';
 import { errorEvent, issue, issueGroups, issues, issueTags, mergeIssues, splitIssue } from './issues.mjs';
-import { bill, deletions, endSession, importBill, receipt, revokeToken, sessions, tokens } from './account.mjs';
+import { account, bill, deletions, endSession, importBill, receipt, revokeToken, sessions, tokens } from './account.mjs';
 
 const port = Number(process.env.PORT ?? 8119);
 const project = (id, name, first) => ({
@@ -125,11 +125,15 @@ function answer(method, path, params, body) {
   const [, , , what, id, name, one, , two] = path.split('/');
   const number = Number(id);
   if (what === 'session') {
-    signedIn = method === 'POST' ? body?.token !== 'bad' || fail(401, 'That token is not valid') : false;
+    signedIn = method === 'POST' ? ![body?.token, body?.password].includes('bad') || fail(401, 'That is not valid') : false;
+    return null;
+  }
+  if (what === 'password') {
+    signedIn = body?.token !== 'bad' || fail(401, 'That link is not valid');
     return null;
   }
   if (!signedIn) fail(401, 'Sign in first', 'Run hinomi login');
-  if (what === 'me') return { version: '0.1.0', public_url: `http://127.0.0.1:${port}`, projects };
+  if (what === 'me') return { version: '0.1.0', public_url: `http://127.0.0.1:${port}`, account, role: 'owner', project_roles: {}, projects };
   if (what === 'system') {
     return {
       version: '0.1.0',

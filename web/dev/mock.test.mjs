@@ -86,6 +86,8 @@ test('account, tokens and system', async () => {
   await ask('delete', `${API}/sessions/{session}`, { path: { session: sessions.find(({ current }) => !current).id } });
   await ask('delete', `${API}/session`);
   await ask('post', `${API}/session`, { body: { token: 'good' } });
+  await ask('post', `${API}/session`, { body: { email: 'ann@example.com', password: 'correct horse' } });
+  await ask('post', `${API}/password`, { body: { token: 'good', password: 'correct horse' } });
 });
 
 test('forwards', async () => {

@@ -22,6 +22,12 @@ const signIn = createRoute({
   component: lazyPage(() => import('./routes/sign-in')),
 });
 
+const setPassword = createRoute({
+  getParentRoute: () => root,
+  path: '/set-password',
+  component: lazyPage(() => import('./routes/sign-in/set-password')),
+});
+
 /** Everything behind the sign-in: one frame, one range. */
 const app = createRoute({
   getParentRoute: () => root,
@@ -193,6 +199,7 @@ const unknown = createRoute({ getParentRoute: () => app, path: '$', component: N
 
 const tree = root.addChildren([
   signIn,
+  setPassword,
   app.addChildren([
     home,
     project.addChildren([

@@ -242,7 +242,8 @@ where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
-    let service = TowerToHyperService::new(ActivityTrackingService::new(service, place.activity.clone()));
+    let peer = stream.peer_addr().ok();
+    let service = TowerToHyperService::new(ActivityTrackingService::new(service, place.activity.clone(), peer));
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().max_buf_size(MAX_HEAD_BYTES);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(PING_TIMEOUT);

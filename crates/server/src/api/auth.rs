@@ -3,72 +3,75 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{ConnectInfo, FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use hinomi_tables::metadata::ApiTokenScope;
+use hinomi_tables::metadata::{AccessGrant, AccountIdentity, AccountRole, SessionOrigin};
 
-use super::permission::{Admin, CallerRole, RequiredPermission, RoutePermission};
+use super::permission::{Admin, RequiredPermission, RoutePermission};
 use super::{ApiError, ApiState};
 use crate::ingest::auth;
 
 /// Header that the page sends with every change. A form of another site cannot send it.
 const PAGE_HEADER: &str = "x-hinomi-page";
 
-/// What a caller may see and change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct CallerAccess {
-    role: CallerRole,
-    only_project: Option<u64>,
+/// The credential of a caller, by its ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallerCredential {
+    Session(i64),
+    Token(i64),
 }
 
 /// An authenticated caller.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct ApiCaller {
-    /// Permissions of the caller. A session has those of an admin token until there are user roles.
-    token: ApiTokenScope,
-    /// ID of the session; `None` for a token.
-    pub(super) session: Option<i64>,
+    /// The account that is signed in, or that the token belongs to.
+    pub(super) account: AccountIdentity,
+    /// What the caller may see and change. Callers with equal access get equal responses.
+    pub(super) access: AccessGrant,
+    pub(super) credential: CallerCredential,
 }
 
 impl ApiCaller {
-    pub(super) fn can_see(self, project: u64) -> bool {
-        self.token.project.is_none_or(|own| own == project)
+    pub(super) fn can_see(&self, project: u64) -> bool {
+        self.access.role_in(project).is_some()
     }
 
-    /// Returns the only project that the caller may see; `None` for all projects.
-    pub(super) fn only_project(self) -> Option<u64> {
-        self.token.project
+    /// Returns the IDs of the projects that the caller may see; `None` for all projects.
+    pub(super) fn visible_projects(&self) -> Option<Vec<u64>> {
+        self.access.server.is_none().then(|| self.access.projects.keys().copied().collect())
     }
 
-    /// Returns what determines the responses to the caller: callers with equal access get equal responses.
-    pub(super) fn access(self) -> CallerAccess {
-        CallerAccess { role: self.role(), only_project: self.only_project() }
-    }
-
-    /// Returns the role of the caller. Until users have roles, a token is read-only or an admin's, and a session is the owner's.
-    fn role(self) -> CallerRole {
-        match (self.session, self.token.admin) {
-            (Some(_), _) => CallerRole::Owner,
-            (None, true) => CallerRole::Admin,
-            (None, false) => CallerRole::Viewer,
+    /// Returns the ID of the session of the caller; `None` for a token.
+    pub(super) fn session(&self) -> Option<i64> {
+        match self.credential {
+            CallerCredential::Session(id) => Some(id),
+            CallerCredential::Token(_) => None,
         }
     }
 
-    fn check_permission(self, permission: RoutePermission) -> Result<(), ApiError> {
-        let needed = match permission {
-            RoutePermission::Public | RoutePermission::Ingest | RoutePermission::Viewer => CallerRole::Viewer,
-            RoutePermission::Member => CallerRole::Member,
-            RoutePermission::Admin => CallerRole::Admin,
-        };
-        if self.role() >= needed {
+    /// Returns whether the caller is an admin of the whole server.
+    pub(super) fn is_server_admin(&self) -> bool {
+        self.access.server >= Some(AccountRole::Admin)
+    }
+
+    fn check_role(&self, role: Option<AccountRole>, permission: RoutePermission) -> Result<(), ApiError> {
+        let needed = permission.lowest_role();
+        if role >= Some(needed) {
             return Ok(());
         }
-        Err(match self.session {
-            None => ApiError::forbidden("this token is read-only", "Create a token with write access: `hinomi token create --admin`."),
-            Some(_) => ApiError::forbidden("your role does not permit this", "Ask an owner of this server."),
+        let needed = needed.name();
+        Err(match self.credential {
+            CallerCredential::Token(_) => ApiError::forbidden(
+                &format!("this needs the role {needed}, which this token does not have"),
+                &format!("Create a token with `hinomi token create --role {needed}`."),
+            ),
+            CallerCredential::Session(_) => {
+                ApiError::forbidden(&format!("this needs the role {needed}, which you do not have"), "Ask an owner of this server.")
+            }
         })
     }
 }
@@ -78,22 +81,48 @@ impl FromRequestParts<Arc<ApiState>> for ApiCaller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<ApiCaller, ApiError> {
         if let Some(secret) = bearer(&parts.headers) {
-            let token = api.meta.token(secret)?.ok_or_else(ApiError::unauthorized)?;
-            return Ok(ApiCaller { token, session: None });
+            let found = api.meta.token(secret)?.ok_or_else(ApiError::unauthorized)?;
+            return Ok(ApiCaller { account: found.account, access: found.access, credential: CallerCredential::Token(found.token) });
         }
         let session = cookie(&parts.headers, &api.cookie).ok_or_else(ApiError::unauthorized)?;
-        let session = api.meta.session(session)?.ok_or_else(ApiError::unauthorized)?;
+        let found = api.meta.session(session)?.ok_or_else(ApiError::unauthorized)?;
         let changes = !matches!(parts.method, Method::GET | Method::HEAD);
         if changes && !parts.headers.contains_key(PAGE_HEADER) {
             let hint = format!("Send the header `{PAGE_HEADER}: 1`, or use an API token.");
             return Err(ApiError::forbidden("changes with a session cookie must come from the page", &hint));
         }
-        Ok(ApiCaller { token: ApiTokenScope { project: None, admin: true }, session: Some(session) })
+        Ok(ApiCaller { account: found.account, access: found.access, credential: CallerCredential::Session(found.session) })
     }
 }
 
-/// A caller with the permission `P` for the whole server.
-#[derive(Debug, Clone, Copy)]
+/// Where a request comes from.
+#[derive(Debug, Clone)]
+pub(super) struct RequestOrigin {
+    /// What the client calls itself; empty if unknown.
+    client: String,
+    /// Address of the client, or of the last proxy.
+    address: Option<IpAddr>,
+}
+
+impl RequestOrigin {
+    pub(super) fn as_session(&self) -> SessionOrigin<'_> {
+        SessionOrigin { client: &self.client, address: self.address }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestOrigin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<RequestOrigin, Infallible> {
+        let client = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        Ok(RequestOrigin { client, address })
+    }
+}
+
+/// A caller with the permission `P` for the whole server. [`Viewer`](super::permission::Viewer) admits every authenticated caller; what it
+/// sees depends on its roles.
+#[derive(Debug, Clone)]
 pub(super) struct AuthorizedCaller<P> {
     pub(super) caller: ApiCaller,
     permission: PhantomData<P>,
@@ -104,7 +133,9 @@ impl<P: RequiredPermission> FromRequestParts<Arc<ApiState>> for AuthorizedCaller
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<AuthorizedCaller<P>, ApiError> {
         let caller = ApiCaller::from_request_parts(parts, api).await?;
-        caller.check_permission(P::PERMISSION)?;
+        if P::PERMISSION != RoutePermission::Viewer {
+            caller.check_role(caller.access.server, P::PERMISSION)?;
+        }
         Ok(AuthorizedCaller { caller, permission: PhantomData })
     }
 }
@@ -117,6 +148,8 @@ impl<P: RequiredPermission> RequiredPermission for AuthorizedCaller<P> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AuthorizedProject<P> {
     pub(super) project: u64,
+    /// Role of the caller in the project.
+    pub(super) role: AccountRole,
     permission: PhantomData<P>,
 }
 
@@ -127,14 +160,15 @@ impl<P: RequiredPermission> FromRequestParts<Arc<ApiState>> for AuthorizedProjec
         let caller = ApiCaller::from_request_parts(parts, api).await?;
         let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, api).await.map_err(|_| ApiError::not_found("page"))?;
         let id = path.iter().find(|(name, _)| name == "project").and_then(|(_, id)| id.parse::<u64>().ok());
-        let id = id.filter(|id| caller.can_see(*id)).ok_or_else(|| ApiError::not_found("project"))?;
+        let granted = id.and_then(|id| Some((id, caller.access.role_in(id)?)));
+        let (id, role) = granted.ok_or_else(|| ApiError::not_found("project"))?;
         let project = match api.meta.directory().projects.contains_key(&id) {
             true => id,
             // One that another process has just made is not in memory yet.
             false => api.meta.project(id)?.id,
         };
-        caller.check_permission(P::PERMISSION)?;
-        Ok(AuthorizedProject { project, permission: PhantomData })
+        caller.check_role(Some(role), P::PERMISSION)?;
+        Ok(AuthorizedProject { project, role, permission: PhantomData })
     }
 }
 

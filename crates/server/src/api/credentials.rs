@@ -7,11 +7,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::metadata;
+use hinomi_tables::metadata::AccountRole;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::accounts::AccountReference;
 use super::auth::AuthorizedCaller;
-use super::permission::Admin;
+use super::permission::{Admin, Viewer};
 use super::projects::run_change;
 use super::{ApiError, ApiState};
 
@@ -22,11 +24,13 @@ pub(super) struct ApiTokenView {
     id: i64,
     /// Name of the token.
     name: String,
-    /// ID of the only project that the token can access; null for all projects.
+    /// Account that the token belongs to. The token never has more access than its account.
+    account: AccountReference,
+    /// ID of the only project that the token can access; null for all projects of its account.
     #[schema(required)]
     project_id: Option<u64>,
-    /// True if the token may also make changes; false if it is read-only.
-    admin: bool,
+    /// Role of the token.
+    role: AccountRole,
     /// Time at which the token was created (RFC 3339).
     created_at: String,
     /// Time at which the token expires (RFC 3339); null if it does not expire. Expired tokens are listed until they are revoked.
@@ -53,8 +57,9 @@ pub(super) async fn tokens(State(api): State<Arc<ApiState>>, _: AuthorizedCaller
     let shown = |record: metadata::ApiTokenRecord| ApiTokenView {
         id: record.id,
         name: record.name,
-        project_id: record.token.project,
-        admin: record.token.admin,
+        account: AccountReference::of(record.account),
+        project_id: record.project,
+        role: record.role,
         created_at: rfc3339(record.created_us),
         expires_at: record.expires_us.map(rfc3339),
         last_used_at: record.last_used_us.map(rfc3339),
@@ -82,9 +87,14 @@ pub(super) async fn revoke_token(
 pub(super) struct SessionView {
     /// ID of the session.
     id: i64,
+    /// The account that is signed in.
+    account: AccountReference,
     /// User agent of the client; null if it is unknown.
     #[schema(required)]
     client: Option<String>,
+    /// Address from which the client, or its last proxy, signed in; null if it is unknown.
+    #[schema(required)]
+    address: Option<String>,
     /// Time of the sign-in (RFC 3339).
     created_at: String,
     /// Time of the last use (RFC 3339), accurate to about a minute.
@@ -104,35 +114,43 @@ pub(super) struct SessionList {
 
 /// Lists the sessions that have not expired.
 ///
-/// Requires admin permission.
-#[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = SessionList), (status = 403, body = super::error::ErrorResponse)))]
+/// An admin of the server sees all sessions, other people see their own. An API token of another role sees none.
+#[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = SessionList), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn sessions(
     State(api): State<Arc<ApiState>>,
-    AuthorizedCaller { caller, .. }: AuthorizedCaller<Admin>,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
 ) -> Result<Json<SessionList>, ApiError> {
-    let sessions = run_change(&api, metadata::MetadataStore::sessions).await?;
+    let mut sessions = run_change(&api, metadata::MetadataStore::sessions).await?;
+    sessions.retain(|session| caller.is_server_admin() || caller.session().is_some() && session.account.id == caller.account.id);
     let shown = |record: metadata::SessionRecord| SessionView {
         id: record.id,
+        account: AccountReference::of(record.account),
         client: Some(record.client).filter(|client| !client.is_empty()),
+        address: Some(record.address).filter(|address| !address.is_empty()),
         created_at: rfc3339(record.created_us),
         last_used_at: rfc3339(record.last_used_us),
         expires_at: rfc3339(record.expires_us),
-        current: caller.session == Some(record.id),
+        current: caller.session() == Some(record.id),
     };
     Ok(Json(SessionList { sessions: sessions.into_iter().map(shown).collect() }))
 }
 
 /// Ends a session.
 ///
-/// Requires admin permission.
+/// An admin of the server can end all sessions, other people their own.
 #[utoipa::path(delete, path = "/sessions/{session}", tag = "session", params(("session" = i64, Path, description = "ID of the session.")),
-    responses((status = 204, description = "The session was ended."), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+    responses((status = 204, description = "The session was ended."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_session(
     State(api): State<Arc<ApiState>>,
-    _: AuthorizedCaller<Admin>,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
     Path(session): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let session: i64 = session.parse().map_err(|_| ApiError::not_found("session"))?;
-    run_change(&api, move |meta| meta.revoke_session(session)).await?;
+    let account = match (caller.is_server_admin(), caller.session()) {
+        (true, _) => None,
+        (false, Some(_)) => Some(caller.account.id),
+        (false, None) => return Err(ApiError::not_found("session")),
+    };
+    run_change(&api, move |meta| meta.revoke_session(session, account)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -84,6 +84,26 @@ impl ApiError {
             .hint("Run `hinomi login` for a sign-in link, or `hinomi token create` for an API token.")
     }
 
+    /// Returns an error for a wrong e-mail address or password. It does not show which of them is wrong.
+    pub(super) fn wrong_password() -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "wrong_password", "the e-mail address or the password is wrong")
+            .hint("Ask an admin of this server for a link that sets a new password.")
+    }
+
+    /// Returns an error for a one-time link that is used, expired or unknown.
+    pub(super) fn expired_link() -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "expired_link", "the link was used before, or has expired")
+            .hint("Ask an admin of this server for a new link.")
+    }
+
+    /// Returns an error for too many attempts to sign in.
+    pub(super) fn too_many_attempts(wait: std::time::Duration) -> ApiError {
+        let seconds = wait.as_secs().max(1);
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "too many attempts to sign in")
+            .hint(format!("Retry in {seconds} s, or sign in with a link."));
+        ApiError { retry_after_s: Some(seconds), ..error }
+    }
+
     /// Returns an error for a caller without the required permission.
     pub(super) fn forbidden(message: &str, hint: &str) -> ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).hint(hint)
@@ -228,6 +248,7 @@ impl From<MetadataError> for ApiError {
             MetadataError::NoProject(_) => ApiError::not_found("project"),
             MetadataError::NoKey { .. } => ApiError::not_found("key"),
             MetadataError::NoPrice { .. } => ApiError::not_found("price"),
+            MetadataError::NoAccount(_) => ApiError::not_found("account"),
             MetadataError::NoToken(_) => ApiError::not_found("token"),
             MetadataError::NoJob(_) => ApiError::not_found("job"),
             MetadataError::NoSession(_) => ApiError::not_found("session"),

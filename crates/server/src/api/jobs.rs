@@ -130,13 +130,12 @@ pub(super) async fn list(
     let before = which.cursor.map(|cursor| cursor.parse::<i64>()).transpose();
     let before =
         before.map_err(|_| ApiError::bad_request("bad_cursor", "cursor does not belong to this list; start again without a cursor"))?;
-    // Whoever sees one project alone is shown those of that one.
-    let project = which.project.or(caller.only_project());
-    if project.is_some_and(|project| !caller.can_see(project)) {
+    if which.project.is_some_and(|project| !caller.can_see(project)) {
         return Err(ApiError::not_found("project"));
     }
+    let projects = which.project.map(|project| vec![project]).or(caller.visible_projects());
     let jobs = api.jobs.clone();
-    let filter = JobFilter { project, kind: which.kind, before };
+    let filter = JobFilter { projects, kind: which.kind, before };
     let found = tokio::task::spawn_blocking(move || jobs.list(&filter, limit + 1)).await;
     let mut jobs: Vec<JobStatus> = found??.into_iter().map(JobStatus::from_record).collect();
     let has_more = jobs.len() > limit;
@@ -153,7 +152,7 @@ pub(super) async fn get(
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
     Path(job): Path<String>,
 ) -> Result<Json<JobStatus>, ApiError> {
-    Ok(Json(JobStatus::from_record(visible_job(&api, caller, &job).await?)))
+    Ok(Json(JobStatus::from_record(visible_job(&api, &caller, &job).await?)))
 }
 
 /// Cancels a background job that has not ended.
@@ -166,12 +165,12 @@ pub(super) async fn cancel(
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Admin>,
     Path(job): Path<String>,
 ) -> Result<Json<JobStatus>, ApiError> {
-    let record = visible_job(&api, caller, &job).await?;
+    let record = visible_job(&api, &caller, &job).await?;
     Ok(Json(JobStatus::from_record(api.jobs.cancel(record.id).await?)))
 }
 
 /// Returns a job that the caller may see.
-async fn visible_job(api: &Arc<ApiState>, caller: ApiCaller, job: &str) -> Result<JobRecord, ApiError> {
+async fn visible_job(api: &Arc<ApiState>, caller: &ApiCaller, job: &str) -> Result<JobRecord, ApiError> {
     let id: i64 = job.parse().map_err(|_| ApiError::not_found("job"))?;
     let jobs = api.jobs.clone();
     let found = tokio::task::spawn_blocking(move || jobs.get(id)).await?;

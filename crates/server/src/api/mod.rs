@@ -1,6 +1,7 @@
 //! The API under `/api/v1`: the contract that the page and other programs rely on. Each handler is registered once, route and
 //! description together; the description is served at `/api/v1/openapi.json`.
 
+mod accounts;
 mod alerts;
 mod auth;
 mod bill;
@@ -17,6 +18,7 @@ mod live;
 mod logs;
 mod mapping;
 mod media;
+mod members;
 mod metrics;
 mod middleware;
 mod outcomes;
@@ -65,6 +67,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::forward::ForwardWorker;
 use crate::jobs::JobRunner;
 use crate::retention::{RetentionHoldTracker, RetentionResources};
+pub use accounts::{create_password_link, password_url};
 pub use error::ApiError;
 pub use file_response::ExportLimiter;
 pub use middleware::shared_queries::QueryScheduler;
@@ -292,7 +295,17 @@ fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
     permitted_routes!(OpenApiRouter::new();
         session::create,
         session::end,
+        session::set_password,
         session::me,
+        session::change_password,
+        accounts::list,
+        accounts::create,
+        accounts::update,
+        accounts::create_link,
+        members::list,
+        members::add,
+        members::update,
+        members::remove,
         credentials::tokens,
         credentials::revoke_token,
         credentials::sessions,

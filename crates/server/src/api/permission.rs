@@ -1,6 +1,7 @@
 //! Permissions of routes. Each handler takes an extractor that carries its permission as its argument after the state; one
 //! that takes none cannot be registered. The OpenAPI document states the permission of each operation as `x-permission`.
 
+use hinomi_tables::metadata::AccountRole;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -20,15 +21,6 @@ pub(super) enum RoutePermission {
     Admin,
 }
 
-/// Role of a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum CallerRole {
-    Viewer,
-    Member,
-    Admin,
-    Owner,
-}
-
 impl RoutePermission {
     /// The value of `x-permission`.
     fn as_str(self) -> &'static str {
@@ -38,6 +30,15 @@ impl RoutePermission {
             RoutePermission::Viewer => "viewer",
             RoutePermission::Member => "member",
             RoutePermission::Admin => "admin",
+        }
+    }
+
+    /// Returns the lowest role with the permission.
+    pub(super) fn lowest_role(self) -> AccountRole {
+        match self {
+            RoutePermission::Public | RoutePermission::Ingest | RoutePermission::Viewer => AccountRole::Viewer,
+            RoutePermission::Member => AccountRole::Member,
+            RoutePermission::Admin => AccountRole::Admin,
         }
     }
 }

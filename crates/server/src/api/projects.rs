@@ -117,7 +117,7 @@ fn key_view(key: &metadata::IngestKey) -> IngestKeyView {
 }
 
 /// Returns the projects that a caller may see.
-pub(super) fn visible_projects(api: &ApiState, caller: ApiCaller) -> Vec<ProjectView> {
+pub(super) fn visible_projects(api: &ApiState, caller: &ApiCaller) -> Vec<ProjectView> {
     let directory = api.meta.directory();
     directory.projects.values().filter(|project| caller.can_see(project.id)).map(|project| project_view(api, project)).collect()
 }
@@ -132,7 +132,7 @@ pub(super) struct ProjectList {
 /// Lists the projects that the caller may see.
 #[utoipa::path(get, path = "/projects", tag = "projects", responses((status = 200, body = ProjectList)))]
 pub(super) async fn list(State(api): State<Arc<ApiState>>, AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>) -> Json<ProjectList> {
-    Json(ProjectList { projects: visible_projects(&api, caller) })
+    Json(ProjectList { projects: visible_projects(&api, &caller) })
 }
 
 /// The name of a new project or ingest key.
@@ -186,7 +186,7 @@ pub(super) struct ProjectUpdateRequest {
 }
 
 /// Distinguishes null from a field that is left out.
-fn deserialize_present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+pub(super) fn deserialize_present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 

@@ -1,5 +1,6 @@
-//! Signing in with a one-time link, as notebook servers do.
+//! Signing in with a one-time link, as notebook servers do, or with a password; and the account of the caller.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -8,13 +9,15 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use hinomi_tables::metadata::{AccountRole, PasswordSignIn};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::auth::{AuthorizedCaller, PublicAccess, cookie};
+use super::accounts::AccountReference;
+use super::auth::{AuthorizedCaller, PublicAccess, RequestOrigin, cookie};
 use super::params::QueryParameters;
 use super::permission::Viewer;
-use super::projects::{ProjectView, visible_projects};
+use super::projects::{ProjectView, run_change, visible_projects};
 use super::{ApiError, ApiState};
 
 /// A browser keeps the cookie this long, in seconds; the server's own record decides.
@@ -46,12 +49,16 @@ pub(super) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/login", get(login))
 }
 
-/// A request to sign in.
+/// A request to sign in: with a one-time token, or with an e-mail address and a password.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignInRequest {
     /// One-time token, as printed by `hinomi login`.
-    token: String,
+    token: Option<String>,
+    /// E-mail address of the account.
+    email: Option<String>,
+    /// Password of the account.
+    password: Option<String>,
 }
 
 /// Parameters of a sign-in link. Unknown parameters, which link checkers and trackers add, are ignored.
@@ -70,13 +77,14 @@ async fn login(
     State(api): State<Arc<ApiState>>,
     method: Method,
     headers: HeaderMap,
+    origin: RequestOrigin,
     QueryParameters(link): QueryParameters<SignInLink>,
 ) -> Result<Response, ApiError> {
     let no_store = [(header::CACHE_CONTROL, "no-store"), (header::REFERRER_POLICY, "no-referrer")];
     if method == Method::HEAD || is_preview(&headers) {
         return Ok((no_store, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "Open this link to sign in.\n").into_response());
     }
-    Ok(match api.meta.sign_in(&link.token, user_agent(&headers))? {
+    Ok(match api.meta.sign_in(&link.token, origin.as_session())? {
         Some(session) => (no_store, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_MAX_AGE_S))], Redirect::to("/")).into_response(),
         None => (no_store, Redirect::to("/sign-in?error=expired")).into_response(),
     })
@@ -93,25 +101,94 @@ fn is_preview(headers: &HeaderMap) -> bool {
     fetches_ahead || says("user-agent", LINK_PREVIEW_AGENTS)
 }
 
-/// What the browser calls itself.
-fn user_agent(headers: &HeaderMap) -> &str {
-    headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// Signs in with a one-time token.
+/// Signs in with a one-time token, or with an e-mail address and a password.
 ///
-/// The response sets the session cookie. Each token works once.
+/// The response sets the session cookie. Each token works once. After 10 wrong passwords for an account, or 100 from one address, within 15
+/// minutes, further attempts get status 429.
 #[utoipa::path(post, path = "/session", tag = "session", request_body = SignInRequest, security(()),
-    responses((status = 204, description = "Signed in; the session cookie is set."), (status = 401, body = super::error::ErrorResponse)))]
+    responses((status = 204, description = "Signed in; the session cookie is set."), (status = 401, body = super::error::ErrorResponse), (status = 429, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
     _: PublicAccess,
-    headers: HeaderMap,
+    origin: RequestOrigin,
     body: Result<Json<SignInRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(sign_in) = body?;
-    let session = api.meta.sign_in(sign_in.token.trim(), user_agent(&headers))?.ok_or_else(ApiError::unauthorized)?;
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_MAX_AGE_S))]).into_response())
+    let session = match (sign_in.token, sign_in.email, sign_in.password) {
+        (Some(token), None, None) => {
+            let signed_in = run_change(&api, move |meta| meta.sign_in(token.trim(), origin.as_session())).await?;
+            signed_in.ok_or_else(ApiError::unauthorized)?
+        }
+        (None, Some(email), Some(password)) => {
+            session_of(run_change(&api, move |meta| meta.sign_in_with_password(&email, &password, origin.as_session())).await?)?
+        }
+        _ => return Err(ApiError::bad_request("invalid_body", "send either `token`, or `email` and `password`")),
+    };
+    Ok(api.signed_in(&session))
+}
+
+fn session_of(signed_in: PasswordSignIn) -> Result<String, ApiError> {
+    match signed_in {
+        PasswordSignIn::SignedIn(session) => Ok(session),
+        PasswordSignIn::Rejected => Err(ApiError::wrong_password()),
+        PasswordSignIn::RetryAfter(wait) => Err(ApiError::too_many_attempts(wait)),
+    }
+}
+
+/// A new password, set with a link.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LinkPasswordRequest {
+    /// Token of an invitation or of a link that sets a new password.
+    token: String,
+    /// Password of 10 to 256 characters.
+    password: String,
+}
+
+/// Sets a password with the token of an invitation or of a reset link, and signs in.
+///
+/// The response sets the session cookie. Each token works once. All other sessions of the account end.
+#[utoipa::path(post, path = "/password", tag = "session", request_body = LinkPasswordRequest, security(()),
+    responses((status = 204, description = "The password is set; the session cookie is set."), (status = 400, body = super::error::ErrorResponse), (status = 401, body = super::error::ErrorResponse)))]
+pub(super) async fn set_password(
+    State(api): State<Arc<ApiState>>,
+    _: PublicAccess,
+    origin: RequestOrigin,
+    body: Result<Json<LinkPasswordRequest>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let Json(LinkPasswordRequest { token, password }) = body?;
+    let set = run_change(&api, move |meta| meta.set_password_with_link(token.trim(), &password, origin.as_session())).await?;
+    let (_, session) = set.ok_or_else(ApiError::expired_link)?;
+    Ok(api.signed_in(&session))
+}
+
+/// A new password of the caller.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PasswordChangeRequest {
+    /// Current password; empty if the account has none yet.
+    current_password: String,
+    /// New password of 10 to 256 characters.
+    password: String,
+}
+
+/// Changes the password of the caller.
+///
+/// All other sessions of the account end. Requires a session.
+#[utoipa::path(put, path = "/me/password", tag = "session", request_body = PasswordChangeRequest,
+    responses((status = 204, description = "The password was changed."), (status = 400, body = super::error::ErrorResponse), (status = 401, body = super::error::ErrorResponse), (status = 429, body = super::error::ErrorResponse)))]
+pub(super) async fn change_password(
+    State(api): State<Arc<ApiState>>,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
+    origin: RequestOrigin,
+    body: Result<Json<PasswordChangeRequest>, JsonRejection>,
+) -> Result<StatusCode, ApiError> {
+    let Json(PasswordChangeRequest { current_password, password }) = body?;
+    let session = caller.session().ok_or_else(|| ApiError::bad_request("needs_session", "an API token cannot change a password"))?;
+    let account = caller.account.id;
+    let changed =
+        run_change(&api, move |meta| meta.change_password(account, &current_password, &password, session, origin.as_session())).await?;
+    session_of(changed).map(|_| StatusCode::NO_CONTENT)
 }
 
 /// Signs out and ends the session of the caller.
@@ -123,24 +200,43 @@ pub(super) async fn end(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Vi
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, api.cookie_line("", 0))]).into_response())
 }
 
-/// The server and the projects that the caller may see.
+/// The server, the caller, and the projects that the caller may see.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CallerProfile {
     /// Version of the server.
     version: &'static str,
     /// Base URL of links and DSNs, without a trailing slash.
     public_url: String,
+    /// The account that is signed in, or that the token belongs to.
+    account: AccountReference,
+    /// Role of the caller on the server and in every project; null for roles in single projects only.
+    #[schema(required)]
+    role: Option<AccountRole>,
+    /// Roles of the caller in single projects, by ID of the project.
+    project_roles: BTreeMap<u64, AccountRole>,
     /// Projects that the caller may see.
     projects: Vec<ProjectView>,
 }
 
-/// Returns the server's version and the projects that the caller may see.
+/// Returns the server's version, the account and roles of the caller, and the projects that the caller may see.
 #[utoipa::path(get, path = "/me", tag = "session", responses((status = 200, body = CallerProfile), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn me(State(api): State<Arc<ApiState>>, AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>) -> Json<CallerProfile> {
-    Json(CallerProfile { version: crate::VERSION, public_url: api.public_url.clone(), projects: visible_projects(&api, caller) })
+    Json(CallerProfile {
+        version: crate::VERSION,
+        public_url: api.public_url.clone(),
+        projects: visible_projects(&api, &caller),
+        account: AccountReference::of(caller.account),
+        role: caller.access.server,
+        project_roles: caller.access.projects,
+    })
 }
 
 impl ApiState {
+    /// Returns the response that sets the cookie of a new session.
+    fn signed_in(&self, session: &str) -> Response {
+        (StatusCode::NO_CONTENT, [(header::SET_COOKIE, self.cookie_line(session, COOKIE_MAX_AGE_S))]).into_response()
+    }
+
     fn cookie_line(&self, session: &str, age: u32) -> String {
         // Lax, not Strict: a link to a trace in a chat must open signed in.
         let secure = if self.public_url.starts_with("https://") { "; Secure" } else { "" };

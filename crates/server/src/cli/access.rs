@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hinomi_model::api_time::rfc3339;
-use hinomi_tables::metadata::{ApiTokenRecord, ApiTokenScope, MetadataStore};
+use hinomi_tables::metadata::{AccountRole, ApiTokenDraft, ApiTokenRecord, MetadataStore, OPERATOR_ACCOUNT};
 
+use super::user::{find_account, parse_role};
 use super::{CommonArguments, effective_config, open_existing, print_line, print_note};
 
 #[derive(Debug, Subcommand)]
@@ -14,12 +15,18 @@ pub(super) enum TokenCommand {
     Create {
         #[command(flatten)]
         common: CommonArguments,
-        /// Project that the token can read
+        /// Project that the token can access
         #[arg(long, value_name = "N", default_value_t = 1)]
         project: u64,
-        /// Allow reading all projects and making changes; not with --project
-        #[arg(long, conflicts_with = "project")]
+        /// Role: viewer, member, admin or owner
+        #[arg(long, default_value = "viewer", value_parser = parse_role)]
+        role: AccountRole,
+        /// Allow everything that an admin may do, in all projects; not with --project or --role
+        #[arg(long, conflicts_with_all = ["project", "role"])]
         admin: bool,
+        /// E-mail address or ID of the account that the token belongs to; the token never has more access than it [default: 1]
+        #[arg(long, value_name = "WHO")]
+        account: Option<String>,
         /// Name of the token
         #[arg(long, default_value = "API token")]
         name: String,
@@ -27,7 +34,7 @@ pub(super) enum TokenCommand {
         #[arg(long, value_name = "TIME", value_parser = parse_lifetime)]
         expires: Option<Duration>,
     },
-    /// List API tokens: ID, name, permissions, and when each was created, last used and expires
+    /// List API tokens: ID, name, role, account, and when each was created, last used and expires
     List {
         #[command(flatten)]
         common: CommonArguments,
@@ -43,7 +50,7 @@ pub(super) enum TokenCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionCommand {
-    /// List sessions: ID, client, and when each was created, last used and expires
+    /// List sessions: ID, client, account, address, and when each was created, last used and expires
     List {
         #[command(flatten)]
         common: CommonArguments,
@@ -57,7 +64,7 @@ pub(super) enum SessionCommand {
     },
 }
 
-/// End all sessions and invalidate unused sign-in links
+/// End all sessions and invalidate unused one-time links
 #[derive(Debug, Args)]
 pub(super) struct LogoutCommand {
     #[command(flatten)]
@@ -70,7 +77,7 @@ pub(super) struct LogoutCommand {
 impl TokenCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            TokenCommand::Create { common, project, admin, name, expires } => {
+            TokenCommand::Create { common, project, role, admin, account, name, expires } => {
                 let data = effective_config(&common, None)?.data;
                 let is_new = !data.join("hinomi.db").exists();
                 let meta = MetadataStore::open(&data)?;
@@ -80,8 +87,10 @@ impl TokenCommand {
                         "created a new data directory {data}; the token is only valid for a server that uses this directory"
                     ));
                 }
-                let token = ApiTokenScope { project: (!admin).then_some(project), admin };
-                print_line(&meta.create_token(&name, token, expires)?)
+                let account = account.map_or(Ok(OPERATOR_ACCOUNT), |account| find_account(&meta, &account).map(|found| found.id))?;
+                let role = if admin { AccountRole::Admin } else { role };
+                let draft = ApiTokenDraft { name, account, role, project: (!admin).then_some(project), lifetime: expires };
+                print_line(&meta.create_token(&draft)?)
             }
             TokenCommand::List { common } => {
                 let now_us = jiff::Timestamp::now().as_microsecond();
@@ -101,10 +110,15 @@ impl SessionCommand {
             SessionCommand::List { common } => open_metadata(&common)?.sessions()?.iter().try_for_each(|session| {
                 let client = if session.client.is_empty() { "unknown client" } else { &session.client };
                 let [created, used, expires] = [session.created_us, session.last_used_us, session.expires_us].map(rfc3339);
-                print_line(&format!("{}\t{client}\tcreated {created}\tlast used {used}\texpires {expires}", session.id))
+                let address = if session.address.is_empty() { "unknown address" } else { &session.address };
+                let account = &session.account.name;
+                print_line(&format!(
+                    "{}\t{client}\t{account}\t{address}\tcreated {created}\tlast used {used}\texpires {expires}",
+                    session.id
+                ))
             }),
             SessionCommand::Revoke { common, id } => {
-                open_metadata(&common)?.revoke_session(id)?;
+                open_metadata(&common)?.revoke_session(id, None)?;
                 print_line(&format!("ended session {id}"))
             }
         }
@@ -125,18 +139,15 @@ fn open_metadata(common: &CommonArguments) -> anyhow::Result<MetadataStore> {
 }
 
 fn format_token(record: &ApiTokenRecord, now_us: i64) -> String {
-    let ApiTokenRecord { id, name, token, created_us, expires_us, last_used_us } = record;
-    let rights = match token {
-        ApiTokenScope { admin: true, .. } => "admin of all projects".to_owned(),
-        ApiTokenScope { project: Some(project), .. } => format!("reads project {project}"),
-        ApiTokenScope { project: None, .. } => "reads all projects".to_owned(),
-    };
+    let ApiTokenRecord { id, name, account, role, project, created_us, expires_us, last_used_us } = record;
+    let place = project.map_or_else(|| "all projects".to_owned(), |project| format!("project {project}"));
+    let (role, account) = (role.name(), &account.name);
     let used = last_used_us.map_or_else(|| "never used".to_owned(), |at| format!("last used {}", rfc3339(at)));
     let expires = match expires_us {
         None => "never expires".to_owned(),
         Some(at) => format!("{} {}", if *at <= now_us { "expired" } else { "expires" }, rfc3339(*at)),
     };
-    format!("{id}\t{name}\t{rights}\tcreated {}\t{used}\t{expires}", rfc3339(*created_us))
+    format!("{id}\t{name}\t{role} of {place}\t{account}\tcreated {}\t{used}\t{expires}", rfc3339(*created_us))
 }
 
 /// Parses a lifetime such as `12h`, `30d` or `8w`.

@@ -16,6 +16,7 @@ mod retention;
 mod running_server;
 mod serve;
 mod transfer;
+mod user;
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -83,6 +84,9 @@ enum CliCommand {
     /// Manage sessions of signed-in browsers
     #[command(subcommand)]
     Session(access::SessionCommand),
+    /// Manage accounts of people and programs
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Manage projects
     #[command(subcommand)]
     Project(ProjectCommand),
@@ -195,6 +199,7 @@ fn execute(command: CliCommand) -> anyhow::Result<()> {
         }
         CliCommand::Token(command) => command.run(),
         CliCommand::Session(command) => command.run(),
+        CliCommand::User(command) => command.run(),
         CliCommand::Logout(logout) => logout.run(),
         CliCommand::Project(ProjectCommand::Create { common, name }) => {
             let config = effective_config(&common, None)?;

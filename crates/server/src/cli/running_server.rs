@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use hinomi_store::doctor::lock_holder;
-use hinomi_tables::metadata::{MetadataStore, SessionKind};
+use hinomi_tables::metadata::MetadataStore;
 use ureq::RequestBuilder;
 
 use crate::app::{CONFIGURATION_SETTING, LISTEN_ADDRESS_SETTING, PUBLIC_URL_SETTING, cookie_name};
@@ -55,7 +55,7 @@ pub(super) struct CommandSession<'a> {
 
 impl CommandSession<'_> {
     pub(super) fn begin_session(meta: &MetadataStore) -> anyhow::Result<CommandSession<'_>> {
-        let secret = meta.create_session(SessionKind::Command, "hinomi, a command")?;
+        let secret = meta.create_command_session("hinomi, a command")?;
         let cookie = format!("{}={secret}", cookie_name(&meta.setting(PUBLIC_URL_SETTING).unwrap_or_default()));
         Ok(CommandSession { meta, secret, cookie })
     }

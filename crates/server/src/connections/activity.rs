@@ -1,6 +1,7 @@
 //! Tracks requests and responses of a connection.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -8,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tower::Service;
@@ -85,16 +86,17 @@ impl Drop for ActiveRequestGuard {
     }
 }
 
-/// A service that tracks its requests and responses.
+/// A service that tracks its requests and responses, and adds the address of the client to each request.
 #[derive(Clone)]
 pub(super) struct ActivityTrackingService<S> {
     service: S,
     activity: Arc<ConnectionActivity>,
+    peer: Option<SocketAddr>,
 }
 
 impl<S> ActivityTrackingService<S> {
-    pub(super) fn new(service: S, activity: Arc<ConnectionActivity>) -> ActivityTrackingService<S> {
-        ActivityTrackingService { service, activity }
+    pub(super) fn new(service: S, activity: Arc<ConnectionActivity>, peer: Option<SocketAddr>) -> ActivityTrackingService<S> {
+        ActivityTrackingService { service, activity, peer }
     }
 }
 
@@ -111,7 +113,10 @@ where
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, request: hyper::Request<Incoming>) -> Self::Future {
+    fn call(&mut self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
         let in_work = ActiveRequestGuard::new(self.activity.clone());
         let answer = self.service.call(super::with_body_timeout(request, &self.activity));
         Box::pin(async move { Ok(answer.await?.map(|body| ActivityTrackingBody::new(body, in_work))) })

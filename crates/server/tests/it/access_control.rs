@@ -177,8 +177,9 @@ fn viewer_token_cannot_change_anything() {
     for (path, operations) in description["paths"].as_object().unwrap() {
         for method in operations.as_object().unwrap().keys().filter(|method| ["post", "put", "patch", "delete"].contains(&method.as_str()))
         {
-            // Signing in needs no token, and a preview only computes.
-            if path.ends_with("/session") || path.ends_with("/preview") {
+            // Signing in needs no token, a preview only computes, and a token has neither a password nor sessions.
+            let exceptions = ["/session", "/preview", "/password", "/sessions/{session}"];
+            if exceptions.iter().any(|end| path.ends_with(end)) {
                 continue;
             }
             let filled: Vec<&str> = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
@@ -237,12 +238,12 @@ fn tokens_are_listed_and_revoked() {
     assert_eq!((listed.lines().count(), status), (2, Some(0)), "{listed}{error}");
     assert!(!listed.contains("hnm_"), "{listed}");
     let line = listed.lines().find(|line| line.contains("\tci\t")).unwrap();
-    assert!(line.contains("reads project 1") && line.contains("\texpires "), "{line}");
+    assert!(line.contains("viewer of project 1") && line.contains("\texpires "), "{line}");
     let id = line.split('\t').next().unwrap();
     assert_eq!(server.get_as("/api/v1/tokens", &token).status, 403);
     let shown = server.get("/api/v1/tokens").json();
     let of_ci = shown["tokens"].as_array().unwrap().iter().find(|token| token["name"] == "ci").unwrap();
-    assert_eq!((of_ci["id"].to_string().as_str(), &of_ci["project_id"], &of_ci["admin"]), (id, &json!(1), &json!(false)));
+    assert_eq!((of_ci["id"].to_string().as_str(), &of_ci["project_id"], &of_ci["role"]), (id, &json!(1), &json!("viewer")));
     let (said, _, status) = server.command(&["token", "revoke", id]);
     assert_eq!((said.trim(), status), (format!("revoked token {id} (ci)").as_str(), Some(0)));
     assert_eq!(server.get_as("/api/v1/me", &token).status, 401, "a running server knows at once");
@@ -390,7 +391,7 @@ fn command_session_is_only_sent_to_its_server() {
 }
 
 /// Returns the operations of the OpenAPI document: method, path with numbers in place of its parameters, permission.
-fn operations(server: &Server) -> Vec<(String, String, String)> {
+pub(crate) fn operations(server: &Server) -> Vec<(String, String, String)> {
     let description = server.get("/api/v1/openapi.json").json();
     let mut found = Vec::new();
     for (path, item) in description["paths"].as_object().unwrap() {
@@ -407,10 +408,13 @@ fn operations(server: &Server) -> Vec<(String, String, String)> {
 #[test]
 fn operations_that_change_something_need_more_than_a_viewer() {
     let server = Server::start();
-    // Signing in and out, previews that store nothing, and scores, which ingest tokens may send.
+    // Signing in and out, one's own password and sessions, previews that store nothing, and scores, which ingest tokens may send.
     let exceptions = [
         "POST /api/v1/session",
         "DELETE /api/v1/session",
+        "POST /api/v1/password",
+        "PUT /api/v1/me/password",
+        "DELETE /api/v1/sessions/1",
         "POST /api/v1/projects/1/alerts/preview",
         "POST /api/v1/projects/1/mapping/preview",
         "POST /api/v1/projects/1/scores",

@@ -1,6 +1,7 @@
 //! Tests of the real executable, used as clients and people use it. One binary, so that it is linked once.
 
 mod access_control;
+mod accounts;
 mod alerts;
 mod api;
 mod bill;

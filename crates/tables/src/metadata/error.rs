@@ -29,6 +29,9 @@ pub enum MetadataError {
         /// ID of the key.
         key: i64,
     },
+    /// There is no such account, or it has no role in the project.
+    #[error("account {0} not found")]
+    NoAccount(i64),
     /// There is no such API token.
     #[error("token {0} not found")]
     NoToken(i64),

@@ -86,8 +86,8 @@ pub struct JobRecord {
 /// Selects the jobs to list.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
-    /// Only jobs of this project.
-    pub project: Option<u64>,
+    /// Only jobs of these projects; of all projects if `None`.
+    pub projects: Option<Vec<u64>>,
     /// Only jobs of this kind.
     pub kind: Option<String>,
     /// Only jobs with a lower ID.
@@ -184,9 +184,10 @@ impl MetadataStore {
         let connection = self.lock();
         let mut select = connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM jobs
-             WHERE (?1 IS NULL OR project_id = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4"
+             WHERE (?1 IS NULL OR project_id IN (SELECT value FROM json_each(?1))) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4"
         ))?;
-        let wanted = params![filter.project, filter.kind, filter.before, i64::try_from(limit).unwrap_or(i64::MAX)];
+        let projects = filter.projects.as_ref().map(|ids| serde_json::json!(ids).to_string());
+        let wanted = params![projects, filter.kind, filter.before, i64::try_from(limit).unwrap_or(i64::MAX)];
         Ok(select.query_map(wanted, read_job)?.collect::<Result<_, _>>()?)
     }
 

@@ -1,13 +1,15 @@
-//! Metadata, which is everything except telemetry: projects, ingest keys, API tokens, sessions. One SQLite database, `hinomi.db`.
+//! Metadata, which is everything except telemetry: projects, ingest keys, accounts, API tokens, sessions. One SQLite database, `hinomi.db`.
 //!
 //! Commands such as `hinomi token create` open it while a server runs, and a new token, key or link is valid at once. Projects and their
 //! keys, which requests need, are held in memory as a [`ProjectDirectory`] and read again when another process has changed them.
 
 mod access_secrets;
+mod accounts;
 mod custom_prices;
 mod directory;
 mod error;
 mod jobs;
+mod one_time_links;
 mod pins;
 mod projects;
 mod schema;
@@ -23,14 +25,20 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use access_secrets::CredentialLastUses;
+use accounts::PasswordCheckState;
+pub use accounts::{
+    AccessGrant, AccountDraft, AccountIdentity, AccountKind, AccountPatch, AccountRecord, AccountRole, AccountState, MemberRecord,
+    OPERATOR_ACCOUNT, PasswordSignIn,
+};
 pub use custom_prices::CustomPriceRecord;
 pub use directory::{DisplayCurrency, IngestKey, ProjectDirectory, ProjectMapping, ProjectRecord, RetentionOverrides};
 pub use error::MetadataError;
 pub use jobs::{JobFilter, JobRecord, JobState};
+pub use one_time_links::LinkPurpose;
 pub use projects::ProjectPatch;
 pub use schema::FORMAT;
-pub use sessions::{SessionKind, SessionRecord};
-pub use tokens::{ApiTokenRecord, ApiTokenScope};
+pub use sessions::{SessionAccess, SessionOrigin, SessionRecord};
+pub use tokens::{ApiTokenDraft, ApiTokenRecord, TokenAccess};
 
 /// Maximum age of the directory before changes of other processes are looked for.
 const DIRECTORY_REFRESH_INTERVAL: Duration = Duration::from_millis(500);
@@ -47,6 +55,7 @@ pub struct MetadataStore {
     connection: Mutex<Connection>,
     cached_directory: RwLock<CachedDirectory>,
     credential_uses: Mutex<CredentialLastUses>,
+    password_checks: PasswordCheckState,
 }
 
 /// The cached directory and its version.
@@ -83,7 +92,12 @@ impl MetadataStore {
             version: data_version(&connection)?,
             refreshed_at: Instant::now(),
         };
-        Ok(MetadataStore { connection: Mutex::new(connection), cached_directory: RwLock::new(seen), credential_uses: Mutex::default() })
+        Ok(MetadataStore {
+            connection: Mutex::new(connection),
+            cached_directory: RwLock::new(seen),
+            credential_uses: Mutex::default(),
+            password_checks: PasswordCheckState::default(),
+        })
     }
 
     /// Returns projects and keys, at most half a second old.
@@ -162,7 +176,7 @@ impl MetadataStore {
     ///
     /// When the database cannot be written.
     pub fn forget_server(&self) -> Result<(), MetadataError> {
-        let sql = "DELETE FROM sessions; DELETE FROM sign_ins; DELETE FROM settings WHERE name IN ('public_url', 'listening', 'server_secret', 'configuration');";
+        let sql = "DELETE FROM sessions; DELETE FROM one_time_links; DELETE FROM settings WHERE name IN ('public_url', 'listening', 'server_secret', 'configuration');";
         Ok(self.lock().execute_batch(&format!("BEGIN; {sql} COMMIT;"))?)
     }
 

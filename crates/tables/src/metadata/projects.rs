@@ -7,8 +7,8 @@ use super::directory::{DisplayCurrency, IngestKey, ProjectRecord, RetentionOverr
 use super::error::MetadataError;
 use super::{MetadataStore, access_secrets, now_us};
 
-/// Maximum length of the name of a project, a key or a token in characters.
-const MAX_NAME_LENGTH: usize = 100;
+/// Maximum length of the name of a project, a key, an account or a token in characters.
+pub(super) const MAX_NAME_LENGTH: usize = 100;
 /// Allowed retention in days.
 const RETENTION_DAYS: std::ops::RangeInclusive<u32> = 1..=3650;
 
@@ -203,7 +203,7 @@ impl MetadataStore {
         if deleted == 1 { Ok(()) } else { Err(MetadataError::NoKey { project, key }) }
     }
 
-    /// Deletes a project with its keys, tokens and prices; its data must be deleted before. Project 1 itself is kept.
+    /// Deletes a project with its keys, tokens, prices and members; its data must be deleted before. Project 1 itself is kept.
     ///
     /// # Errors
     ///
@@ -215,7 +215,7 @@ impl MetadataStore {
             if id == 1 {
                 transaction.execute("UPDATE projects SET first_span_us = NULL WHERE id = 1", [])?;
             } else {
-                for table in ["keys", "tokens", "prices"] {
+                for table in ["keys", "tokens", "prices", "members"] {
                     transaction.execute(&format!("DELETE FROM {table} WHERE project_id = ?1"), [id])?;
                 }
                 transaction.execute("DELETE FROM projects WHERE id = ?1", [id])?;

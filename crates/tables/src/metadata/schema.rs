@@ -134,6 +134,49 @@ pub(super) const MIGRATIONS: &[&str] = &[
     -- Rules for the attributes of the project's own instrumentation: the text of the rule file.
     ALTER TABLE projects ADD COLUMN mapping TEXT NOT NULL DEFAULT '';
 ",
+    "
+    -- Accounts of people and programs. Account 1 belongs to whoever can read the data directory.
+    CREATE TABLE accounts (
+        id              INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind            TEXT NOT NULL,
+        email           TEXT UNIQUE,
+        name            TEXT NOT NULL,
+        state           TEXT NOT NULL,
+        server_role     TEXT,
+        -- PHC string: algorithm, parameters, salt and hash.
+        password        TEXT,
+        created_us      INTEGER NOT NULL,
+        last_sign_in_us INTEGER
+    );
+    INSERT INTO accounts (id, kind, name, state, server_role, created_us)
+        VALUES (1, 'person', 'Owner', 'active', 'owner', CAST(unixepoch('subsec') * 1000000 AS INTEGER));
+    CREATE TABLE members (
+        project_id INTEGER NOT NULL,
+        account_id INTEGER NOT NULL REFERENCES accounts (id),
+        role       TEXT NOT NULL,
+        created_us INTEGER NOT NULL,
+        PRIMARY KEY (project_id, account_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX members_by_account ON members (account_id);
+    CREATE TABLE one_time_links (
+        hash       BLOB PRIMARY KEY,
+        purpose    TEXT NOT NULL,
+        account_id INTEGER NOT NULL REFERENCES accounts (id),
+        created_us INTEGER NOT NULL,
+        expires_us INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    INSERT INTO one_time_links SELECT hash, 'sign_in', 1, expires_us - 3600000000, expires_us FROM sign_ins;
+    DROP TABLE sign_ins;
+    -- What existed before accounts belongs to account 1.
+    ALTER TABLE sessions ADD COLUMN account_id INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';
+    CREATE INDEX sessions_by_account ON sessions (account_id);
+    ALTER TABLE tokens ADD COLUMN account_id INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE tokens ADD COLUMN role TEXT NOT NULL DEFAULT 'viewer';
+    UPDATE tokens SET role = 'admin' WHERE admin = 1;
+    ALTER TABLE tokens DROP COLUMN admin;
+    CREATE INDEX tokens_by_account ON tokens (account_id);
+",
 ];
 
 /// Name of the setting with the time at which the database was recreated next to others.

@@ -1,21 +1,21 @@
-//! One-time sign-in tokens, and the sessions that they start.
+//! Sessions of signed-in clients.
 
-use rusqlite::{OptionalExtension, Row, params};
+use std::net::IpAddr;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::access_secrets::{CredentialId, hash, hex};
+use super::accounts::{AccessGrant, AccountIdentity, AccountState, OPERATOR_ACCOUNT, read_access};
 use super::error::MetadataError;
 use super::{MetadataStore, now_us};
 
-const HOUR_US: i64 = 3_600_000_000;
-const DAY_US: i64 = 24 * HOUR_US;
-/// Lifetime of a sign-in link, which is opened soon after it is printed.
-const SIGN_IN_LIFETIME_US: i64 = HOUR_US;
+const DAY_US: i64 = 24 * 3_600_000_000;
 /// Maximum length of the description of a client in characters.
 const MAX_CLIENT_LENGTH: usize = 200;
 
 /// Kind of a signed-in client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SessionKind {
+pub(super) enum SessionKind {
     /// A browser with the page.
     Page,
     /// A command, for as long as it runs.
@@ -32,13 +32,26 @@ impl SessionKind {
     }
 }
 
+/// Where a session starts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SessionOrigin<'a> {
+    /// Description that the client sends; empty if unknown.
+    pub client: &'a str,
+    /// Address from which the client connects.
+    pub address: Option<IpAddr>,
+}
+
 /// A session in a list. Times are microseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
     /// ID of the session.
     pub id: i64,
+    /// The account that is signed in.
+    pub account: AccountIdentity,
     /// Description that the client sends; empty if unknown.
     pub client: String,
+    /// Address from which the client signed in; empty if unknown.
+    pub address: String,
     /// Time of the sign-in.
     pub created_us: i64,
     /// Time of the last use, accurate to a minute.
@@ -47,64 +60,46 @@ pub struct SessionRecord {
     pub expires_us: i64,
 }
 
+/// A valid session, and what its account may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionAccess {
+    /// ID of the session.
+    pub session: i64,
+    /// The account that is signed in.
+    pub account: AccountIdentity,
+    /// Roles of the account.
+    pub access: AccessGrant,
+}
+
 impl MetadataStore {
-    /// Creates a token that can sign in once, within an hour.
+    /// Starts a session of a command, as account 1. Returns its secret.
     ///
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn create_sign_in(&self) -> Result<String, MetadataError> {
-        let secret = hex(32);
-        let connection = self.lock();
-        connection.execute("DELETE FROM sign_ins WHERE expires_us <= ?1", [now_us()])?;
-        connection.execute("INSERT INTO sign_ins VALUES (?1, ?2)", params![hash(&secret), now_us() + SIGN_IN_LIFETIME_US])?;
-        Ok(secret)
+    pub fn create_command_session(&self, client: &str) -> Result<String, MetadataError> {
+        insert_session(&self.lock(), SessionKind::Command, OPERATOR_ACCOUNT, SessionOrigin { client, address: None })
     }
 
-    /// Exchanges a sign-in token for a session of the page; `None` if it is used, expired or unknown.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be written.
-    pub fn sign_in(&self, secret: &str, client: &str) -> Result<Option<String>, MetadataError> {
-        let used = self.lock().execute("DELETE FROM sign_ins WHERE hash = ?1 AND expires_us > ?2", params![hash(secret), now_us()])?;
-        if used == 1 { self.create_session(SessionKind::Page, client).map(Some) } else { Ok(None) }
-    }
-
-    /// Starts a session. Returns its secret.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be written.
-    pub fn create_session(&self, kind: SessionKind, client: &str) -> Result<String, MetadataError> {
-        let secret = hex(32);
-        let now = now_us();
-        let (idle_us, longest_us) = kind.lifetime_us();
-        let client: String = client.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_LENGTH).collect();
-        let connection = self.lock();
-        connection.execute("DELETE FROM sessions WHERE min(last_used_us + idle_us, ends_us) <= ?1", [now])?;
-        connection.execute(
-            "INSERT INTO sessions (hash, client, created_us, last_used_us, idle_us, ends_us) VALUES (?1, ?2, ?3, ?3, ?4, ?5)",
-            params![hash(&secret), client, now, idle_us, now + longest_us],
-        )?;
-        Ok(secret)
-    }
-
-    /// Returns the ID of a valid session. Using it extends the session up to its maximum lifetime.
+    /// Returns a valid session of an active account. Using it extends the session up to its maximum lifetime.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn session(&self, secret: &str) -> Result<Option<i64>, MetadataError> {
+    pub fn session(&self, secret: &str) -> Result<Option<SessionAccess>, MetadataError> {
         let now = now_us();
         let connection = self.lock();
-        let mut statement =
-            connection.prepare_cached("SELECT id FROM sessions WHERE hash = ?1 AND min(last_used_us + idle_us, ends_us) > ?2")?;
-        let id: Option<i64> = statement.query_row(params![hash(secret), now], |row| row.get(0)).optional()?;
-        if let Some(id) = id {
-            self.note_credential_use(CredentialId::Session(id), now);
-        }
-        Ok(id)
+        let mut statement = connection.prepare_cached(
+            "SELECT sessions.id, accounts.id, accounts.name, accounts.email, accounts.server_role
+             FROM sessions JOIN accounts ON accounts.id = sessions.account_id
+             WHERE hash = ?1 AND min(last_used_us + idle_us, ends_us) > ?2 AND accounts.state = ?3",
+        )?;
+        let read = |row: &Row| Ok((row.get::<_, i64>(0)?, read_identity(row, 1)?, row.get(4)?));
+        let found = statement.query_row(params![hash(secret), now, AccountState::Active], read).optional()?;
+        let Some((session, account, server_role)) = found else { return Ok(None) };
+        self.note_credential_use(CredentialId::Session(session), now);
+        let access = read_access(&connection, account.id, server_role)?;
+        Ok(Some(SessionAccess { session, account, access }))
     }
 
     /// Returns the valid sessions in the order in which they started.
@@ -115,16 +110,19 @@ impl MetadataStore {
     pub fn sessions(&self) -> Result<Vec<SessionRecord>, MetadataError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
-            "SELECT id, client, created_us, last_used_us, min(last_used_us + idle_us, ends_us) AS expires FROM sessions
-             WHERE expires > ?1 ORDER BY id",
+            "SELECT accounts.id, accounts.name, accounts.email, sessions.id, client, address, sessions.created_us, last_used_us,
+                 min(last_used_us + idle_us, ends_us) AS expires
+             FROM sessions JOIN accounts ON accounts.id = sessions.account_id WHERE expires > ?1 ORDER BY sessions.id",
         )?;
         let read = |row: &Row| {
             Ok(SessionRecord {
-                id: row.get(0)?,
-                client: row.get(1)?,
-                created_us: row.get(2)?,
-                last_used_us: row.get(3)?,
-                expires_us: row.get(4)?,
+                account: read_identity(row, 0)?,
+                id: row.get(3)?,
+                client: row.get(4)?,
+                address: row.get(5)?,
+                created_us: row.get(6)?,
+                last_used_us: row.get(7)?,
+                expires_us: row.get(8)?,
             })
         };
         Ok(statement.query_map([now_us()], read)?.collect::<Result<_, _>>()?)
@@ -140,26 +138,53 @@ impl MetadataStore {
         Ok(())
     }
 
-    /// Ends the session with this ID.
+    /// Ends the session with this ID, if it is one of `account` or `account` is `None`.
     ///
     /// # Errors
     ///
     /// When there is no such session.
-    pub fn revoke_session(&self, id: i64) -> Result<(), MetadataError> {
-        match self.lock().execute("DELETE FROM sessions WHERE id = ?1", [id])? {
+    pub fn revoke_session(&self, id: i64, account: Option<i64>) -> Result<(), MetadataError> {
+        let sql = "DELETE FROM sessions WHERE id = ?1 AND (?2 IS NULL OR account_id = ?2)";
+        match self.lock().execute(sql, params![id, account])? {
             0 => Err(MetadataError::NoSession(id)),
             _ => Ok(()),
         }
     }
 
-    /// Ends all sessions, and invalidates all unused sign-in links. Returns the number of sessions.
+    /// Ends all sessions, and invalidates all unused one-time links. Returns the number of sessions.
     ///
     /// # Errors
     ///
     /// When the database cannot be written.
     pub fn sign_out_all(&self) -> Result<usize, MetadataError> {
         let connection = self.lock();
-        connection.execute("DELETE FROM sign_ins", [])?;
+        connection.execute("DELETE FROM one_time_links", [])?;
         Ok(connection.execute("DELETE FROM sessions", [])?)
     }
+}
+
+/// Starts a session. Returns its secret.
+pub(super) fn insert_session(
+    connection: &Connection,
+    kind: SessionKind,
+    account: i64,
+    origin: SessionOrigin<'_>,
+) -> Result<String, MetadataError> {
+    let secret = hex(32);
+    let now = now_us();
+    let (idle_us, longest_us) = kind.lifetime_us();
+    let client: String = origin.client.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_LENGTH).collect();
+    let address = origin.address.map_or_else(String::new, |address| address.to_canonical().to_string());
+    connection.execute("DELETE FROM sessions WHERE min(last_used_us + idle_us, ends_us) <= ?1", [now])?;
+    connection.execute(
+        "INSERT INTO sessions (hash, account_id, client, address, created_us, last_used_us, idle_us, ends_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
+        params![hash(&secret), account, client, address, now, idle_us, now + longest_us],
+    )?;
+    Ok(secret)
+}
+
+/// Reads ID, name and e-mail address of an account from this column on.
+pub(super) fn read_identity(row: &Row, first: usize) -> rusqlite::Result<AccountIdentity> {
+    Ok(AccountIdentity { id: row.get(first)?, name: row.get(first + 1)?, email: row.get(first + 2)? })
 }

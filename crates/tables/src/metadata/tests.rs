@@ -1,5 +1,11 @@
 use super::*;
 
+const ORIGIN: SessionOrigin<'static> = SessionOrigin { client: "Firefox", address: None };
+
+fn reader(name: &str) -> ApiTokenDraft {
+    ApiTokenDraft::of_operator(name, AccountRole::Viewer, Some(1))
+}
+
 fn meta() -> (tempfile::TempDir, MetadataStore) {
     let dir = tempfile::tempdir().unwrap();
     let meta = MetadataStore::open(dir.path()).unwrap();
@@ -28,8 +34,8 @@ fn changes_of_another_process_are_visible() {
     let project = beside.create_project("Shop", false).unwrap();
     let key = beside.directory().first_key(project.id).unwrap().public_key.clone();
     assert_eq!(meta.key(&key).map(|key| key.project), Some(project.id));
-    let token = beside.create_token("ci", ApiTokenScope { project: Some(project.id), admin: false }, None).unwrap();
-    assert_eq!(meta.token(&token).unwrap(), Some(ApiTokenScope { project: Some(2), admin: false }));
+    let token = beside.create_token(&ApiTokenDraft { project: Some(project.id), ..reader("ci") }).unwrap();
+    assert_eq!(meta.token(&token).unwrap().unwrap().access.role_in(2), Some(AccountRole::Viewer));
     assert_eq!(meta.token("hnm_no").unwrap(), None);
 }
 
@@ -37,9 +43,9 @@ fn changes_of_another_process_are_visible() {
 fn a_sign_in_works_once() {
     let (_dir, meta) = meta();
     let link = meta.create_sign_in().unwrap();
-    let session = meta.sign_in(&link, "Firefox").unwrap().unwrap();
+    let session = meta.sign_in(&link, ORIGIN).unwrap().unwrap();
     assert!(meta.session(&session).unwrap().is_some());
-    assert_eq!(meta.sign_in(&link, "Firefox").unwrap(), None);
+    assert_eq!(meta.sign_in(&link, ORIGIN).unwrap(), None);
     meta.sign_out(&session).unwrap();
     assert_eq!(meta.session(&session).unwrap(), None);
 }
@@ -47,11 +53,13 @@ fn a_sign_in_works_once() {
 #[test]
 fn tokens_are_listed_revoked_and_expire() {
     let (_dir, meta) = meta();
-    let (reader, admin) = (ApiTokenScope { project: Some(1), admin: false }, ApiTokenScope { project: None, admin: true });
-    let first = meta.create_token("first", reader, None).unwrap();
-    let second = meta.create_token("second", admin, Some(Duration::from_secs(3600))).unwrap();
-    let over = meta.create_token("over", admin, Some(Duration::ZERO)).unwrap();
-    assert_eq!((meta.token(&second).unwrap(), meta.token(&over).unwrap()), (Some(admin), None));
+    let admin = ApiTokenDraft::of_operator("second", AccountRole::Admin, None);
+    let first = meta.create_token(&reader("first")).unwrap();
+    let second = meta.create_token(&ApiTokenDraft { lifetime: Some(Duration::from_secs(3600)), ..admin.clone() }).unwrap();
+    let over = meta.create_token(&ApiTokenDraft { name: "over".into(), lifetime: Some(Duration::ZERO), ..admin }).unwrap();
+    let access = meta.token(&second).unwrap().unwrap().access;
+    assert_eq!((access.server, access.projects.len()), (Some(AccountRole::Admin), 0));
+    assert_eq!(meta.token(&over).unwrap(), None);
     meta.write_credential_uses().unwrap();
     let listed = meta.tokens().unwrap();
     let shown: Vec<_> =
@@ -66,16 +74,16 @@ fn tokens_are_listed_revoked_and_expire() {
     assert!(matches!(meta.revoke_token(listed[0].id), Err(MetadataError::NoToken(_))));
     // IDs are not reused.
     meta.revoke_token(listed[2].id).unwrap();
-    meta.create_token("fourth", reader, None).unwrap();
+    meta.create_token(&reader("fourth")).unwrap();
     assert!(meta.tokens().unwrap().iter().all(|token| token.id != listed[2].id));
 }
 
 #[test]
 fn sessions_end_when_they_are_not_used_and_in_any_case() {
     let (_dir, meta) = meta();
-    let used = meta.create_session(SessionKind::Page, "Firefox\n").unwrap();
-    let idle = meta.create_session(SessionKind::Page, "").unwrap();
-    let old = meta.create_session(SessionKind::Command, "").unwrap();
+    let page = |client| meta.sign_in(&meta.create_sign_in().unwrap(), SessionOrigin { client, address: None }).unwrap().unwrap();
+    let (used, idle) = (page("Firefox\n"), page(""));
+    let old = meta.create_command_session("").unwrap();
     let listed = meta.sessions().unwrap();
     assert_eq!((listed.len(), listed[0].client.as_str()), (3, "Firefox"));
     assert_eq!(listed[0].expires_us - listed[0].created_us, 30 * 86_400_000_000);
@@ -84,13 +92,14 @@ fn sessions_end_when_they_are_not_used_and_in_any_case() {
     set(listed[0].id, &format!("created_us = created_us - 80 * {DAY_US}, ends_us = ends_us - 80 * {DAY_US}"));
     set(listed[1].id, &format!("last_used_us = last_used_us - 30 * {DAY_US}"));
     set(listed[2].id, "ends_us = created_us");
-    assert_eq!((meta.session(&used).unwrap(), meta.session(&idle).unwrap(), meta.session(&old).unwrap()), (Some(listed[0].id), None, None));
+    let id = |secret: &str| meta.session(secret).unwrap().map(|session| session.session);
+    assert_eq!((id(&used), id(&idle), id(&old)), (Some(listed[0].id), None, None));
     let left = meta.sessions().unwrap();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].expires_us - left[0].created_us, 90 * DAY_US);
     let link = meta.create_sign_in().unwrap();
     assert_eq!(meta.sign_out_all().unwrap(), 3);
-    assert_eq!((meta.session(&used).unwrap(), meta.sign_in(&link, "").unwrap()), (None, None));
+    assert_eq!((meta.session(&used).unwrap(), meta.sign_in(&link, ORIGIN).unwrap()), (None, None));
 }
 
 #[test]
@@ -105,10 +114,19 @@ fn tokens_and_sessions_survive_a_migration() {
     connection
         .execute("INSERT INTO sessions VALUES (?1, ?2)", rusqlite::params![crate::metadata::access_secrets::hash("over"), now_us() - 1])
         .unwrap();
+    connection.execute("INSERT INTO projects (id, name, created_us) VALUES (1, 'Default', 1)", []).unwrap();
+    connection.execute("INSERT INTO tokens VALUES (?1, 'read', 1, 0, 6)", [crate::metadata::access_secrets::hash("hnm_y")]).unwrap();
+    connection
+        .execute("INSERT INTO sign_ins VALUES (?1, ?2)", rusqlite::params![crate::metadata::access_secrets::hash("link"), later])
+        .unwrap();
     drop(connection);
     let meta = MetadataStore::open(dir.path()).unwrap();
-    assert_eq!(meta.token("hnm_x").unwrap(), Some(ApiTokenScope { project: None, admin: true }));
-    assert!(meta.session("s").unwrap().is_some());
+    let (admin, reader) = (meta.token("hnm_x").unwrap().unwrap(), meta.token("hnm_y").unwrap().unwrap());
+    assert_eq!((admin.access.server, admin.account.id), (Some(AccountRole::Admin), OPERATOR_ACCOUNT));
+    assert_eq!((reader.access.server, reader.access.role_in(1), reader.access.role_in(2)), (None, Some(AccountRole::Viewer), None));
+    let session = meta.session("s").unwrap().unwrap();
+    assert_eq!((session.access.server, session.account.name.as_str()), (Some(AccountRole::Owner), "Owner"));
+    assert!(meta.sign_in("link", ORIGIN).unwrap().is_some());
     assert_eq!(meta.session("over").unwrap(), None);
     assert_eq!(meta.sessions().unwrap()[0].expires_us, later);
 }

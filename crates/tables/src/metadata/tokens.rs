@@ -5,16 +5,31 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::access_secrets::{CredentialId, hash, hex};
+use super::accounts::{AccessGrant, AccountIdentity, AccountRole, AccountState, OPERATOR_ACCOUNT, read_access};
 use super::error::MetadataError;
+use super::sessions::read_identity;
 use super::{MetadataStore, now_us, projects};
 
-/// Permissions of an API token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ApiTokenScope {
-    /// The project that the token can read; all projects if `None`.
+/// A new API token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiTokenDraft {
+    /// Name of the token.
+    pub name: String,
+    /// Account that the token belongs to. The token never has more access than its account.
+    pub account: i64,
+    /// Role of the token.
+    pub role: AccountRole,
+    /// The only project that the token can access; all projects of its account if `None`.
     pub project: Option<u64>,
-    /// Whether the token can also change things.
-    pub admin: bool,
+    /// Time until the token expires; `None` if it does not expire.
+    pub lifetime: Option<Duration>,
+}
+
+impl ApiTokenDraft {
+    /// Returns a token of account 1 that does not expire.
+    pub fn of_operator(name: &str, role: AccountRole, project: Option<u64>) -> ApiTokenDraft {
+        ApiTokenDraft { name: name.to_owned(), account: OPERATOR_ACCOUNT, role, project, lifetime: None }
+    }
 }
 
 /// An API token in a list. Times are microseconds since the Unix epoch.
@@ -24,8 +39,12 @@ pub struct ApiTokenRecord {
     pub id: i64,
     /// Name of the token.
     pub name: String,
-    /// Permissions of the token.
-    pub token: ApiTokenScope,
+    /// Account that the token belongs to.
+    pub account: AccountIdentity,
+    /// Role of the token.
+    pub role: AccountRole,
+    /// The only project that the token can access; all projects of its account if `None`.
+    pub project: Option<u64>,
     /// Time of creation.
     pub created_us: i64,
     /// Time of expiry; `None` if the token does not expire.
@@ -34,44 +53,61 @@ pub struct ApiTokenRecord {
     pub last_used_us: Option<i64>,
 }
 
+/// A valid API token, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenAccess {
+    /// ID of the token.
+    pub token: i64,
+    /// Account that the token belongs to.
+    pub account: AccountIdentity,
+    /// What the token may do: at most what its account may do now.
+    pub access: AccessGrant,
+}
+
 impl MetadataStore {
-    /// Creates an API token that can read one project, or all; with `admin` it can also change things. It expires after `lifetime`, if
-    /// given. Returns the token, which cannot be read again.
+    /// Creates an API token. Returns the token, which cannot be read again.
     ///
     /// # Errors
     ///
-    /// When there is no such project, or the name is invalid.
-    pub fn create_token(&self, name: &str, token: ApiTokenScope, lifetime: Option<Duration>) -> Result<String, MetadataError> {
-        let name = projects::checked_name(name)?;
-        if let Some(project) = token.project {
+    /// When there is no such project or account, or the name is invalid.
+    pub fn create_token(&self, draft: &ApiTokenDraft) -> Result<String, MetadataError> {
+        let name = projects::checked_name(&draft.name)?;
+        if let Some(project) = draft.project {
             self.project(project)?;
+        }
+        let account = self.account(draft.account)?;
+        if account.state != AccountState::Active {
+            return Err(MetadataError::Invalid(format!("account {} is {}", account.id, account.state.name())));
         }
         let secret = format!("hnm_{}", hex(32));
         let now = now_us();
-        let expires = lifetime.map(|lifetime| now.saturating_add(i64::try_from(lifetime.as_micros()).unwrap_or(i64::MAX)));
+        let expires = draft.lifetime.map(|lifetime| now.saturating_add(i64::try_from(lifetime.as_micros()).unwrap_or(i64::MAX)));
         self.lock().execute(
-            "INSERT INTO tokens (hash, name, project_id, admin, created_us, expires_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![hash(&secret), name, token.project, token.admin, now, expires],
+            "INSERT INTO tokens (hash, name, account_id, role, project_id, created_us, expires_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![hash(&secret), name, draft.account, draft.role, draft.project, now, expires],
         )?;
         Ok(secret)
     }
 
-    /// Returns the permissions of a token; `None` if it is unknown, revoked or expired.
+    /// Returns a valid token of an active account; `None` if it is unknown, revoked or expired.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn token(&self, secret: &str) -> Result<Option<ApiTokenScope>, MetadataError> {
+    pub fn token(&self, secret: &str) -> Result<Option<TokenAccess>, MetadataError> {
         let now = now_us();
         let connection = self.lock();
-        let mut statement = connection
-            .prepare_cached("SELECT id, project_id, admin FROM tokens WHERE hash = ?1 AND (expires_us IS NULL OR expires_us > ?2)")?;
-        let read = |row: &Row| Ok((row.get(0)?, ApiTokenScope { project: row.get(1)?, admin: row.get(2)? }));
-        let found = statement.query_row(params![hash(secret), now], read).optional()?;
-        Ok(found.map(|(id, token)| {
-            self.note_credential_use(CredentialId::Token(id), now);
-            token
-        }))
+        let mut statement = connection.prepare_cached(
+            "SELECT accounts.id, accounts.name, email, tokens.id, project_id, role, server_role
+             FROM tokens JOIN accounts ON accounts.id = tokens.account_id
+             WHERE hash = ?1 AND (expires_us IS NULL OR expires_us > ?2) AND accounts.state = ?3",
+        )?;
+        let read = |row: &Row| Ok((read_identity(row, 0)?, row.get::<_, i64>(3)?, row.get(4)?, row.get(5)?, row.get(6)?));
+        let found = statement.query_row(params![hash(secret), now, AccountState::Active], read).optional()?;
+        let Some((account, token, project, role, server_role)) = found else { return Ok(None) };
+        self.note_credential_use(CredentialId::Token(token), now);
+        let access = read_access(&connection, account.id, server_role)?.limit_to(role, project);
+        Ok(Some(TokenAccess { token, account, access }))
     }
 
     /// Returns all tokens, including expired ones, in the order of their creation.
@@ -81,16 +117,20 @@ impl MetadataStore {
     /// When the database cannot be read.
     pub fn tokens(&self) -> Result<Vec<ApiTokenRecord>, MetadataError> {
         let connection = self.lock();
-        let mut statement = connection
-            .prepare_cached("SELECT id, name, project_id, admin, created_us, expires_us, last_used_us FROM tokens ORDER BY id")?;
+        let mut statement = connection.prepare_cached(
+            "SELECT accounts.id, accounts.name, email, tokens.id, tokens.name, role, project_id, tokens.created_us, expires_us, last_used_us
+             FROM tokens JOIN accounts ON accounts.id = tokens.account_id ORDER BY tokens.id",
+        )?;
         let read = |row: &Row| {
             Ok(ApiTokenRecord {
-                id: row.get(0)?,
-                name: row.get(1)?,
-                token: ApiTokenScope { project: row.get(2)?, admin: row.get(3)? },
-                created_us: row.get(4)?,
-                expires_us: row.get(5)?,
-                last_used_us: row.get(6)?,
+                account: read_identity(row, 0)?,
+                id: row.get(3)?,
+                name: row.get(4)?,
+                role: row.get(5)?,
+                project: row.get(6)?,
+                created_us: row.get(7)?,
+                expires_us: row.get(8)?,
+                last_used_us: row.get(9)?,
             })
         };
         Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Session, Token } from '../../api/types';
-import { sessionsQuery, tokensQuery, useRevoke } from '../../api/queries';
+import { meQuery, sessionsQuery, tokensQuery, useRevoke } from '../../api/queries';
 import { useT } from '../../i18n';
 import { InlineCodeText } from '../../components/inline-code-text';
 import { ErrorMessage, Skeleton } from '../../components/states';
@@ -10,9 +10,11 @@ import { Chip, Timestamp } from '../../components/values';
 
 /** Who may ask: API tokens and browsers that are signed in. */
 export function ApiAccess() {
+  const { data: me } = useQuery(meQuery);
+  const isAdmin = me?.role === 'admin' || me?.role === 'owner';
   return (
     <>
-      <TokenTable />
+      {isAdmin && <TokenTable />}
       <SessionTable />
     </>
   );
@@ -21,8 +23,8 @@ export function ApiAccess() {
 function TokenTable() {
   const t = useT();
   const { data, error, refetch } = useQuery(tokensQuery);
-  const rights = ({ admin, project_id: project }: Token) =>
-    admin ? t('access.admin') : project === null ? t('access.readsAll') : t('access.readsProject', { project });
+  const roleOf = ({ role, project_id: project }: Token) =>
+    project === null ? t('access.roleOfAll', { role: t(`role.${role}`) }) : t('access.roleOfProject', { role: t(`role.${role}`), project });
   const columns: Column<Token>[] = [
     {
       key: 'name',
@@ -35,7 +37,8 @@ function TokenTable() {
         </>
       ),
     },
-    { key: 'rights', head: t('access.rights'), cell: rights },
+    { key: 'role', head: t('access.role'), cell: roleOf },
+    { key: 'account', head: t('access.account'), optional: true, cell: ({ account }) => account.name },
     { key: 'created', head: t('settings.created'), num: true, optional: true, cell: (token) => <Timestamp at={token.created_at} /> },
     {
       key: 'used',
@@ -86,6 +89,8 @@ function SessionTable() {
         </>
       ),
     },
+    { key: 'account', head: t('access.account'), cell: ({ account }) => account.name },
+    { key: 'address', head: t('access.address'), optional: true, cell: ({ address }) => address ?? '–' },
     { key: 'created', head: t('access.since'), num: true, optional: true, cell: (session) => <Timestamp at={session.created_at} /> },
     { key: 'used', head: t('settings.lastUsed'), num: true, optional: true, cell: (session) => <Timestamp at={session.last_used_at} /> },
     { key: 'expires', head: t('access.expires'), num: true, cell: (session) => <Timestamp at={session.expires_at} /> },

@@ -6,6 +6,7 @@ import { useT } from '../../i18n';
 import { TowerIllustration } from '../../components/icons';
 import { InlineCodeText } from '../../components/inline-code-text';
 import { CopyButton } from '../../components/states';
+import { PasswordForm } from './password-form';
 import './sign-in.css';
 
 const SIGN_IN_COMMAND = 'hinomi login';
@@ -25,20 +26,26 @@ export default function SignIn() {
   const [problem, setProblem] = useState<string | null>(error ? t('signin.expired') : null);
   const [busy, setBusy] = useState(false);
 
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
+  const signIn = async (body: { token: string } | { email: string; password: string }) => {
     setBusy(true);
     try {
-      await api.post('/api/v1/session', { body: { token: tokenIn(token) } });
+      await api.post('/api/v1/session', { body });
       client.clear();
       await navigate({ href: safePath(then) });
     } catch (cause) {
       const known = cause instanceof ApiError ? cause : null;
-      setProblem(
-        known?.status === 401 ? t('signin.refused') : known?.code === 'offline' ? t('common.offline') : String(known?.message ?? cause),
-      );
+      setProblem(problemOf(known, 'token' in body) ?? String(known?.message ?? cause));
       setBusy(false);
     }
+  };
+  const problemOf = (error: ApiError | null, withToken: boolean) => {
+    if (error?.status === 401) return t(withToken ? 'signin.refused' : 'signin.wrongPassword');
+    if (error?.status === 429) return t('signin.tooManyAttempts');
+    return error?.code === 'offline' ? t('common.offline') : null;
+  };
+  const submitToken = (event: FormEvent) => {
+    event.preventDefault();
+    void signIn({ token: tokenIn(token) });
   };
 
   return (
@@ -51,6 +58,8 @@ export default function SignIn() {
           {problem}
         </p>
       )}
+      <PasswordForm busy={busy} onSubmit={(body) => void signIn(body)} />
+      <h2>{t('signin.withLink')}</h2>
       <p>{t('signin.runCommand')}</p>
       <div className="sign-in-command">
         <code>{SIGN_IN_COMMAND}</code>
@@ -59,7 +68,7 @@ export default function SignIn() {
       <p className="text-dim">
         <InlineCodeText text={t('signin.dataFolder')} />
       </p>
-      <form onSubmit={(event) => void submit(event)}>
+      <form onSubmit={submitToken}>
         <label htmlFor="token">{t('signin.pasteToken')}</label>
         <div className="inline-form">
           <input

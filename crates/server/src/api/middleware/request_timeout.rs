@@ -11,10 +11,11 @@ use axum::extract::{FromRequestParts, MatchedPath, Query, Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hinomi_tables::metadata::AccessGrant;
 
 use super::query_slots::CallerId;
 use super::shared_queries::{QuerySubmission, SharedQueryKey, run_on_query_threads, run_shared, run_to_completion};
-use crate::api::auth::{ApiCaller, CallerAccess, bearer, cookie};
+use crate::api::auth::{ApiCaller, bearer, cookie};
 use crate::api::{ApiError, ApiState, file_response, params as parameters};
 
 /// Path prefix of the routes of a project.
@@ -66,7 +67,7 @@ pub(in crate::api) async fn limit_request(State(api): State<Arc<ApiState>>, path
         sort @ (RequestClass::Query | RequestClass::PostedQuery) => {
             let (mut parts, body) = request.into_parts();
             // If the caller has no access, the route itself answers.
-            let access = ApiCaller::from_request_parts(&mut parts, &api).await.ok().map(ApiCaller::access);
+            let access = ApiCaller::from_request_parts(&mut parts, &api).await.ok().map(|caller| caller.access);
             let request = Request::from_parts(parts, body);
             let Some(access) = access else { return run_on_query_threads(&api, request, next).await };
             let caller = caller_id(request.headers(), &api.cookie);
@@ -97,7 +98,7 @@ pub(in crate::api) async fn limit_request(State(api): State<Arc<ApiState>>, path
     }
 }
 
-fn shared_key_of(request: &Request, mut parameters: Vec<(String, String)>, access: CallerAccess) -> SharedQueryKey {
+fn shared_key_of(request: &Request, mut parameters: Vec<(String, String)>, access: AccessGrant) -> SharedQueryKey {
     parameters.sort();
     let encoding = request.headers().get(header::ACCEPT_ENCODING).cloned();
     SharedQueryKey { method: request.method().clone(), path: request.uri().path().to_owned(), parameters, access, encoding }

@@ -15,13 +15,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use hinomi_tables::metadata::AccessGrant;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::query_slots::{CallerId, QueryLimiter, QueryPermitSemaphores};
-use crate::api::auth::CallerAccess;
 use crate::api::{ApiError, ApiState};
 use crate::config::QueryLimitsConfig;
 
@@ -53,7 +53,7 @@ pub(in crate::api) struct SharedQueryKey {
     /// Query parameters in a normalized order.
     pub(in crate::api) parameters: Vec<(String, String)>,
     /// What the caller may see.
-    pub(in crate::api) access: CallerAccess,
+    pub(in crate::api) access: AccessGrant,
     /// Accepted compression of the response.
     pub(in crate::api) encoding: Option<HeaderValue>,
 }

@@ -1,0 +1,157 @@
+//! Members of a project: accounts with a role in it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use hinomi_tables::metadata::{AccountDraft, AccountRole, MemberRecord, MetadataError};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::accounts::{AccountReference, check_rank, invite};
+use super::auth::AuthorizedProject;
+use super::permission::{Admin, Member};
+use super::projects::run_change;
+use super::{ApiError, ApiState};
+
+/// A member of a project.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MemberView {
+    /// The account.
+    account: AccountReference,
+    /// Role in the project. The role of the account on the server may be higher.
+    role: AccountRole,
+}
+
+fn member_view(member: MemberRecord) -> MemberView {
+    MemberView { account: AccountReference::of_record(member.account), role: member.role }
+}
+
+/// Members of a project.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MemberList {
+    /// Members, the oldest account first. Accounts with a role on the server are not listed.
+    members: Vec<MemberView>,
+}
+
+/// Lists the members of a project.
+#[utoipa::path(get, path = "/projects/{project}/members", tag = "accounts", params(("project" = u64, Path, description = "ID of the project.")),
+    responses((status = 200, body = MemberList), (status = 403, body = super::error::ErrorResponse)))]
+pub(super) async fn list(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Member>) -> Result<Json<MemberList>, ApiError> {
+    let members = run_change(&api, move |meta| meta.members(authorized.project)).await?;
+    Ok(Json(MemberList { members: members.into_iter().map(member_view).collect() }))
+}
+
+/// A new member of a project.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MemberAdditionRequest {
+    /// E-mail address of the person. If there is no account with it, the person is invited.
+    email: String,
+    /// Role in the project.
+    role: AccountRole,
+}
+
+/// A new member of a project, and the invitation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AddedMember {
+    /// ID of the account.
+    account_id: i64,
+    /// Link with which the person sets a password, once, within 7 days; null if the account existed. It is shown only here.
+    #[schema(required)]
+    invitation_url: Option<String>,
+}
+
+/// Adds a member to a project.
+///
+/// The role must not be higher than that of the caller. Requires admin permission in the project.
+#[utoipa::path(post, path = "/projects/{project}/members", tag = "accounts", params(("project" = u64, Path, description = "ID of the project.")), request_body = MemberAdditionRequest,
+    responses((status = 201, body = AddedMember), (status = 400, body = super::error::ErrorResponse), (status = 403, body = super::error::ErrorResponse)))]
+pub(super) async fn add(
+    State(api): State<Arc<ApiState>>,
+    authorized: AuthorizedProject<Admin>,
+    body: Result<Json<MemberAdditionRequest>, JsonRejection>,
+) -> Result<(StatusCode, Json<AddedMember>), ApiError> {
+    let Json(MemberAdditionRequest { email, role }) = body?;
+    check_rank(Some(authorized.role), Some(role))?;
+    let project = authorized.project;
+    let known = {
+        let email = email.clone();
+        run_change(&api, move |meta| meta.account_by_email(&email)).await?
+    };
+    let added = match known {
+        Some(account) => {
+            check_member_rank(&api, authorized, account.id).await?;
+            run_change(&api, move |meta| meta.set_member(project, account.id, role)).await?;
+            AddedMember { account_id: account.id, invitation_url: None }
+        }
+        None => {
+            let draft = AccountDraft { email: Some(email), name: String::new(), server_role: None, project_role: Some((project, role)) };
+            let invited = invite(&api, draft).await?;
+            AddedMember { account_id: invited.account.id, invitation_url: invited.invitation_url }
+        }
+    };
+    Ok((StatusCode::CREATED, Json(added)))
+}
+
+/// A new role of a member.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MemberRoleRequest {
+    /// Role in the project.
+    role: AccountRole,
+}
+
+/// Changes the role of a member.
+///
+/// Neither the old nor the new role may be higher than that of the caller. Requires admin permission in the project.
+#[utoipa::path(put, path = "/projects/{project}/members/{account}", tag = "accounts",
+    params(("project" = u64, Path, description = "ID of the project."), ("account" = i64, Path, description = "ID of the account.")), request_body = MemberRoleRequest,
+    responses((status = 200, body = MemberView), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn update(
+    State(api): State<Arc<ApiState>>,
+    authorized: AuthorizedProject<Admin>,
+    Path((_project, account)): Path<(String, String)>,
+    body: Result<Json<MemberRoleRequest>, JsonRejection>,
+) -> Result<Json<MemberView>, ApiError> {
+    let Json(MemberRoleRequest { role }) = body?;
+    check_rank(Some(authorized.role), Some(role))?;
+    let account = existing_member(&api, authorized, &account).await?;
+    Ok(Json(member_view(run_change(&api, move |meta| meta.set_member(authorized.project, account, role)).await?)))
+}
+
+/// Removes a member from a project.
+///
+/// The account keeps its roles in other projects. Its role must not be higher than that of the caller. Requires admin permission in the
+/// project.
+#[utoipa::path(delete, path = "/projects/{project}/members/{account}", tag = "accounts",
+    params(("project" = u64, Path, description = "ID of the project."), ("account" = i64, Path, description = "ID of the account.")),
+    responses((status = 204, description = "The account is no longer a member."), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn remove(
+    State(api): State<Arc<ApiState>>,
+    authorized: AuthorizedProject<Admin>,
+    Path((_project, account)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let account = existing_member(&api, authorized, &account).await?;
+    run_change(&api, move |meta| meta.remove_member(authorized.project, account)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Returns the ID of a member whose role is not higher than the caller's.
+async fn existing_member(api: &Arc<ApiState>, authorized: AuthorizedProject<Admin>, account: &str) -> Result<i64, ApiError> {
+    let account: i64 = account.parse().map_err(|_| ApiError::not_found("account"))?;
+    match check_member_rank(api, authorized, account).await? {
+        true => Ok(account),
+        false => Err(MetadataError::NoAccount(account).into()),
+    }
+}
+
+/// Checks that the role of an account in the project is not higher than the caller's. Returns whether the account is a member.
+async fn check_member_rank(api: &Arc<ApiState>, authorized: AuthorizedProject<Admin>, account: i64) -> Result<bool, ApiError> {
+    let members = run_change(api, move |meta| meta.members(authorized.project)).await?;
+    let role = members.into_iter().find(|member| member.account.id == account).map(|member| member.role);
+    check_rank(Some(authorized.role), role)?;
+    Ok(role.is_some())
+}
