@@ -24,6 +24,7 @@ use hinomi_alerting::{AlertService, EvaluatorDependencies, SystemClock};
 use hinomi_query::QueryEngine;
 use hinomi_store::low_priority::LowPriorityRuntime;
 use hinomi_store::{Store, StoreConfig};
+use hinomi_tables::audit_log::AuditLog;
 use hinomi_tables::bills::BillStore;
 use hinomi_tables::database;
 use hinomi_tables::error_events::{ErrorEventFilter, ErrorStore};
@@ -55,7 +56,7 @@ use crate::reprice::RepriceJob;
 use crate::server_proof::ServerProof;
 use crate::usage_completion::UsageCompletionWorker;
 use crate::{backup, body_drain, retention, security_headers, web_assets};
-use chores::{run_chores, write_last_uses};
+use chores::{log_audit_head, run_chores, write_last_uses};
 use metrics_page::{ServerMetricsState, answer_scrape, readiness};
 
 /// Metadata key of the server's public URL, from which other commands build links.
@@ -72,6 +73,8 @@ pub const CONFIGURATION_SETTING: &str = "configuration";
 const PRICE_REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// Interval at which the last use of keys is written to the database.
 const KEY_USE_INTERVAL: Duration = Duration::from_secs(20);
+/// Interval at which the head of the audit log is written to the server's log.
+const AUDIT_HEAD_INTERVAL: Duration = Duration::from_secs(3600);
 /// Delay of the first retention sweep after a start.
 const FIRST_SWEEP_DELAY: Duration = Duration::from_secs(600);
 /// Interval at which the store retries after a failed commit.
@@ -112,7 +115,7 @@ impl App {
             let config = config.clone();
             move || open_stores(&config)
         };
-        let OpenedServices { stores, prices, bills, outbox, alerts } = tokio::task::spawn_blocking(opening).await??;
+        let OpenedServices { stores, prices, bills, outbox, alerts, audit } = tokio::task::spawn_blocking(opening).await??;
         let shares = MemoryBudget::from_config(config);
         tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory.limited");
         let allowed = AllowedNetworks::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
@@ -130,6 +133,7 @@ impl App {
         let jobs = JobRunner::new(meta.clone(), JobRegistry::default().with(reprice), low_priority.handle().clone(), shutdown.clone());
         let api = ApiState {
             meta,
+            audit,
             store,
             errors,
             scores,
@@ -241,6 +245,7 @@ impl App {
             tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.jobs.interrupted");
         }
         write_last_uses(&ingestion, &api.meta);
+        log_audit_head(&api.audit);
         let alerts = api.alerts.clone();
         let _ = tokio::task::spawn_blocking(move || alerts.stop()).await;
         api.outcomes.flush();
@@ -306,6 +311,7 @@ struct OpenedServices {
     bills: Arc<BillStore>,
     outbox: Arc<NotificationOutbox>,
     alerts: Arc<AlertService>,
+    audit: Arc<AuditLog>,
 }
 
 fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
@@ -336,6 +342,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     let media = MediaStore::open(&config.data, config.disk.media_quota())?;
     let outbox = NotificationOutbox::open(&config.data)?;
     let alerts = AlertService::open(&config.data)?;
+    let audit = AuditLog::open(&config.data)?;
     let stores = TelemetryStores {
         meta,
         store: Arc::new(store),
@@ -347,7 +354,14 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
         forwards: Arc::new(forwards),
         media: Arc::new(media),
     };
-    Ok(OpenedServices { stores, prices: Arc::new(prices), bills: Arc::new(bills), outbox: Arc::new(outbox), alerts: Arc::new(alerts) })
+    Ok(OpenedServices {
+        stores,
+        prices: Arc::new(prices),
+        bills: Arc::new(bills),
+        outbox: Arc::new(outbox),
+        alerts: Arc::new(alerts),
+        audit: Arc::new(audit),
+    })
 }
 
 /// Returns the URL at which a program on this machine reaches the server. Loopback replaces "all addresses", which is not a destination.

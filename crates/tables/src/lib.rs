@@ -1,5 +1,6 @@
 //! The smaller SQLite databases next to the span store: each module owns one database, its schema and its queries.
 
+pub mod audit_log;
 pub mod bills;
 pub mod database;
 pub mod error_events;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::metadata::{
     AccountDraft, AccountIdentity, AccountKind, AccountPatch, AccountRecord, AccountRole, AccountState, LinkPurpose, MetadataError,
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{ApiCaller, AuthorizedCaller};
+use super::middleware::audit_trail::{AuditDetails, audit_details};
 use super::permission::Admin;
 use super::projects::{deserialize_present, run_change};
 use super::{ApiError, ApiState};
@@ -132,7 +133,7 @@ pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Admin>,
     body: Result<Json<AccountCreationRequest>, JsonRejection>,
-) -> Result<(StatusCode, Json<InvitedAccount>), ApiError> {
+) -> Result<(StatusCode, Extension<AuditDetails>, Json<InvitedAccount>), ApiError> {
     let Json(AccountCreationRequest { email, name, role, project_id }) = body?;
     check_rank(caller.access.server, Some(role))?;
     let draft = AccountDraft {
@@ -141,7 +142,10 @@ pub(super) async fn create(
         server_role: project_id.is_none().then_some(role),
         project_role: project_id.map(|project| (project, role)),
     };
-    Ok((StatusCode::CREATED, Json(invite(&api, draft).await?)))
+    let invited = invite(&api, draft).await?;
+    let details =
+        audit_details([("account_id", invited.account.id.into()), ("role", role.name().into()), ("project_id", project_id.into())]);
+    Ok((StatusCode::CREATED, details, Json(invited)))
 }
 
 /// Creates an account and its invitation.
@@ -189,12 +193,14 @@ pub(super) async fn update(
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Admin>,
     Path(account): Path<String>,
     body: Result<Json<AccountUpdateRequest>, JsonRejection>,
-) -> Result<Json<AccountView>, ApiError> {
+) -> Result<(Extension<AuditDetails>, Json<AccountView>), ApiError> {
     let Json(AccountUpdateRequest { name, email, role, deactivated }) = body?;
     check_rank(caller.access.server, role.flatten())?;
     let id = managed_account(&api, &caller, &account).await?;
     let patch = AccountPatch { name, email, server_role: role, deactivated };
-    Ok(Json(account_view(run_change(&api, move |meta| meta.update_account(id, &patch)).await?)))
+    let account = account_view(run_change(&api, move |meta| meta.update_account(id, &patch)).await?);
+    let role = account.role.map(AccountRole::name);
+    Ok((audit_details([("role", role.into()), ("state", account.state.name().into())]), Json(account)))
 }
 
 /// A link that sets a password.

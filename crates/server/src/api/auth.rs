@@ -105,6 +105,16 @@ pub(super) struct RequestOrigin {
 }
 
 impl RequestOrigin {
+    pub(super) fn of(parts: &Parts) -> RequestOrigin {
+        let client = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical());
+        RequestOrigin { client, address }
+    }
+
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
     pub(super) fn as_session(&self) -> SessionOrigin<'_> {
         SessionOrigin { client: &self.client, address: self.address }
     }
@@ -114,9 +124,7 @@ impl<S: Sync> FromRequestParts<S> for RequestOrigin {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<RequestOrigin, Infallible> {
-        let client = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        Ok(RequestOrigin { client, address })
+        Ok(RequestOrigin::of(parts))
     }
 }
 

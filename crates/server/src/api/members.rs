@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use hinomi_tables::metadata::{AccountDraft, AccountRole, MemberRecord, MetadataError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::accounts::{AccountReference, check_rank, invite};
 use super::auth::AuthorizedProject;
+use super::middleware::audit_trail::{AuditDetails, audit_details};
 use super::permission::{Admin, Member};
 use super::projects::run_change;
 use super::{ApiError, ApiState};
@@ -73,7 +74,7 @@ pub(super) async fn add(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Admin>,
     body: Result<Json<MemberAdditionRequest>, JsonRejection>,
-) -> Result<(StatusCode, Json<AddedMember>), ApiError> {
+) -> Result<(StatusCode, Extension<AuditDetails>, Json<AddedMember>), ApiError> {
     let Json(MemberAdditionRequest { email, role }) = body?;
     check_rank(Some(authorized.role), Some(role))?;
     let project = authorized.project;
@@ -93,7 +94,8 @@ pub(super) async fn add(
             AddedMember { account_id: invited.account.id, invitation_url: invited.invitation_url }
         }
     };
-    Ok((StatusCode::CREATED, Json(added)))
+    let details = audit_details([("account_id", added.account_id.into()), ("role", role.name().into())]);
+    Ok((StatusCode::CREATED, details, Json(added)))
 }
 
 /// A new role of a member.
@@ -115,11 +117,12 @@ pub(super) async fn update(
     authorized: AuthorizedProject<Admin>,
     Path((_project, account)): Path<(String, String)>,
     body: Result<Json<MemberRoleRequest>, JsonRejection>,
-) -> Result<Json<MemberView>, ApiError> {
+) -> Result<(Extension<AuditDetails>, Json<MemberView>), ApiError> {
     let Json(MemberRoleRequest { role }) = body?;
     check_rank(Some(authorized.role), Some(role))?;
     let account = existing_member(&api, authorized, &account).await?;
-    Ok(Json(member_view(run_change(&api, move |meta| meta.set_member(authorized.project, account, role)).await?)))
+    let member = run_change(&api, move |meta| meta.set_member(authorized.project, account, role)).await?;
+    Ok((audit_details([("role", role.name().into())]), Json(member_view(member))))
 }
 
 /// Removes a member from a project.

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod alerts;
+mod audit;
 mod auth;
 mod bill;
 mod channels;
@@ -48,6 +49,7 @@ use hinomi_model::outcome_reason::{OutcomeReason, OutcomeReasonGroup};
 use hinomi_model::technical_tag::TechnicalTag;
 use hinomi_query::QueryEngine;
 use hinomi_store::Store;
+use hinomi_tables::audit_log::AuditLog;
 use hinomi_tables::bills::BillStore;
 use hinomi_tables::error_events::ErrorStore;
 use hinomi_tables::log_lines::LogStore;
@@ -71,7 +73,7 @@ pub use accounts::{create_password_link, password_url};
 pub use error::ApiError;
 pub use file_response::ExportLimiter;
 pub use middleware::shared_queries::QueryScheduler;
-use middleware::{quarantine_retry, request_timeout, shared_queries, unknown_params};
+use middleware::{audit_trail, quarantine_retry, request_timeout, shared_queries, unknown_params};
 use permission::permitted_routes;
 pub use system::SystemProblem;
 pub use transfer::MISSING_SEGMENTS_HEADER;
@@ -81,6 +83,8 @@ pub use transfer::MISSING_SEGMENTS_HEADER;
 pub struct ApiState {
     /// Projects, ingest keys, API tokens and sessions.
     pub meta: Arc<MetadataStore>,
+    /// Audit log.
+    pub audit: Arc<AuditLog>,
     /// Spans.
     pub store: Arc<Store>,
     /// Error events.
@@ -254,6 +258,8 @@ pub fn routes(api: Arc<ApiState>) -> Router {
     let (router, mut description) = described_routes().split_for_parts();
     set_operation_ids(&mut description);
     enum_facts::add(&mut description);
+    // Innermost, so that a change is recorded even if its client disconnects.
+    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), audit_trail::record_request));
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), quarantine_retry::retry_without_damaged));
     // Within it, so that the thread that computes an answer compresses it too.
     let router = router.route_layer(CompressionLayer::new());
@@ -306,6 +312,7 @@ fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
         members::add,
         members::update,
         members::remove,
+        audit::list,
         credentials::tokens,
         credentials::revoke_token,
         credentials::sessions,

@@ -9,11 +9,13 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use hinomi_tables::audit_log::AuditEvent;
 use hinomi_tables::metadata::{AccountRole, PasswordSignIn};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::accounts::AccountReference;
+use super::audit;
 use super::auth::{AuthorizedCaller, PublicAccess, RequestOrigin, cookie};
 use super::params::QueryParameters;
 use super::permission::Viewer;
@@ -85,7 +87,10 @@ async fn login(
         return Ok((no_store, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "Open this link to sign in.\n").into_response());
     }
     Ok(match api.meta.sign_in(&link.token, origin.as_session())? {
-        Some(session) => (no_store, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_MAX_AGE_S))], Redirect::to("/")).into_response(),
+        Some(session) => {
+            audit::record_sign_in(&api, &origin, &session, "link").await;
+            (no_store, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_MAX_AGE_S))], Redirect::to("/")).into_response()
+        }
         None => (no_store, Redirect::to("/sign-in?error=expired")).into_response(),
     })
 }
@@ -116,11 +121,21 @@ pub(super) async fn create(
     let Json(sign_in) = body?;
     let session = match (sign_in.token, sign_in.email, sign_in.password) {
         (Some(token), None, None) => {
-            let signed_in = run_change(&api, move |meta| meta.sign_in(token.trim(), origin.as_session())).await?;
-            signed_in.ok_or_else(ApiError::unauthorized)?
+            let from = origin.clone();
+            let signed_in = run_change(&api, move |meta| meta.sign_in(token.trim(), from.as_session())).await?;
+            let session = signed_in.ok_or_else(ApiError::unauthorized)?;
+            audit::record_sign_in(&api, &origin, &session, "link").await;
+            session
         }
         (None, Some(email), Some(password)) => {
-            session_of(run_change(&api, move |meta| meta.sign_in_with_password(&email, &password, origin.as_session())).await?)?
+            let (from, address) = (origin.clone(), email.clone());
+            let signed_in = run_change(&api, move |meta| meta.sign_in_with_password(&address, &password, from.as_session())).await?;
+            if signed_in == PasswordSignIn::Rejected {
+                audit::record_failed_sign_in(&api, &origin, &email).await;
+            }
+            let session = session_of(signed_in)?;
+            audit::record_sign_in(&api, &origin, &session, "password").await;
+            session
         }
         _ => return Err(ApiError::bad_request("invalid_body", "send either `token`, or `email` and `password`")),
     };
@@ -157,8 +172,10 @@ pub(super) async fn set_password(
     body: Result<Json<LinkPasswordRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(LinkPasswordRequest { token, password }) = body?;
-    let set = run_change(&api, move |meta| meta.set_password_with_link(token.trim(), &password, origin.as_session())).await?;
+    let from = origin.clone();
+    let set = run_change(&api, move |meta| meta.set_password_with_link(token.trim(), &password, from.as_session())).await?;
     let (_, session) = set.ok_or_else(ApiError::expired_link)?;
+    audit::record_sign_in(&api, &origin, &session, "new password").await;
     Ok(api.signed_in(&session))
 }
 
@@ -186,16 +203,25 @@ pub(super) async fn change_password(
     let Json(PasswordChangeRequest { current_password, password }) = body?;
     let session = caller.session().ok_or_else(|| ApiError::bad_request("needs_session", "an API token cannot change a password"))?;
     let account = caller.account.id;
+    let from = origin.clone();
     let changed =
-        run_change(&api, move |meta| meta.change_password(account, &current_password, &password, session, origin.as_session())).await?;
-    session_of(changed).map(|_| StatusCode::NO_CONTENT)
+        run_change(&api, move |meta| meta.change_password(account, &current_password, &password, session, from.as_session())).await?;
+    session_of(changed)?;
+    audit::record(&api, AuditEvent::new(caller.audit_actor(&origin), "password.update")).await;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Signs out and ends the session of the caller.
 #[utoipa::path(delete, path = "/session", tag = "session", responses((status = 204, description = "Signed out.")))]
-pub(super) async fn end(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Viewer>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn end(
+    State(api): State<Arc<ApiState>>,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
+    headers: HeaderMap,
+    origin: RequestOrigin,
+) -> Result<Response, ApiError> {
     if let Some(session) = cookie(&headers, &api.cookie) {
         api.meta.sign_out(session)?;
+        audit::record(&api, AuditEvent::new(caller.audit_actor(&origin), "session.delete")).await;
     }
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, api.cookie_line("", 0))]).into_response())
 }

@@ -10,6 +10,7 @@ pub(super) async fn run_chores(api: Arc<ApiState>, ingest_state: Arc<IngestState
     // The first sweep is delayed: a start is busy, and an operator who started with wrong settings has time to notice.
     let mut retention =
         tokio::time::interval_at(tokio::time::Instant::now() + FIRST_SWEEP_DELAY.min(api.sweep_interval), api.sweep_interval);
+    let mut audit = tokio::time::interval(AUDIT_HEAD_INTERVAL);
     let mut probe = tokio::time::interval(STORE_PROBE_INTERVAL);
     let data = api.data.clone();
     tokio::task::spawn_blocking(move || database::check_all_once(&data));
@@ -36,6 +37,10 @@ pub(super) async fn run_chores(api: Arc<ApiState>, ingest_state: Arc<IngestState
                     delete_expired(&api).await;
                 }
             }
+            _ = audit.tick() => {
+                let log = api.audit.clone();
+                let _ = tokio::task::spawn_blocking(move || log_audit_head(&log)).await;
+            }
             _ = retention.tick() => delete_expired(&api).await,
         }
     }
@@ -46,6 +51,15 @@ pub(super) fn write_last_uses(ingest_state: &IngestState, meta: &MetadataStore) 
     ingest_state.note_used_keys();
     if let Err(error) = meta.write_credential_uses() {
         tracing::warn!(%error, "server.credential_usage.write_failed");
+    }
+}
+
+/// Writes the head of the audit log to the server's log. Where that is sent to another machine, it shows later whether the audit log was cut
+/// or rewritten.
+pub(super) fn log_audit_head(log: &AuditLog) {
+    match log.head() {
+        Ok(head) => tracing::info!(sequence = head.sequence, hash = %head.hash, "audit.head.reached"),
+        Err(error) => tracing::error!(%error, "audit.head.read_failed"),
     }
 }
 

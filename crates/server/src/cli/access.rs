@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hinomi_model::api_time::rfc3339;
+use hinomi_tables::audit_log::AuditEvent;
 use hinomi_tables::metadata::{AccountRole, ApiTokenDraft, ApiTokenRecord, MetadataStore, OPERATOR_ACCOUNT};
 
+use super::audit::record_command;
 use super::user::{find_account, parse_role};
 use super::{CommonArguments, effective_config, open_existing, print_line, print_note};
+use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
@@ -78,9 +81,10 @@ impl TokenCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             TokenCommand::Create { common, project, role, admin, account, name, expires } => {
-                let data = effective_config(&common, None)?.data;
+                let config = effective_config(&common, None)?;
+                let data = &config.data;
                 let is_new = !data.join("hinomi.db").exists();
-                let meta = MetadataStore::open(&data)?;
+                let meta = MetadataStore::open(data)?;
                 if is_new {
                     let data = data.display();
                     print_note(&format!(
@@ -90,14 +94,21 @@ impl TokenCommand {
                 let account = account.map_or(Ok(OPERATOR_ACCOUNT), |account| find_account(&meta, &account).map(|found| found.id))?;
                 let role = if admin { AccountRole::Admin } else { role };
                 let draft = ApiTokenDraft { name, account, role, project: (!admin).then_some(project), lifetime: expires };
-                print_line(&meta.create_token(&draft)?)
+                let token = meta.create_token(&draft)?;
+                record_command(&config, |actor| {
+                    let event = AuditEvent { project: draft.project, ..AuditEvent::new(actor, "tokens.create") };
+                    event.detail("name", draft.name).detail("role", role.name()).detail("account_id", account)
+                })?;
+                print_line(&token)
             }
             TokenCommand::List { common } => {
                 let now_us = jiff::Timestamp::now().as_microsecond();
-                open_metadata(&common)?.tokens()?.iter().try_for_each(|token| print_line(&format_token(token, now_us)))
+                open_metadata(&common)?.1.tokens()?.iter().try_for_each(|token| print_line(&format_token(token, now_us)))
             }
             TokenCommand::Revoke { common, id } => {
-                let name = open_metadata(&common)?.revoke_token(id)?;
+                let (config, meta) = open_metadata(&common)?;
+                let name = meta.revoke_token(id)?;
+                record_command(&config, |actor| AuditEvent { object: format!("token {id}"), ..AuditEvent::new(actor, "tokens.delete") })?;
                 print_line(&format!("revoked token {id} ({name})"))
             }
         }
@@ -107,7 +118,7 @@ impl TokenCommand {
 impl SessionCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            SessionCommand::List { common } => open_metadata(&common)?.sessions()?.iter().try_for_each(|session| {
+            SessionCommand::List { common } => open_metadata(&common)?.1.sessions()?.iter().try_for_each(|session| {
                 let client = if session.client.is_empty() { "unknown client" } else { &session.client };
                 let [created, used, expires] = [session.created_us, session.last_used_us, session.expires_us].map(rfc3339);
                 let address = if session.address.is_empty() { "unknown address" } else { &session.address };
@@ -118,7 +129,12 @@ impl SessionCommand {
                 ))
             }),
             SessionCommand::Revoke { common, id } => {
-                open_metadata(&common)?.revoke_session(id, None)?;
+                let (config, meta) = open_metadata(&common)?;
+                meta.revoke_session(id, None)?;
+                record_command(&config, |actor| AuditEvent {
+                    object: format!("session {id}"),
+                    ..AuditEvent::new(actor, "sessions.delete")
+                })?;
                 print_line(&format!("ended session {id}"))
             }
         }
@@ -128,14 +144,18 @@ impl SessionCommand {
 impl LogoutCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         debug_assert!(self.all);
-        let ended = open_metadata(&self.common)?.sign_out_all()?;
+        let (config, meta) = open_metadata(&self.common)?;
+        let ended = meta.sign_out_all()?;
+        record_command(&config, |actor| AuditEvent::new(actor, "sessions.delete_all").detail("sessions", ended))?;
         print_line(&format!("ended {ended} sessions; `hinomi login` prints a new sign-in link"))
     }
 }
 
 /// Opens the metadata of an existing data directory.
-fn open_metadata(common: &CommonArguments) -> anyhow::Result<MetadataStore> {
-    open_existing(&effective_config(common, None)?)
+fn open_metadata(common: &CommonArguments) -> anyhow::Result<(Config, MetadataStore)> {
+    let config = effective_config(common, None)?;
+    let meta = open_existing(&config)?;
+    Ok((config, meta))
 }
 
 fn format_token(record: &ApiTokenRecord, now_us: i64) -> String {
@@ -151,7 +171,7 @@ fn format_token(record: &ApiTokenRecord, now_us: i64) -> String {
 }
 
 /// Parses a lifetime such as `12h`, `30d` or `8w`.
-fn parse_lifetime(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_lifetime(text: &str) -> Result<Duration, String> {
     const HOUR_S: u64 = 3600;
     let seconds = |unit: char| match unit {
         'h' => Some(HOUR_S),

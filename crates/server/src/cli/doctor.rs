@@ -11,7 +11,7 @@ use hinomi_store::doctor::{DoctorFinding, DoctorSeverity, check_store, lock_hold
 use hinomi_store::free_bytes;
 use hinomi_store::repair;
 use hinomi_tables::metadata::MetadataStore;
-use hinomi_tables::{bills, database, error_events, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores};
+use hinomi_tables::{audit_log, bills, database, error_events, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{CommonArguments, effective_config, print_line};
@@ -19,8 +19,9 @@ use crate::config::Config;
 use crate::retention;
 
 /// Databases other than the manifest, and the newest supported format of each.
-const DATABASES: [(&str, u32); 11] = [
+const DATABASES: [(&str, u32); 12] = [
     ("hinomi.db", metadata::FORMAT),
+    ("audit.db", audit_log::FORMAT),
     ("errors.db", error_events::FORMAT),
     ("scores.db", scores::FORMAT),
     ("logs.db", log_lines::FORMAT),

@@ -2,6 +2,7 @@
 
 mod access;
 mod alerts;
+mod audit;
 mod backup;
 mod bill;
 mod delete;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
 use hinomi_store::doctor::lock_holder;
+use hinomi_tables::audit_log::AuditEvent;
 use hinomi_tables::metadata::MetadataStore;
 
 use crate::app::PUBLIC_URL_SETTING;
@@ -87,6 +89,9 @@ enum CliCommand {
     /// Manage accounts of people and programs
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Read and verify the audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Manage projects
     #[command(subcommand)]
     Project(ProjectCommand),
@@ -195,17 +200,21 @@ fn execute(command: CliCommand) -> anyhow::Result<()> {
                 "no server is running on {data}; start one with `hinomi serve --data {data}`, which prints a sign-in link, \
                  or pass the data directory of the running server with --data (the server prints it at startup)"
             );
-            print_line(&sign_in_link(&meta, &public_url(&meta, &config))?)
+            let link = sign_in_link(&meta, &public_url(&meta, &config))?;
+            audit::record_command(&config, |actor| AuditEvent::new(actor, "sign_in_link.create"))?;
+            print_line(&link)
         }
         CliCommand::Token(command) => command.run(),
         CliCommand::Session(command) => command.run(),
         CliCommand::User(command) => command.run(),
+        CliCommand::Audit(command) => command.run(),
         CliCommand::Logout(logout) => logout.run(),
         CliCommand::Project(ProjectCommand::Create { common, name }) => {
             let config = effective_config(&common, None)?;
             let meta = open_existing(&config)?;
             let project = meta.create_project(&name, false)?;
             let dsn = dsn(&meta, &public_url(&meta, &config), project.id);
+            audit::record_command(&config, |actor| AuditEvent { project: Some(project.id), ..AuditEvent::new(actor, "projects.create") })?;
             print_line(&dsn.to_string())
         }
         CliCommand::Project(ProjectCommand::List { common }) => {

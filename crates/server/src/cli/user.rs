@@ -2,8 +2,10 @@
 
 use clap::Subcommand;
 use hinomi_model::api_time::rfc3339;
+use hinomi_tables::audit_log::AuditEvent;
 use hinomi_tables::metadata::{AccountDraft, AccountPatch, AccountRecord, AccountRole, MetadataError, MetadataStore};
 
+use super::audit::record_command;
 use super::{CommonArguments, effective_config, open_existing, print_line, print_note, public_url};
 use crate::api::{create_password_link, password_url};
 use crate::config::Config;
@@ -90,11 +92,13 @@ impl UserCommand {
             UserCommand::Create { common, email, role, project, name } => {
                 let (config, meta) = open(&common)?;
                 let account = meta.create_account(&draft(Some(email), name, role, project))?;
+                record(&config, "accounts.create", account.id, project, Some(role))?;
                 print_password_link(&config, &meta, account.id)
             }
             UserCommand::CreateService { common, name, role, project } => {
-                let (_, meta) = open(&common)?;
+                let (config, meta) = open(&common)?;
                 let account = meta.create_account(&draft(None, name, role, project))?;
+                record(&config, "accounts.create", account.id, project, Some(role))?;
                 print_note(&format!("create a token with `hinomi token create --account {} --role {}`", account.id, role.name()));
                 print_line(&account.id.to_string())
             }
@@ -105,10 +109,11 @@ impl UserCommand {
             UserCommand::Link { common, account } => {
                 let (config, meta) = open(&common)?;
                 let account = find_account(&meta, &account)?;
+                record(&config, "accounts.link.create", account.id, None, None)?;
                 print_password_link(&config, &meta, account.id)
             }
             UserCommand::Role { common, account, role: OptionalRole(role), project } => {
-                let (_, meta) = open(&common)?;
+                let (config, meta) = open(&common)?;
                 let account = find_account(&meta, &account)?;
                 match (project, role) {
                     (None, role) => {
@@ -118,6 +123,7 @@ impl UserCommand {
                     (Some(project), Some(role)) => meta.set_member(project, account.id, role).map(drop)?,
                     (Some(project), None) => meta.remove_member(project, account.id)?,
                 }
+                record(&config, "accounts.role.update", account.id, project, role)?;
                 let place = project.map_or_else(|| "the server".to_owned(), |project| format!("project {project}"));
                 print_line(&format!("{} has the role {} in {place}", account.name, role.map_or("none", AccountRole::name)))
             }
@@ -144,10 +150,21 @@ fn print_password_link(config: &Config, meta: &MetadataStore, account: i64) -> a
 }
 
 fn set_deactivated(common: &CommonArguments, account: &str, deactivated: bool) -> anyhow::Result<()> {
-    let (_, meta) = open(common)?;
+    let (config, meta) = open(common)?;
     let account = find_account(&meta, account)?;
     let changed = meta.update_account(account.id, &AccountPatch { deactivated: Some(deactivated), ..AccountPatch::default() })?;
+    record(&config, if deactivated { "accounts.deactivate" } else { "accounts.activate" }, account.id, None, None)?;
     print_line(&format!("{} is {}", changed.name, changed.state.name()))
+}
+
+fn record(config: &Config, action: &str, account: i64, project: Option<u64>, role: Option<AccountRole>) -> anyhow::Result<()> {
+    record_command(config, |actor| {
+        let event = AuditEvent { object: format!("account {account}"), project, ..AuditEvent::new(actor, action) };
+        match role {
+            Some(role) => event.detail("role", role.name()),
+            None => event,
+        }
+    })
 }
 
 /// Finds an account by its e-mail address or ID.

@@ -19,7 +19,8 @@ use crate::app::App;
 use crate::config::Config;
 
 /// Databases that no table module with [`RetainedRows`] owns, and what deletes from them instead.
-const OTHER_DATABASES: [(&str, &str); 2] = [
+const OTHER_DATABASES: [(&str, &str); 3] = [
+    ("audit.db", "its entries contain no telemetry and stay; `hinomi audit expire` deletes old ones"),
     ("hinomi.db", "`MetadataStore::delete_project` and `MetadataStore::unpin`; project 1 keeps its settings"),
     ("manifest.db", "the sweep of the store, which rewrites segments and lists the new ones"),
 ];

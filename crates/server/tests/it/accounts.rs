@@ -9,7 +9,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 const PAGE: (&str, &str) = ("x-hinomi-page", "1");
 const PASSWORD: &str = "correct horse battery";
 
-fn post(server: &Server, path: &str, cookie: &str, body: &Value) -> Answer {
+pub(crate) fn post(server: &Server, path: &str, cookie: &str, body: &Value) -> Answer {
     server.send("POST", path, &[JSON, PAGE, ("cookie", cookie)], body.to_string().into_bytes())
 }
 
@@ -18,7 +18,7 @@ fn cookie_of(answer: &Answer) -> String {
 }
 
 /// Sets a password with a link. Returns the session cookie.
-fn accept(server: &Server, link: &str) -> String {
+pub(crate) fn accept(server: &Server, link: &str) -> String {
     let (page, token) = link.trim().split_once("#token=").unwrap_or_else(|| panic!("{link} has no token"));
     assert_eq!(page, format!("{}/set-password", server.url));
     let answer = post(server, "/api/v1/password", "", &json!({ "token": token, "password": PASSWORD }));
@@ -27,18 +27,18 @@ fn accept(server: &Server, link: &str) -> String {
 }
 
 /// Creates an account on the command line and accepts its invitation. Returns the session cookie.
-fn join(server: &Server, email: &str, role: &str, project: Option<&str>) -> String {
+pub(crate) fn join(server: &Server, email: &str, role: &str, project: Option<&str>) -> String {
     let place = project.map_or(Vec::new(), |project| vec!["--project", project]);
     let (link, error, status) = server.command(&[&["user", "create", email, "--role", role][..], &place].concat());
     assert_eq!(status, Some(0), "{error}");
     accept(server, &link)
 }
 
-fn sign_in(server: &Server, email: &str, password: &str) -> Answer {
+pub(crate) fn sign_in(server: &Server, email: &str, password: &str) -> Answer {
     post(server, "/api/v1/session", "", &json!({ "email": email, "password": password }))
 }
 
-fn get(server: &Server, path: &str, cookie: &str) -> Answer {
+pub(crate) fn get(server: &Server, path: &str, cookie: &str) -> Answer {
     server.send("GET", path, &[("cookie", cookie)], Vec::new())
 }
 

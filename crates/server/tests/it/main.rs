@@ -4,6 +4,7 @@ mod access_control;
 mod accounts;
 mod alerts;
 mod api;
+mod audit;
 mod bill;
 mod captures;
 mod cardinality;

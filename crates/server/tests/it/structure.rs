@@ -16,10 +16,11 @@ const LAYERS: [(&str, &[&str]); 6] = [
 ];
 
 /// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.
-const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 30] = [
+const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 31] = [
     ("store", "rows", &["schema"]),
     ("tables", "database", &[]),
     ("tables", "retained_rows", &["database"]),
+    ("tables", "audit_log", &["database"]),
     ("tables", "bills", &["database", "retained_rows"]),
     ("tables", "error_events", &["database", "retained_rows"]),
     ("tables", "log_lines", &["database", "retained_rows"]),

@@ -46,6 +46,9 @@ const DIRECTORY_REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 /// Name of the setting with the running server's secret.
 const SERVER_SECRET_SETTING: &str = "server_secret";
 
+/// Name of the setting with the key that signs checkpoints of the audit log.
+const AUDIT_KEY_SETTING: &str = "audit_key";
+
 /// Name of the setting with the secret for the names of users in deletion receipts.
 const RECEIPT_KEY_SETTING: &str = "receipt_key";
 
@@ -198,10 +201,23 @@ impl MetadataStore {
     ///
     /// When the database cannot be read or written.
     pub fn receipt_key(&self) -> Result<String, MetadataError> {
+        self.lasting_secret(RECEIPT_KEY_SETTING)
+    }
+
+    /// Returns the key that signs checkpoints of the audit log, creating it if necessary. It remains in the data directory and its backups.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read or written.
+    pub fn audit_key(&self) -> Result<String, MetadataError> {
+        self.lasting_secret(AUDIT_KEY_SETTING)
+    }
+
+    /// Returns a secret of the data directory, creating it if necessary.
+    fn lasting_secret(&self, name: &str) -> Result<String, MetadataError> {
         let connection = self.lock();
-        connection
-            .execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO NOTHING", [RECEIPT_KEY_SETTING, &access_secrets::hex(32)])?;
-        Ok(connection.query_row("SELECT value FROM settings WHERE name = ?1", [RECEIPT_KEY_SETTING], |row| row.get(0))?)
+        connection.execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO NOTHING", [name, &access_secrets::hex(32)])?;
+        Ok(connection.query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0))?)
     }
 
     /// Returns the secret of the current or last server.

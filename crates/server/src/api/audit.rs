@@ -1,0 +1,177 @@
+//! The audit log: reading it, and recording what callers do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use hinomi_model::api_time::rfc3339;
+use hinomi_tables::audit_log::{AuditActor, AuditEntry, AuditEvent, AuditFilter};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::auth::{ApiCaller, AuthorizedCaller, CallerCredential, RequestOrigin};
+use super::params::QueryParameters;
+use super::permission::Admin;
+use super::{ApiError, ApiState};
+use crate::query_parameters::parse_time;
+
+/// Default and maximum number of entries of a page.
+const DEFAULT_ENTRIES: usize = 100;
+const MAX_ENTRIES: usize = 1000;
+
+/// Who did something.
+#[derive(Debug, Serialize, ToSchema)]
+struct AuditActorView {
+    /// ID of the account; null for a person who is not signed in, and for commands.
+    #[schema(required)]
+    account_id: Option<i64>,
+    /// Name of the account, or another description.
+    name: String,
+    /// How the actor was authenticated, such as `session 3`, `token 7` or `command`; empty for no authentication.
+    credential: String,
+}
+
+/// An entry of the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+struct AuditEntryView {
+    /// Sequence number of the entry, from 1, without gaps.
+    sequence: u64,
+    /// Time (RFC 3339).
+    time: String,
+    /// Who did it.
+    actor: AuditActorView,
+    /// What was done, such as `keys.create`. Ends with `.denied` if a role did not permit it.
+    action: String,
+    /// What it was done to, such as `key 5`; empty if the action says it.
+    object: String,
+    /// ID of the project; null for the whole server.
+    #[schema(required)]
+    project_id: Option<u64>,
+    /// Address from which the request came, or that of the last proxy; null for commands.
+    #[schema(required)]
+    address: Option<String>,
+    /// More about the action.
+    details: BTreeMap<String, Value>,
+}
+
+fn entry_view(entry: AuditEntry) -> AuditEntryView {
+    let AuditEntry { sequence, time_us, actor, action, object, project_id, details } = entry;
+    AuditEntryView {
+        sequence,
+        time: rfc3339(time_us),
+        address: actor.address.map(|address| address.to_string()),
+        actor: AuditActorView { account_id: actor.account_id, name: actor.name, credential: actor.credential },
+        action,
+        object,
+        project_id,
+        details,
+    }
+}
+
+/// A page of the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditPage {
+    /// Entries, the newest first.
+    entries: Vec<AuditEntryView>,
+    /// Cursor of the next page; null on the last page.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// Selects entries of the audit log.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditParameters {
+    /// Start of the time range: RFC 3339, Unix seconds, or relative to now such as `-24h`. Default: the oldest entry.
+    from: Option<String>,
+    /// End of the time range. Default: now.
+    to: Option<String>,
+    /// ID of a project: only its entries are returned.
+    project: Option<u64>,
+    /// Only entries with this action, or with one that begins with it and a dot.
+    action: Option<String>,
+    /// ID of an account: only its entries are returned.
+    account: Option<i64>,
+    /// Maximum number of entries, at most 1000. Default: 100.
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists the audit log: who did what to what, when and from where.
+///
+/// Requires admin permission.
+#[utoipa::path(get, path = "/audit", tag = "accounts", params(AuditParameters), responses((status = 200, body = AuditPage), (status = 400, body = super::error::ErrorResponse), (status = 403, body = super::error::ErrorResponse)))]
+pub(super) async fn list(
+    State(api): State<Arc<ApiState>>,
+    _: AuthorizedCaller<Admin>,
+    QueryParameters(which): QueryParameters<AuditParameters>,
+) -> Result<Json<AuditPage>, ApiError> {
+    let limit = which.limit.unwrap_or(DEFAULT_ENTRIES).clamp(1, MAX_ENTRIES);
+    let before = which.cursor.map(|cursor| cursor.parse::<u64>()).transpose();
+    let before =
+        before.map_err(|_| ApiError::bad_request("bad_cursor", "cursor does not belong to this list; start again without a cursor"))?;
+    let filter = AuditFilter {
+        projects: which.project.map(|project| vec![project]),
+        action: which.action,
+        account: which.account,
+        from_us: which.from.map(|text| time_of("from", &text)).transpose()?,
+        to_us: which.to.map(|text| time_of("to", &text)).transpose()?,
+        before,
+    };
+    let log = api.audit.clone();
+    let found = tokio::task::spawn_blocking(move || log.entries(&filter, limit + 1)).await?;
+    let mut entries = found.map_err(ApiError::internal)?;
+    let has_more = entries.len() > limit;
+    entries.truncate(limit);
+    let next_cursor = entries.last().filter(|_| has_more).map(|entry| entry.sequence.to_string());
+    Ok(Json(AuditPage { entries: entries.into_iter().map(entry_view).collect(), next_cursor }))
+}
+
+fn time_of(name: &str, text: &str) -> Result<i64, ApiError> {
+    let time = parse_time(text, jiff::Timestamp::now().as_microsecond());
+    time.ok_or_else(|| ApiError::bad_request("bad_parameter", format!("{name}: \"{text}\" is not a time")))
+}
+
+impl ApiCaller {
+    /// Returns the caller as an actor of the audit log.
+    pub(super) fn audit_actor(&self, origin: &RequestOrigin) -> AuditActor {
+        let credential = match self.credential {
+            CallerCredential::Session(id) => format!("session {id}"),
+            CallerCredential::Token(id) => format!("token {id}"),
+        };
+        AuditActor { account_id: Some(self.account.id), name: self.account.name.clone(), credential, address: origin.address() }
+    }
+}
+
+/// Records a sign-in.
+pub(super) async fn record_sign_in(api: &Arc<ApiState>, origin: &RequestOrigin, session: &str, method: &str) {
+    let Ok(Some(found)) = api.meta.session(session) else { return };
+    let caller = ApiCaller { account: found.account, access: found.access, credential: CallerCredential::Session(found.session) };
+    record(api, AuditEvent::new(caller.audit_actor(origin), "session.create").detail("method", method)).await;
+}
+
+/// Records a failed attempt to sign in with a password. An address that no account has is not recorded: it may be a password that was
+/// entered in the wrong place.
+pub(super) async fn record_failed_sign_in(api: &Arc<ApiState>, origin: &RequestOrigin, email: &str) {
+    let actor = AuditActor { account_id: None, name: "not signed in".to_owned(), credential: String::new(), address: origin.address() };
+    let known = api.meta.account_by_email(email).ok().flatten();
+    let object = known.map_or_else(|| "unknown account".to_owned(), |account| format!("account {}", account.id));
+    record(api, AuditEvent { object, ..AuditEvent::new(actor, "session.create.failed") }).await;
+}
+
+/// Appends an event to the audit log. If that fails, the failure is logged: what was done cannot be undone.
+pub(super) async fn record(api: &Arc<ApiState>, event: AuditEvent) {
+    let log = api.audit.clone();
+    let action = event.action.clone();
+    let done = tokio::task::spawn_blocking(move || log.append(event)).await;
+    let failure = match done {
+        Ok(Ok(_)) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(error = %failure, %action, "audit.entry.write_failed");
+}

@@ -1,0 +1,154 @@
+//! `hinomi audit`: read and verify the audit log, and record what commands do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use hinomi_model::api_time::rfc3339;
+use hinomi_tables::audit_log::{AuditActor, AuditEntry, AuditEvent, AuditFilter, AuditHead, AuditLog};
+use hinomi_tables::metadata::MetadataStore;
+
+use super::access::parse_lifetime;
+use super::{CommonArguments, effective_config, open_existing, print_line};
+use crate::config::Config;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// List the newest entries: number, time, actor, action, object, project, address and details
+    List {
+        #[command(flatten)]
+        common: CommonArguments,
+        /// Number of entries
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        /// Only entries with this action, or with one that begins with it and a dot
+        #[arg(long)]
+        action: Option<String>,
+    },
+    /// Print the head of the log as JSON; store it elsewhere, so that `verify` detects a log that was cut or rewritten later
+    Head {
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Check that no entry was changed or removed (exit status 0: the chain holds, 1: it does not)
+    Verify {
+        #[command(flatten)]
+        common: CommonArguments,
+        /// File with heads that `hinomi audit head` printed, one per line
+        #[arg(long, value_name = "FILE")]
+        head: Option<PathBuf>,
+    },
+    /// Delete old entries; leaves a signed checkpoint, after which the chain continues
+    Expire {
+        #[command(flatten)]
+        common: CommonArguments,
+        /// Age of the entries, such as 365d or 52w
+        #[arg(long, value_name = "TIME", value_parser = parse_lifetime)]
+        older_than: Duration,
+    },
+}
+
+impl AuditCommand {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            AuditCommand::List { common, limit, action } => {
+                let (_, log) = open(&common)?;
+                let entries = log.entries(&AuditFilter { action, ..AuditFilter::default() }, limit)?;
+                entries.iter().rev().try_for_each(|entry| print_line(&format_entry(entry)))
+            }
+            AuditCommand::Head { common } => print_line(&serde_json::to_string(&open(&common)?.1.head()?)?),
+            AuditCommand::Verify { common, head } => {
+                let heads = head.map_or(Ok(Vec::new()), |path| {
+                    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                    read_heads(&text).with_context(|| format!("{} does not contain heads of an audit log", path.display()))
+                })?;
+                let (meta, log) = open(&common)?;
+                let verified = log.verify(&heads, &meta.audit_key()?)?;
+                let expired =
+                    if verified.first > 1 { format!(", earlier ones have expired (to {})", verified.first - 1) } else { String::new() };
+                print_line(&format!(
+                    "the chain holds: entries {} to {}{expired}; {} of {} exported heads confirmed",
+                    verified.first,
+                    verified.head.sequence,
+                    verified.confirmed_heads,
+                    heads.len()
+                ))?;
+                if verified.expired_heads > 0 {
+                    print_line(&format!("{} exported heads are of expired entries and cannot be compared", verified.expired_heads))?;
+                }
+                Ok(())
+            }
+            AuditCommand::Expire { common, older_than } => {
+                let (meta, log) = open(&common)?;
+                let age_us = i64::try_from(older_than.as_micros()).unwrap_or(i64::MAX);
+                let before_us = jiff::Timestamp::now().as_microsecond().saturating_sub(age_us);
+                let deleted = log.expire(before_us, command_actor(), &meta.audit_key()?)?;
+                print_line(&format!("deleted {deleted} entries"))
+            }
+        }
+    }
+}
+
+fn open(common: &CommonArguments) -> anyhow::Result<(MetadataStore, AuditLog)> {
+    let config = effective_config(common, None)?;
+    let meta = open_existing(&config)?;
+    let log = AuditLog::open(&config.data)?;
+    Ok((meta, log))
+}
+
+/// Reads heads, one per line. The line may contain more, as one of a log file does.
+fn read_heads(text: &str) -> anyhow::Result<Vec<AuditHead>> {
+    let heads: Vec<AuditHead> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| serde_json::from_str(line).with_context(|| format!("not a head: {line}")))
+        .collect::<Result<_, _>>()?;
+    if heads.is_empty() {
+        bail!("no head found");
+    }
+    Ok(heads)
+}
+
+fn format_entry(entry: &AuditEntry) -> String {
+    let AuditEntry { sequence, time_us, actor, action, object, project_id, details } = entry;
+    let project = project_id.map_or_else(|| "-".to_owned(), |project| format!("project {project}"));
+    let address = actor.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+    let object = if object.is_empty() { "-" } else { object };
+    let details = serde_json::to_string(details).unwrap_or_default();
+    let who = format!("{} ({})", actor.name, actor.credential);
+    // Names are free text; a line break in one must not look like an entry.
+    let line = format!("{sequence}\t{}\t{who}\t{action}\t{object}\t{project}\t{address}\t{details}", rfc3339(*time_us));
+    line.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect()
+}
+
+/// Records what a command did to a data directory.
+pub(super) fn record_command(config: &Config, event: impl FnOnce(AuditActor) -> AuditEvent) -> anyhow::Result<()> {
+    AuditLog::open(&config.data)?.append(event(command_actor()))?;
+    Ok(())
+}
+
+/// Returns who runs a command: the user of the operating system, as the environment names it.
+fn command_actor() -> AuditActor {
+    let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|user| !user.is_empty());
+    AuditActor {
+        account_id: None,
+        name: user.unwrap_or_else(|| "unknown user".to_owned()),
+        credential: "command".to_owned(),
+        address: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_read_line_by_line() {
+        let heads = read_heads("{\"sequence\":3,\"hash\":\"aa\"}\n\n{\"sequence\":5,\"hash\":\"bb\",\"time\":\"x\"}\n").unwrap();
+        assert_eq!(heads.iter().map(|head| head.sequence).collect::<Vec<_>>(), [3, 5]);
+        for wrong in ["", "\n", "{}", "3 aa"] {
+            assert!(read_heads(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

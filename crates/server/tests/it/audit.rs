@@ -1,0 +1,134 @@
+//! The audit log: what it contains, and that a change of it is found.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::accounts::{accept, get, join, post, sign_in};
+use crate::server::Server;
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// Returns the newest entries of the API, the oldest first.
+fn entries(server: &Server, query: &str) -> Vec<Value> {
+    let mut entries = server.get(&format!("/api/v1/audit?{query}")).json()["entries"].as_array().unwrap().clone();
+    entries.reverse();
+    entries
+}
+
+fn actions(entries: &[Value]) -> Vec<String> {
+    entries.iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn changes_sign_ins_and_denials_are_recorded() {
+    let server = Server::start();
+    let before = entries(&server, "limit=1").last().map_or(0, |entry| entry["sequence"].as_u64().unwrap());
+    let cookie = join(&server, "ann@example.com", "viewer", Some("1"));
+    assert_eq!(sign_in(&server, "ann@example.com", "wrong password").status, 401);
+    assert_eq!(sign_in(&server, "hunter2 in the wrong field", "x").status, 401);
+    assert_eq!(post(&server, "/api/v1/projects/1/keys", &cookie, &json!({ "name": "k" })).status, 403);
+    let admin = format!("Bearer {}", server.token);
+    let send = |method: &str, path: &str, body: Value| {
+        server.send(method, path, &[JSON, ("authorization", &admin)], body.to_string().into_bytes())
+    };
+    let key = send("POST", "/api/v1/projects/1/keys", json!({ "name": "k" })).json()["id"].clone();
+    assert_eq!(send("DELETE", &format!("/api/v1/projects/1/keys/{key}"), json!({})).status, 204);
+    assert_eq!(send("DELETE", "/api/v1/projects/1/users/4711", json!({})).status, 200);
+    assert_eq!(server.get("/api/v1/projects/1/export?format=csv").status, 200);
+    let added = send("POST", "/api/v1/projects/1/members", json!({ "email": "bob@example.com", "role": "member" })).json();
+    accept(&server, added["invitation_url"].as_str().unwrap());
+    assert_eq!(send("PATCH", "/api/v1/projects/1", json!({ "name": "Shop" })).status, 200);
+    assert_eq!(send("PATCH", "/api/v1/projects/1", json!({ "name": "" })).status, 400, "nothing changed, nothing is recorded");
+
+    let found: Vec<Value> =
+        entries(&server, "limit=1000").into_iter().filter(|entry| entry["sequence"].as_u64().unwrap() > before).collect();
+    let expected = [
+        "accounts.create",
+        "session.create",
+        "session.create.failed",
+        "session.create.failed",
+        "keys.create.denied",
+        "keys.create",
+        "keys.delete",
+        "users.delete",
+        "export.read",
+        "members.create",
+        "session.create",
+        "projects.update",
+    ];
+    assert_eq!(actions(&found), expected);
+    let of = |number: usize| {
+        (&found[number]["actor"]["name"], &found[number]["object"], &found[number]["project_id"], &found[number]["address"])
+    };
+    let (ann, nobody, owner) = (json!("ann@example.com"), json!("not signed in"), json!("Owner"));
+    let (one, here, none) = (json!(1), json!("127.0.0.1"), Value::Null);
+    let account = found[1]["actor"]["account_id"].clone();
+    assert_eq!(
+        (&found[0]["actor"]["credential"], &found[0]["details"]["role"], &found[0]["address"]),
+        (&json!("command"), &json!("viewer"), &none)
+    );
+    assert_eq!((of(1).0, &found[1]["details"]["method"]), (&ann, &json!("new password")));
+    assert_eq!(of(2), (&nobody, &json!(format!("account {account}")), &none, &here));
+    assert_eq!(of(3), (&nobody, &json!("unknown account"), &none, &here));
+    assert_eq!(of(4), (&ann, &json!(""), &one, &here));
+    assert_eq!(of(6), (&owner, &json!(format!("key {key}")), &one, &here));
+    assert_eq!(of(7), (&owner, &json!(""), &one, &here), "without the user");
+    assert_eq!(found[9]["details"]["role"], "member");
+    assert!(found[5]["actor"]["credential"].as_str().unwrap().starts_with("token "));
+
+    assert_eq!(actions(&entries(&server, "action=keys")), ["keys.create.denied", "keys.create", "keys.delete"]);
+    assert_eq!(actions(&entries(&server, &format!("account={account}"))), ["session.create", "keys.create.denied"]);
+    assert_eq!(entries(&server, "project=2").len(), 0);
+    assert_eq!(entries(&server, "to=2020-01-01").len(), 0);
+    let page = server.get("/api/v1/audit?limit=2").json();
+    let next = server.get(&format!("/api/v1/audit?limit=2&cursor={}", page["next_cursor"].as_str().unwrap())).json();
+    assert_eq!(actions(next["entries"].as_array().unwrap()), ["members.create", "export.read"]);
+    assert_eq!(get(&server, "/api/v1/audit", &cookie).status, 403);
+    let text = server.get("/api/v1/audit?limit=1000").text;
+    for secret in ["hunter2", "4711", "correct horse", "wrong password", "hnm_"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn cut_edited_and_rewritten_logs_are_found() {
+    let server = Server::start();
+    for number in 0..5 {
+        server.command(&["token", "create", "--name", &format!("t{number}")]);
+    }
+    let verify = |arguments: &[&str]| server.command(&[&["audit", "verify"][..], arguments].concat());
+    let head = server.command(&["audit", "head"]).0;
+    let file = server.data().join("../head.jsonl");
+    std::fs::write(&file, &head).unwrap();
+    let with_head = ["--head", file.to_str().unwrap()];
+    let (said, error, status) = verify(&with_head);
+    assert!(status == Some(0) && said.contains("1 of 1 exported heads confirmed"), "{said}{error}");
+
+    let last = serde_json::from_str::<Value>(&head).unwrap()["sequence"].as_u64().unwrap();
+    let database = Connection::open(server.data().join("audit.db")).unwrap();
+    let attack = |sql: &str| database.execute_batch(&format!("DROP TRIGGER IF EXISTS entries_are_append_only; {sql}")).unwrap();
+    attack(&format!(
+        "CREATE TABLE saved AS SELECT sequence AS s, entry AS e, hash AS h FROM entries; DELETE FROM entries WHERE sequence = {last}"
+    ));
+    assert_eq!(verify(&[]).2, Some(0), "without a head, a cut tail is not seen");
+    let (_, error, status) = verify(&with_head);
+    assert!(status == Some(1) && error.contains("cut off"), "{error}");
+    attack("DELETE FROM entries; INSERT INTO entries (sequence, entry, hash) SELECT s, e, h FROM saved");
+    assert_eq!(verify(&with_head).2, Some(0));
+    attack("UPDATE entries SET entry = replace(entry, 't1', 't9')");
+    let (_, error, status) = verify(&[]);
+    assert!(status == Some(1) && error.contains("was edited"), "{error}");
+    // Another log, whose chain holds.
+    attack("DELETE FROM entries");
+    for number in 0..8 {
+        server.command(&["token", "create", "--name", &format!("x{number}")]);
+    }
+    assert_eq!(verify(&[]).2, Some(0));
+    let (_, error, status) = verify(&with_head);
+    assert!(status == Some(1) && error.contains("rewritten"), "{error}");
+
+    let (said, error, status) = server.command(&["audit", "expire", "--older-than", "1h"]);
+    assert_eq!((said.trim(), status), ("deleted 0 entries", Some(0)), "{error}");
+    let (listed, _, _) = server.command(&["audit", "list", "--limit", "3"]);
+    assert_eq!(listed.lines().filter(|line| line.contains("\ttokens.create\t")).count(), 3, "{listed}");
+}
