@@ -1,21 +1,24 @@
-//! API tokens and sessions: list and revoke.
+//! API tokens and sessions: create, list and revoke.
 
 use std::sync::Arc;
 
-use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::metadata;
 use hinomi_tables::metadata::AccountRole;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::accounts::AccountReference;
-use super::auth::AuthorizedCaller;
-use super::permission::{Admin, Viewer};
+use super::accounts::{AccountReference, check_rank};
+use super::auth::{ApiCaller, AuthorizedCaller};
+use super::middleware::audit_trail::{AuditDetails, audit_details};
+use super::permission::Viewer;
 use super::projects::run_change;
 use super::{ApiError, ApiState};
+use crate::query_parameters::parse_lifetime;
 
 /// An API token. Its secret is shown only once, when it is created.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,20 +44,15 @@ pub(super) struct ApiTokenView {
     last_used_at: Option<String>,
 }
 
-/// All API tokens.
+/// API tokens that the caller may see.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ApiTokenList {
     /// API tokens, including expired ones, the oldest first.
     tokens: Vec<ApiTokenView>,
 }
 
-/// Lists all API tokens.
-///
-/// Requires admin permission.
-#[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 403, body = super::error::ErrorResponse)))]
-pub(super) async fn tokens(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Json<ApiTokenList>, ApiError> {
-    let tokens = run_change(&api, metadata::MetadataStore::tokens).await?;
-    let shown = |record: metadata::ApiTokenRecord| ApiTokenView {
+fn token_view(record: metadata::ApiTokenRecord) -> ApiTokenView {
+    ApiTokenView {
         id: record.id,
         name: record.name,
         account: AccountReference::of(record.account),
@@ -63,22 +61,110 @@ pub(super) async fn tokens(State(api): State<Arc<ApiState>>, _: AuthorizedCaller
         created_at: rfc3339(record.created_us),
         expires_at: record.expires_us.map(rfc3339),
         last_used_at: record.last_used_us.map(rfc3339),
+    }
+}
+
+/// Returns the account whose credentials a caller may manage: `None` for all accounts, which an admin of the server may.
+fn managed_credentials(caller: &ApiCaller) -> Option<ManagedCredentials> {
+    match (caller.is_server_admin(), caller.session()) {
+        (true, _) => Some(ManagedCredentials::All),
+        (false, Some(_)) => Some(ManagedCredentials::Own(caller.account.id)),
+        // A token that leaked must not be able to sign its owner out.
+        (false, None) => None,
+    }
+}
+
+/// Credentials that a caller may see and revoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ManagedCredentials {
+    All,
+    /// Those of the account with this ID.
+    Own(i64),
+}
+
+impl ManagedCredentials {
+    fn account(self) -> Option<i64> {
+        match self {
+            ManagedCredentials::All => None,
+            ManagedCredentials::Own(account) => Some(account),
+        }
+    }
+}
+
+/// Lists API tokens.
+///
+/// An admin of the server sees all tokens, other people see their own. A caller with an API token of another role sees none.
+#[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 401, body = super::error::ErrorResponse)))]
+pub(super) async fn tokens(
+    State(api): State<Arc<ApiState>>,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
+) -> Result<Json<ApiTokenList>, ApiError> {
+    let mut tokens = run_change(&api, metadata::MetadataStore::tokens).await?;
+    let managed = managed_credentials(&caller);
+    tokens.retain(|token| managed.is_some_and(|managed| managed.account().is_none_or(|own| own == token.account.id)));
+    Ok(Json(ApiTokenList { tokens: tokens.into_iter().map(token_view).collect() }))
+}
+
+/// A new API token.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApiTokenRequest {
+    /// Name of 1 to 100 characters.
+    name: String,
+    /// Role of the token, at most that of the caller.
+    role: AccountRole,
+    /// ID of the only project that the token can access; left out for all projects of the caller.
+    project_id: Option<u64>,
+    /// Time until the token expires, such as `12h`, `30d` or `8w`; left out for a token that does not expire.
+    expires_in: Option<String>,
+}
+
+/// A new API token with its secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CreatedApiToken {
+    /// The token. It is shown only here.
+    token: String,
+}
+
+/// Creates an API token of the caller.
+///
+/// The token never has more access than its account has when it is used. Requires a session.
+#[utoipa::path(post, path = "/tokens", tag = "session", request_body = ApiTokenRequest,
+    responses((status = 201, body = CreatedApiToken), (status = 400, body = super::error::ErrorResponse), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn create_token(
+    State(api): State<Arc<ApiState>>,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
+    body: Result<Json<ApiTokenRequest>, JsonRejection>,
+) -> Result<(StatusCode, Extension<AuditDetails>, Json<CreatedApiToken>), ApiError> {
+    let Json(ApiTokenRequest { name, role, project_id, expires_in }) = body?;
+    // Otherwise a token could outlive its own expiry.
+    caller.session().ok_or_else(|| ApiError::bad_request("needs_session", "an API token cannot create tokens; sign in"))?;
+    let own = match project_id {
+        Some(project) => Some(caller.access.role_in(project).ok_or_else(|| ApiError::not_found("project"))?),
+        None => caller.access.highest_role(),
     };
-    Ok(Json(ApiTokenList { tokens: tokens.into_iter().map(shown).collect() }))
+    check_rank(own, Some(role))?;
+    let lifetime = expires_in.map(|text| parse_lifetime(&text)).transpose();
+    let lifetime = lifetime.map_err(|hint| ApiError::bad_request("invalid_value", format!("expires_in: {hint}")))?;
+    let details = audit_details([("name", name.as_str().into()), ("role", role.name().into()), ("project_id", project_id.into())]);
+    let draft = metadata::ApiTokenDraft { name, account: caller.account.id, role, project: project_id, lifetime };
+    let token = run_change(&api, move |meta| meta.create_token(&draft)).await?;
+    Ok((StatusCode::CREATED, details, Json(CreatedApiToken { token })))
 }
 
 /// Revokes an API token.
 ///
-/// Later requests with the token are rejected. Requires admin permission.
+/// Later requests with the token are rejected. An admin of the server can revoke all tokens, other people their own.
 #[utoipa::path(delete, path = "/tokens/{token}", tag = "session", params(("token" = i64, Path, description = "ID of the API token.")),
-    responses((status = 204, description = "The token was revoked."), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+    responses((status = 204, description = "The token was revoked."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_token(
     State(api): State<Arc<ApiState>>,
-    _: AuthorizedCaller<Admin>,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
     Path(token): Path<String>,
 ) -> Result<StatusCode, ApiError> {
+    let managed = managed_credentials(&caller).ok_or_else(|| ApiError::not_found("token"))?;
     let token: i64 = token.parse().map_err(|_| ApiError::not_found("token"))?;
-    run_change(&api, move |meta| meta.revoke_token(token)).await?;
+    run_change(&api, move |meta| meta.revoke_token(token, managed.account())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -121,7 +207,8 @@ pub(super) async fn sessions(
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
 ) -> Result<Json<SessionList>, ApiError> {
     let mut sessions = run_change(&api, metadata::MetadataStore::sessions).await?;
-    sessions.retain(|session| caller.is_server_admin() || caller.session().is_some() && session.account.id == caller.account.id);
+    let managed = managed_credentials(&caller);
+    sessions.retain(|session| managed.is_some_and(|managed| managed.account().is_none_or(|own| own == session.account.id)));
     let shown = |record: metadata::SessionRecord| SessionView {
         id: record.id,
         account: AccountReference::of(record.account),
@@ -146,11 +233,7 @@ pub(super) async fn revoke_session(
     Path(session): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let session: i64 = session.parse().map_err(|_| ApiError::not_found("session"))?;
-    let account = match (caller.is_server_admin(), caller.session()) {
-        (true, _) => None,
-        (false, Some(_)) => Some(caller.account.id),
-        (false, None) => return Err(ApiError::not_found("session")),
-    };
-    run_change(&api, move |meta| meta.revoke_session(session, account)).await?;
+    let managed = managed_credentials(&caller).ok_or_else(|| ApiError::not_found("session"))?;
+    run_change(&api, move |meta| meta.revoke_session(session, managed.account())).await?;
     Ok(StatusCode::NO_CONTENT)
 }

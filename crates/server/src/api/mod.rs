@@ -314,6 +314,7 @@ fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
         members::remove,
         audit::list,
         credentials::tokens,
+        credentials::create_token,
         credentials::revoke_token,
         credentials::sessions,
         credentials::revoke_session,

@@ -11,6 +11,7 @@ use super::audit::record_command;
 use super::user::{find_account, parse_role};
 use super::{CommonArguments, effective_config, open_existing, print_line, print_note};
 use crate::config::Config;
+use crate::query_parameters::parse_lifetime;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
@@ -107,7 +108,7 @@ impl TokenCommand {
             }
             TokenCommand::Revoke { common, id } => {
                 let (config, meta) = open_metadata(&common)?;
-                let name = meta.revoke_token(id)?;
+                let name = meta.revoke_token(id, None)?;
                 record_command(&config, |actor| AuditEvent { object: format!("token {id}"), ..AuditEvent::new(actor, "tokens.delete") })?;
                 print_line(&format!("revoked token {id} ({name})"))
             }
@@ -168,36 +169,4 @@ fn format_token(record: &ApiTokenRecord, now_us: i64) -> String {
         Some(at) => format!("{} {}", if *at <= now_us { "expired" } else { "expires" }, rfc3339(*at)),
     };
     format!("{id}\t{name}\t{role} of {place}\t{account}\tcreated {}\t{used}\t{expires}", rfc3339(*created_us))
-}
-
-/// Parses a lifetime such as `12h`, `30d` or `8w`.
-pub(super) fn parse_lifetime(text: &str) -> Result<Duration, String> {
-    const HOUR_S: u64 = 3600;
-    let seconds = |unit: char| match unit {
-        'h' => Some(HOUR_S),
-        'd' => Some(24 * HOUR_S),
-        'w' => Some(7 * 24 * HOUR_S),
-        _ => None,
-    };
-    let parsed =
-        text.chars().last().and_then(seconds).zip(text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse::<u32>().ok()));
-    match parsed {
-        Some((unit, count)) if count > 0 => Ok(Duration::from_secs(unit * u64::from(count))),
-        _ => Err("use a number of hours, days or weeks, such as 12h, 30d or 8w".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lifetimes() {
-        assert_eq!(parse_lifetime("12h"), Ok(Duration::from_secs(43_200)));
-        assert_eq!(parse_lifetime("30d"), Ok(Duration::from_secs(30 * 86_400)));
-        assert_eq!(parse_lifetime("8w"), Ok(Duration::from_secs(56 * 86_400)));
-        for wrong in ["", "d", "0d", "-1d", "30", "1.5d", "30m", "日"] {
-            assert!(parse_lifetime(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -9,9 +9,9 @@ use hinomi_model::api_time::rfc3339;
 use hinomi_tables::audit_log::{AuditActor, AuditEntry, AuditEvent, AuditFilter, AuditHead, AuditLog};
 use hinomi_tables::metadata::MetadataStore;
 
-use super::access::parse_lifetime;
 use super::{CommonArguments, effective_config, open_existing, print_line};
 use crate::config::Config;
+use crate::query_parameters::parse_lifetime;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {

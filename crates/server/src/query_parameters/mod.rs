@@ -7,6 +7,7 @@ mod charts;
 mod error;
 mod filter;
 mod groups;
+mod lifetimes;
 mod pages;
 mod times;
 
@@ -14,5 +15,6 @@ pub use charts::{OtelMetricSeriesParameters, TimeSeriesParameters, TimeSeriesQue
 pub use error::QueryParameterError;
 pub use filter::{FilterParameters, FilterSelection, FilterTarget, LogLineScope, TraceSearchParameters};
 pub use groups::{BreakdownParameters, BreakdownQuery, FacetParameters};
+pub use lifetimes::parse_lifetime;
 pub use pages::{ISSUE_SORT, LogLinePage, LogLineParameters, LogListParameters, PageParameters, PageQuery, SPAN_SORT};
 pub use times::{TIME_FORMS, TimeHintParameters, TimeRangeParameters, parse_time};

@@ -184,6 +184,42 @@ fn token_of_an_account_has_at_most_its_access() {
     assert!(listed.lines().any(|line| line.contains("\tCI\tdeactivated\t")), "{listed}");
 }
 
+#[test]
+fn people_manage_their_own_tokens() {
+    let server = Server::start();
+    server.command(&["project", "create", "Other"]);
+    let cookie = join(&server, "ann@example.com", "member", Some("1"));
+    let create = |body: Value| post(&server, "/api/v1/tokens", &cookie, &body);
+    let made = create(json!({ "name": "ci", "role": "member", "project_id": 1, "expires_in": "30d" }));
+    assert_eq!(made.status, 201, "{}", made.text);
+    let token = made.json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(server.get_as("/api/v1/me", &token).json()["project_roles"], json!({ "1": "member" }));
+    let refused = [
+        (json!({ "name": "x", "role": "admin", "project_id": 1 }), 403),
+        (json!({ "name": "x", "role": "admin" }), 403),
+        (json!({ "name": "x", "role": "viewer", "project_id": 2 }), 404),
+        (json!({ "name": "", "role": "viewer" }), 400),
+        (json!({ "name": "x", "role": "viewer", "expires_in": "soon" }), 400),
+    ];
+    for (body, status) in refused {
+        assert_eq!(create(body.clone()).status, status, "{body}");
+    }
+    // A token creates no other token, and sees neither tokens nor sessions.
+    let bearer = format!("Bearer {token}");
+    let body = json!({ "name": "x", "role": "viewer" }).to_string().into_bytes();
+    assert_eq!(server.send("POST", "/api/v1/tokens", &[JSON, ("authorization", &bearer)], body).json()["error"]["code"], "needs_session");
+    assert_eq!(server.get_as("/api/v1/tokens", &token).json()["tokens"], json!([]));
+    assert_eq!(server.get_as("/api/v1/sessions", &token).json()["sessions"], json!([]));
+
+    let listed = get(&server, "/api/v1/tokens", &cookie).json()["tokens"].as_array().unwrap().clone();
+    assert_eq!((listed.len(), &listed[0]["name"], &listed[0]["role"]), (1, &json!("ci"), &json!("member")));
+    let of_server = server.get("/api/v1/tokens").json()["tokens"].as_array().unwrap().clone();
+    let foreign = of_server.iter().find(|token| token["account"]["id"] == 1).unwrap()["id"].clone();
+    let revoke = |id: &Value| server.send("DELETE", &format!("/api/v1/tokens/{id}"), &[PAGE, ("cookie", &cookie)], Vec::new()).status;
+    assert_eq!((revoke(&foreign), revoke(&listed[0]["id"])), (404, 204));
+    assert_eq!(server.get_as("/api/v1/me", &token).status, 401);
+}
+
 /// Returns the rank of a role or permission. An ingest key or an admin may add telemetry.
 fn rank(name: &str) -> usize {
     ["viewer", "member", "admin", "owner"].iter().position(|role| *role == if name == "ingest" { "admin" } else { name }).unwrap()

@@ -69,11 +69,12 @@ fn tokens_are_listed_revoked_and_expire() {
     meta.token(&second).unwrap();
     meta.write_credential_uses().unwrap();
     assert_eq!(meta.tokens().unwrap(), listed);
-    assert_eq!(meta.revoke_token(listed[0].id).unwrap(), "first");
+    assert!(matches!(meta.revoke_token(listed[0].id, Some(2)), Err(MetadataError::NoToken(_))), "of another account");
+    assert_eq!(meta.revoke_token(listed[0].id, Some(OPERATOR_ACCOUNT)).unwrap(), "first");
     assert_eq!(meta.token(&first).unwrap(), None);
-    assert!(matches!(meta.revoke_token(listed[0].id), Err(MetadataError::NoToken(_))));
+    assert!(matches!(meta.revoke_token(listed[0].id, None), Err(MetadataError::NoToken(_))));
     // IDs are not reused.
-    meta.revoke_token(listed[2].id).unwrap();
+    meta.revoke_token(listed[2].id, None).unwrap();
     meta.create_token(&reader("fourth")).unwrap();
     assert!(meta.tokens().unwrap().iter().all(|token| token.id != listed[2].id));
 }

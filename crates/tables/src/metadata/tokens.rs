@@ -136,13 +136,14 @@ impl MetadataStore {
         Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
     }
 
-    /// Revokes a token: it is rejected from now on. Returns its name.
+    /// Revokes a token, if it is one of `account` or `account` is `None`: it is rejected from now on. Returns its name.
     ///
     /// # Errors
     ///
     /// When there is no such token.
-    pub fn revoke_token(&self, id: i64) -> Result<String, MetadataError> {
-        let name = self.lock().query_row("DELETE FROM tokens WHERE id = ?1 RETURNING name", [id], |row| row.get(0)).optional()?;
+    pub fn revoke_token(&self, id: i64, account: Option<i64>) -> Result<String, MetadataError> {
+        let sql = "DELETE FROM tokens WHERE id = ?1 AND (?2 IS NULL OR account_id = ?2) RETURNING name";
+        let name = self.lock().query_row(sql, params![id, account], |row| row.get(0)).optional()?;
         name.ok_or(MetadataError::NoToken(id))
     }
 }
