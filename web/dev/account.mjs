@@ -5,6 +5,62 @@ const DAY = 86_400_000;
 
 export const account = { id: 1, name: 'Owner', email: null };
 
+const person = (id, email, state, role) => ({
+  id,
+  kind: email ? 'person' : 'service',
+  email,
+  name: email ?? 'CI',
+  state,
+  role,
+  has_password: state === 'active' && email !== null,
+  created_at: iso(START - id * DAY),
+  last_sign_in_at: state === 'active' && email ? iso(START - id * 3_600_000) : null,
+});
+export const accounts = [
+  { ...person(1, null, 'active', 'owner'), kind: 'person', name: 'Owner' },
+  person(2, 'ann@example.com', 'active', 'admin'),
+  person(3, 'bob@example.com', 'invited', 'viewer'),
+  person(4, null, 'active', null),
+  person(5, 'eve@example.com', 'deactivated', 'member'),
+];
+const members = [[2, 'admin'], [4, 'member']].map(([id, role]) => ({ account: referenceTo(accounts.find((one) => one.id === id)), role }));
+
+function referenceTo({ id, name, email }) {
+  return { id, name, email };
+}
+
+const LINK = 'http://127.0.0.1:8119/set-password#token=0123456789abcdef';
+
+const created = (email, role) => {
+  accounts.push(person(accounts.length + 1, email, 'invited', role));
+  return accounts.at(-1);
+};
+
+/** Requests to `/accounts`. */
+export function accountAnswer(method, id, isLink, body) {
+  if (method === 'GET') return { accounts };
+  if (isLink) return { url: LINK };
+  if (!id) return { account: created(body.email ?? null, body.role), invitation_url: LINK };
+  const { role, name, email, deactivated } = body;
+  const changes = { role, name, email, state: deactivated === undefined ? undefined : deactivated ? 'deactivated' : 'active' };
+  const account = accounts.find((one) => one.id === id);
+  return Object.assign(account, Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)));
+}
+
+/** Requests to `/members` of a project. */
+export function memberAnswer(method, id, body) {
+  if (method === 'GET') return { members };
+  if (method === 'POST') {
+    const known = accounts.find(({ email }) => email === body.email);
+    const account = known ?? created(body.email, null);
+    members.push({ account: referenceTo(account), role: body.role });
+    return { account_id: account.id, invitation_url: known ? null : LINK };
+  }
+  const at = members.findIndex(({ account: { id: own } }) => own === id);
+  if (method === 'DELETE') members.splice(at, 1);
+  return method === 'DELETE' ? null : Object.assign(members[at], body);
+}
+
 export const tokens = [
   {
     id: 1,
@@ -37,6 +93,12 @@ const remove = (list, id) => {
 };
 export const revokeToken = (id) => remove(tokens, id);
 export const endSession = (id) => remove(sessions, id);
+
+export function createToken({ name, role, project_id = null, expires_in }) {
+  const expires_at = expires_in ? iso(Date.now() + Number.parseInt(expires_in, 10) * DAY) : null;
+  tokens.push({ id: tokens.length + 1, name, account, project_id, role, created_at: iso(Date.now()), expires_at, last_used_at: null });
+  return { token: 'hnm_0123456789abcdef' };
+}
 
 export const deletions = [];
 

@@ -7,7 +7,20 @@ import { metrics, metricSeries } from './signals.mjs';
 import { ownPrices, repriced, repriceJob, unpriced } from './prices.mjs';
 import { detail, hints, KEY, outcomes } from './records.mjs';
 import { errorEvent, issue, issueGroups, issues, issueTags, mergeIssues, splitIssue } from './issues.mjs';
-import { account, bill, deletions, endSession, importBill, receipt, revokeToken, sessions, tokens } from './account.mjs';
+import {
+  account,
+  accountAnswer,
+  bill,
+  createToken,
+  deletions,
+  endSession,
+  importBill,
+  memberAnswer,
+  receipt,
+  revokeToken,
+  sessions,
+  tokens,
+} from './account.mjs';
 
 const port = Number(process.env.PORT ?? 8119);
 const project = (id, name, first) => ({
@@ -133,6 +146,8 @@ function answer(method, path, params, body) {
     return null;
   }
   if (!signedIn) fail(401, 'Sign in first', 'Run hinomi login');
+  if (what === 'me' && id === 'password') return null;
+  if (what === 'accounts') return accountAnswer(method, number, name === 'link', body);
   if (what === 'me') return { version: '0.1.0', public_url: `http://127.0.0.1:${port}`, account, role: 'owner', project_roles: {}, projects };
   if (what === 'system') {
     return {
@@ -152,7 +167,7 @@ function answer(method, path, params, body) {
     };
   }
   if (what === 'deletions') return { deletions };
-  if (what === 'tokens') return method === 'DELETE' ? revokeToken(number) : { tokens };
+  if (what === 'tokens') return method === 'DELETE' ? revokeToken(number) : method === 'POST' ? createToken(body) : { tokens };
   if (what === 'sessions') return method === 'DELETE' ? endSession(number) : { sessions };
   if (what === 'jobs') return id ? repriceJob(method) : { jobs: [repriceJob(method)].filter(Boolean), next_cursor: null };
   if (what !== 'projects') fail(404, 'Nothing here');
@@ -244,6 +259,7 @@ function answer(method, path, params, body) {
       log_count: logsOf(found).length,
     };
   }
+  if (name === 'members') return memberAnswer(method, Number(one), body);
   if (name === 'bill') return method === 'POST' ? importBill(params.get('name')) : bill();
   if (name === 'alerts' && method === 'GET') return EMPTY_ALERTS[one] ?? fail(404, 'Nothing here');
   const found = scope(number, params);

@@ -105,7 +105,12 @@ export type Mapping = Schemas['MappingView'];
 export type MappingPreview = Schemas['MappingPreviewRequest'];
 export type MappingTrial = Schemas['MappingTrial'];
 export type Token = Schemas['ApiTokenView'];
+export type TokenRequest = Schemas['ApiTokenRequest'];
 export type Session = Schemas['SessionView'];
+export type Role = Schemas['AccountRole'];
+export type Account = Schemas['AccountView'];
+export type AccountPatch = Schemas['AccountUpdateRequest'];
+export type Member = Schemas['MemberView'];
 export type Receipt = Schemas['DeletionReceipt'];
 export type Me = Schemas['CallerProfile'];
 

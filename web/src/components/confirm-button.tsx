@@ -3,12 +3,14 @@ import { useT } from '../i18n';
 
 interface ConfirmButtonProps {
   label: string;
+  /** What the button asks; whether to remove, if left out. */
+  question?: string;
   disabled?: boolean;
   onConfirm: () => void;
 }
 
 /** Asks once more in place before something goes that cannot be brought back. */
-export function ConfirmButton({ label, disabled, onConfirm: onSure }: ConfirmButtonProps) {
+export function ConfirmButton({ label, question, disabled, onConfirm: onSure }: ConfirmButtonProps) {
   const t = useT();
   const [confirming, setConfirming] = useState(false);
   return (
@@ -19,7 +21,7 @@ export function ConfirmButton({ label, disabled, onConfirm: onSure }: ConfirmBut
       onBlur={() => setConfirming(false)}
       onClick={() => (confirming ? onSure() : setConfirming(true))}
     >
-      {confirming ? t('settings.removeConfirm') : label}
+      {confirming ? (question ?? t('settings.removeConfirm')) : label}
     </button>
   );
 }

@@ -1,20 +1,19 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Session, Token } from '../../api/types';
-import { meQuery, sessionsQuery, tokensQuery, useRevoke } from '../../api/queries';
+import { sessionsQuery, tokensQuery, useRevoke } from '../../api/queries';
 import { useT } from '../../i18n';
 import { InlineCodeText } from '../../components/inline-code-text';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { Chip, Timestamp } from '../../components/values';
+import { TokenForm } from './token-form';
 
 /** Who may ask: API tokens and browsers that are signed in. */
 export function ApiAccess() {
-  const { data: me } = useQuery(meQuery);
-  const isAdmin = me?.role === 'admin' || me?.role === 'owner';
   return (
     <>
-      {isAdmin && <TokenTable />}
+      <TokenTable />
       <SessionTable />
     </>
   );
@@ -68,6 +67,7 @@ function TokenTable() {
       {data && data.tokens.length > 0 && (
         <Table label={t('access.tokens')} columns={columns} rows={data.tokens} rowKey={({ id }) => String(id)} />
       )}
+      <TokenForm />
     </section>
   );
 }

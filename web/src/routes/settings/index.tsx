@@ -9,11 +9,15 @@ import { useMe } from '../../project';
 import { useLocale } from '../../locale';
 import { TopBarSlot } from '../../shell/top-bar-slots';
 import { usePageTitle } from '../../shell/page-title';
+import { Accounts } from './accounts';
 import { ApiAccess } from './api-access';
 import { IngestKeys } from './ingest-keys';
 import { CustomPrices } from './custom-prices';
 import { Forwards } from './forwards';
+import { Members } from './members';
+import { OwnPassword } from './own-password';
 import { ProjectForm } from './project-form';
+import { isAdmin, roleIn } from './role-select';
 import { SignOut } from './sign-out';
 import './settings.css';
 
@@ -51,6 +55,9 @@ export default function Settings() {
           />
           <Forwards key={`forwards ${project.id}`} project={project} />
           <MappingSection project={project.id} />
+          {isAdmin(roleIn(me, project.id)) && <Members key={`members ${project.id}`} project={project} />}
+          {isAdmin(me.role) && <Accounts />}
+          <OwnPassword />
           <ApiAccess />
         </div>
       )}
