@@ -212,7 +212,7 @@ test('a trace of errors and log lines alone is shown, until its first span arriv
   assert.deepEqual(await accessibilityFaults(), []);
 
   await page.getByRole('link', { name: 'Open issue' }).click();
-  await page.getByRole('heading', { name: 'BookingError' }).waitFor();
+  await page.getByRole('heading', { name: 'BookingError', level: 1 }).waitFor();
   await page.getByRole('link', { name: 'Open trace' }).click();
   await page.getByRole('heading', { name: 'No span of this trace has arrived' }).waitFor();
 
