@@ -5116,6 +5116,10 @@ export interface components {
             };
             /** @description Thread in which the span ran; null if unknown. */
             thread: string | null;
+            /**
+             * @description Origin of start and duration: `sent` by the client; `mended`, if another time of the span replaces an impossible one; `received`,
+             *     if the time of receipt replaces impossible times.
+             */
             time_source: components["schemas"]["SpanTimeSource"];
             /**
              * Format: double
@@ -5252,7 +5256,10 @@ export interface components {
          * @enum {string}
          */
         SpanStatus: "ok" | "error" | "cancelled";
-        /** @enum {string} */
+        /**
+         * @description Origin of the times of a span.
+         * @enum {string}
+         */
         SpanTimeSource: "sent" | "mended" | "received";
         /**
          * @description Kind of a span.
@@ -6025,19 +6032,19 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description ID of an account: only its entries are returned. */
-                account?: number | null;
+                account?: number;
                 /** @description Only entries with this action, or with one that begins with it and a dot. */
-                action?: string | null;
+                action?: string;
                 /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
+                cursor?: string;
                 /** @description Start of the time range: RFC 3339, Unix seconds, or relative to now such as `-24h`. Default: the oldest entry. */
-                from?: string | null;
+                from?: string;
                 /** @description Maximum number of entries, at most 1000. Default: 100. */
-                limit?: number | null;
+                limit?: number;
                 /** @description ID of a project: only its entries are returned. */
-                project?: number | null;
+                project?: number;
                 /** @description End of the time range. Default: now. */
-                to?: string | null;
+                to?: string;
             };
             header?: never;
             path?: never;
