@@ -119,6 +119,8 @@ pub fn join_partial_spans(stored: &Span, new: &Span, book: &PriceBook) -> Option
     } else {
         without_parts(base)
     };
+    // What one report does not know of its times is unknown to it alone.
+    (joined.has_no_duration, joined.time_source) = (base.has_no_duration, base.time_source);
     if awaited {
         joined.start_us = stored.start_us.min(new.start_us);
         joined.end_us = stored.end_us.max(new.end_us);
@@ -251,6 +253,7 @@ mod tests {
         let mut span = Span {
             start_us: piece.at_us,
             end_us: piece.at_us,
+            has_no_duration: true,
             session_id: Some("s".into()),
             joined: Some(Box::new(PartialSpanState { awaited: true, pieces: vec![piece], ..PartialSpanState::default() })),
             ..empty()
@@ -279,7 +282,9 @@ mod tests {
         assert_eq!(span.input_messages, [message("text 2"), message("text 0")], "in the order of their times");
         assert_eq!(span.output_messages, [message("text 1")]);
         assert_eq!((span.name.as_str(), span.start_us, span.end_us, span.session_id.as_deref()), ("chat", 5, 50, Some("s")));
-        assert!(!span.joined.unwrap().awaited);
+        assert!(!span.joined.as_ref().unwrap().awaited);
+        assert_eq!((span.duration_us(), all(&[call(), piece(0)]).duration_us()), (Some(45), Some(45)));
+        assert_eq!(all(&[piece(0), piece(1), piece(2)]).duration_us(), None, "the times of records say nothing about the call");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::accounts::{accept, get, join, post, sign_in};
+use crate::envelopes::{of_item, transaction};
 use crate::server::Server;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -22,6 +23,9 @@ fn actions(entries: &[Value]) -> Vec<String> {
 #[test]
 fn changes_sign_ins_and_denials_are_recorded() {
     let server = Server::start();
+    let mut of_user = transaction(1, "q", "a");
+    of_user["user"] = json!({ "id": "4711" });
+    assert_eq!(server.envelope(of_item("transaction", &of_user)).status, 200);
     let before = entries(&server, "limit=1").last().map_or(0, |entry| entry["sequence"].as_u64().unwrap());
     let cookie = join(&server, "ann@example.com", "viewer", Some("1"));
     assert_eq!(sign_in(&server, "ann@example.com", "wrong password").status, 401);
