@@ -44,16 +44,18 @@ const vercel = (version) => {
   const fast = version === '6';
   // Before version 6 the SDK tells of caches and thoughts in the provider's remarks, where that makes any.
   const cached = { lacks: version === '5' ? ['cached'] : [] };
+  // Version 7 tells of the texts only together with the numbers of their embeddings.
+  const embedded = version === '7' ? { lacks: ['texts'] } : {};
   const common = { set: `node/vercel-${version}`, program: 'vercel.mjs', via: 'otlp', session: 'session-7', user: 'user-42' };
   return modes(`Vercel AI SDK ${version}`, common, {
     generate: cached,
     'generate-tools': {},
     stream: {},
     'stream-tools': { fast },
-    // Version 4 asks for an object by a tool.
-    object: version === '4' ? { lacks: ['texts'] } : {},
-    embed: {},
-    'embed-many': {},
+    // Version 4 asks for an object by a tool. Version 7 does not tell whose it is.
+    object: { 4: { lacks: ['texts'] }, 7: { session: undefined, user: undefined } }[version] ?? {},
+    embed: embedded,
+    'embed-many': embedded,
     responses: version === '5' ? { lacks: ['cached', 'reasoning'] } : {},
     anthropic: { fast },
     'anthropic-stream': {},
@@ -149,6 +151,7 @@ export const CASES = [
     stream: {},
     'stream-tools': {},
   }),
+  ...vercel('7'),
   ...vercel('6'),
   ...vercel('5'),
   ...vercel('4'),

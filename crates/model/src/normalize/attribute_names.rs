@@ -280,7 +280,7 @@ fields! {
         "lmnr.association.properties.session_id", "gcp.vertex.agent.session_id", "genkit:sessionId", "gen_ai.session.id",
         "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId", "spring.ai.chat.client.conversation.id",
         "langwatch.thread.id", "langwatch.thread_id", "openclaw.sessionId", "wandb.thread_id", "confident.trace.thread_id",
-        "confident.trace.session_id", "honeyhive.session_id", "honeyhive_session_id",
+        "confident.trace.session_id", "honeyhive.session_id", "honeyhive_session_id", "ai.settings.context.sessionId",
     ],
     /// End user.
     User "user_id" = [
@@ -288,7 +288,7 @@ fields! {
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email",
         "user.name", "mastra.metadata.userId", "mastra.metadata.resourceId", "gen_ai.user.id", "metadata.user_api_key_end_user_id",
         "user_id", "langwatch.user.id", "langwatch.user_id", "enduser.pseudo.id", "wandb.user_id", "confident.trace.user_id",
-        "honeyhive_user_id", "openai.user",
+        "honeyhive_user_id", "openai.user", "ai.settings.context.userId",
     ],
     /// Deployment environment.
     Environment "environment" = [

@@ -24,6 +24,7 @@ const LIST_ATTRIBUTES: &[&str] = &[
 const LABEL_PREFIXES: &[&str] = &[
     "ai.telemetry.metadata.",
     "vercel.ai.telemetry.metadata.",
+    "ai.settings.context.",
     "traceloop.association.properties.",
     "lmnr.association.properties.metadata.",
     "lmnr.association.properties.",
