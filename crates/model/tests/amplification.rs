@@ -47,10 +47,20 @@ fn decode(way: Way, body: &[u8]) -> usize {
     }
 }
 
+/// Builds the tables that are built at their first use, such as the patterns of sensitive texts: each of them needs memory once.
+fn build_tables() {
+    static BUILT: std::sync::Once = std::sync::Once::new();
+    BUILT.call_once(|| {
+        PriceBook::embedded();
+        let event = r#"{"message":"password=a Bearer abcdefgh postgres://a:b@c/d?token=e 4242424242424242 -----BEGIN PRIVATE KEY-----",
+            "request":{"headers":{"User-Agent":"Mozilla/5.0 (X11; Linux x86_64) Chrome/130.0 Safari/537.36"}}}"#;
+        decode(Way::Store, event.as_bytes());
+    });
+}
+
 /// Returns the peak of additional memory in bytes, and the result of decoding.
 fn measured(way: Way, body: &[u8]) -> (usize, Result<usize, DecodeLimitExceeded>) {
-    // Tables are built at their first use.
-    PriceBook::embedded();
+    build_tables();
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();
     let decoded = decode_within(DecodeLimits { items: MAX_ITEMS, bytes: BUDGET }, || decode(way, body));
