@@ -67,13 +67,12 @@ impl AuditCommand {
                 let verified = log.verify(&heads, &meta.audit_key()?)?;
                 let expired =
                     if verified.first > 1 { format!(", earlier ones have expired (to {})", verified.first - 1) } else { String::new() };
-                print_line(&format!(
-                    "the chain holds: entries {} to {}{expired}; {} of {} exported heads confirmed",
-                    verified.first,
-                    verified.head.sequence,
-                    verified.confirmed_heads,
-                    heads.len()
-                ))?;
+                let confirmed = match heads.len() {
+                    0 => "without an exported head (--head), a log that was cut or rewritten is not found".to_owned(),
+                    count => format!("{} of {count} exported heads confirmed", verified.confirmed_heads),
+                };
+                let (first, last) = (verified.first, verified.head.sequence);
+                print_line(&format!("the chain holds: entries {first} to {last}{expired}; {confirmed}"))?;
                 if verified.expired_heads > 0 {
                     print_line(&format!("{} exported heads are of expired entries and cannot be compared", verified.expired_heads))?;
                 }

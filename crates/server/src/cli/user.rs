@@ -124,8 +124,8 @@ impl UserCommand {
                     (Some(project), None) => meta.remove_member(project, account.id)?,
                 }
                 record(&config, "accounts.role.update", account.id, project, role)?;
-                let place = project.map_or_else(|| "the server".to_owned(), |project| format!("project {project}"));
-                print_line(&format!("{} has the role {} in {place}", account.name, role.map_or("none", AccountRole::name)))
+                let place = project.map_or_else(|| "on the server".to_owned(), |project| format!("in project {project}"));
+                print_line(&format!("{} has the role {} {place}", account.name, role.map_or("none", AccountRole::name)))
             }
             UserCommand::Deactivate { common, account } => set_deactivated(&common, &account, true),
             UserCommand::Activate { common, account } => set_deactivated(&common, &account, false),

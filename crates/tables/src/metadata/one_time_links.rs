@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::access_secrets::{hash, hex};
-use super::accounts::{AccountState, OPERATOR_ACCOUNT, stored_by_name};
+use super::accounts::{AccountKind, AccountState, OPERATOR_ACCOUNT, stored_by_name};
 use super::error::MetadataError;
 use super::sessions::{SessionKind, SessionOrigin, insert_session};
 use super::{MetadataStore, now_us};
@@ -51,7 +51,10 @@ impl MetadataStore {
     pub fn create_link(&self, account: i64, purpose: LinkPurpose) -> Result<String, MetadataError> {
         let record = self.account(account)?;
         let state = if purpose == LinkPurpose::Invitation { AccountState::Invited } else { AccountState::Active };
-        if record.state != state || (record.email.is_none() && account != OPERATOR_ACCOUNT) {
+        if record.kind == AccountKind::Service {
+            return Err(MetadataError::Invalid(format!("account {account} is that of a program, which does not sign in")));
+        }
+        if record.state != state {
             return Err(MetadataError::Invalid(format!("account {account} is {}, and cannot use such a link", record.state.name())));
         }
         let secret = hex(32);
