@@ -1307,8 +1307,8 @@ export interface paths {
         /**
          * Stores a score or a list of scores.
          * @description A score is `{"trace_id", "name", "value"}`, where the value is a number, a boolean or a string. `span_id`, `id`, `comment` and
-         *     `timestamp` are optional. A score with an existing ID replaces the stored one. Requires an admin token, or an ingest key of the
-         *     project sent in the same way as for OTLP.
+         *     `timestamp` are optional. A score with an existing ID replaces the stored one. Requires the role of a member, or an ingest key of
+         *     the project sent in the same way as for OTLP.
          */
         post: operations["post_projects_project_scores"];
         delete?: never;

@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use hinomi_tables::metadata::{AccessGrant, AccountIdentity, AccountRole, SessionOrigin};
 
-use super::permission::{Admin, RequiredPermission, RoutePermission};
+use super::permission::{Member, RequiredPermission, RoutePermission};
 use super::{ApiError, ApiState};
 use crate::ingest::auth;
 
@@ -200,7 +200,7 @@ impl RequiredPermission for PublicAccess {
     const PERMISSION: RoutePermission = RoutePermission::Public;
 }
 
-/// The project in the path, to which the caller may add telemetry: with admin permission, or with an ingest key of the project.
+/// The project in the path, to which the caller may add telemetry: with the role of a member, or with an ingest key of the project.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TelemetryWriter {
     pub(super) project: u64,
@@ -214,7 +214,7 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
         // An API token has another length than a key, and is none.
         let key = auth::otlp_key(header("x-hinomi-key"), header("authorization"), header("x-sentry-auth"));
         let Ok(Some(key)) = key else {
-            let authorized = AuthorizedProject::<Admin>::from_request_parts(parts, api).await?;
+            let authorized = AuthorizedProject::<Member>::from_request_parts(parts, api).await?;
             return Ok(TelemetryWriter { project: authorized.project });
         };
         let key = api.meta.key(&key).ok_or_else(ApiError::unauthorized)?;
@@ -229,7 +229,7 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
 }
 
 impl RequiredPermission for TelemetryWriter {
-    const PERMISSION: RoutePermission = RoutePermission::Ingest;
+    const PERMISSION: RoutePermission = RoutePermission::Member;
 }
 
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -11,8 +11,6 @@ use utoipa_axum::router::UtoipaMethodRouter;
 pub(super) enum RoutePermission {
     /// No permission.
     Public,
-    /// An ingest key of the project, or admin permission.
-    Ingest,
     /// Permission to read.
     Viewer,
     /// Permission to work with rules, budgets, incidents and pins.
@@ -26,7 +24,6 @@ impl RoutePermission {
     fn as_str(self) -> &'static str {
         match self {
             RoutePermission::Public => "public",
-            RoutePermission::Ingest => "ingest",
             RoutePermission::Viewer => "viewer",
             RoutePermission::Member => "member",
             RoutePermission::Admin => "admin",
@@ -36,7 +33,7 @@ impl RoutePermission {
     /// Returns the lowest role with the permission.
     pub(super) fn lowest_role(self) -> AccountRole {
         match self {
-            RoutePermission::Public | RoutePermission::Ingest | RoutePermission::Viewer => AccountRole::Viewer,
+            RoutePermission::Public | RoutePermission::Viewer => AccountRole::Viewer,
             RoutePermission::Member => AccountRole::Member,
             RoutePermission::Admin => AccountRole::Admin,
         }

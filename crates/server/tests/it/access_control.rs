@@ -408,7 +408,7 @@ pub(crate) fn operations(server: &Server) -> Vec<(String, String, String)> {
 #[test]
 fn operations_that_change_something_need_more_than_a_viewer() {
     let server = Server::start();
-    // Signing in and out, one's own password, sessions and tokens, previews that store nothing, and scores, which ingest tokens may send.
+    // Signing in and out, one's own password, sessions and tokens, and previews that store nothing.
     let exceptions = [
         "POST /api/v1/session",
         "DELETE /api/v1/session",
@@ -419,7 +419,6 @@ fn operations_that_change_something_need_more_than_a_viewer() {
         "DELETE /api/v1/tokens/1",
         "POST /api/v1/projects/1/alerts/preview",
         "POST /api/v1/projects/1/mapping/preview",
-        "POST /api/v1/projects/1/scores",
     ];
     for (method, path, permission) in operations(&server) {
         let operation = format!("{method} {path}");
@@ -448,7 +447,7 @@ fn each_operation_states_its_permission_and_keeps_it() {
                 assert_eq!(unknown.status, 401, "{what}: {}", unknown.text);
                 assert_ne!(known.status, 403, "{what}: {}", known.text);
             }
-            "ingest" | "member" | "admin" => {
+            "member" | "admin" => {
                 assert_eq!(unknown.status, 401, "{what}: {}", unknown.text);
                 assert_eq!(known.status, 403, "{what}: {}", known.text);
             }

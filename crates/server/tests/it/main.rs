@@ -27,6 +27,7 @@ mod jobs;
 mod langfuse;
 mod limits;
 mod log_list;
+mod mapping;
 mod media;
 mod names;
 mod operator;

@@ -74,7 +74,10 @@ fn rules_are_tested_saved_and_applied_to_what_arrives_later() {
     server.start_again();
     send(&server, 2);
     let span = span_of(&server, 2);
-    assert_eq!((span["kind"].as_str(), span["model"].as_str(), span["cost"]["total"].as_f64()), (Some("llm"), Some("gpt-4o-mini"), Some(0.00045)));
+    assert_eq!(
+        (span["kind"].as_str(), span["model"].as_str(), span["cost"]["total"].as_f64()),
+        (Some("llm"), Some("gpt-4o-mini"), Some(0.00045))
+    );
     assert_eq!(span["input_messages"][0]["parts"][0]["text"], "Where is it?");
     let fields = span["explanation"]["fields"].as_array().unwrap();
     let source = |name: &str| fields.iter().find(|field| field["field"] == name).map(|field| field["source"].clone());

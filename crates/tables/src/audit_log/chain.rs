@@ -149,6 +149,10 @@ impl ChainVerifier {
             return Err(AuditViolation::CutTail { head: *head, last: self.tail.0 });
         }
         let ChainVerifier { first, tail, confirmed_heads, expired_heads, .. } = self;
+        // Whoever can sign checkpoints can rewrite the log behind one. A head that is newer than the checkpoint shows it.
+        if expired_heads > 0 && confirmed_heads == 0 {
+            return Err(AuditViolation::NoComparableHead { through: first - 1 });
+        }
         Ok(AuditVerification { first, head: AuditHead::new(&tail), confirmed_heads, expired_heads })
     }
 }

@@ -31,6 +31,14 @@ pub enum AuditViolation {
         /// Sequence number of the exported head.
         sequence: u64,
     },
+    /// All exported heads are of entries that have expired, or are said to.
+    #[error(
+        "all exported heads are of expired entries (to {through}), so the log cannot be compared: if nothing expired since, it was rewritten"
+    )]
+    NoComparableHead {
+        /// Sequence number of the last expired entry.
+        through: u64,
+    },
     /// The checkpoint from which the chain continues was not signed by this server.
     #[error("the checkpoint after expired entries has no valid signature of this server")]
     InvalidCheckpoint,

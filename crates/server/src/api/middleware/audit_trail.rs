@@ -12,6 +12,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use hinomi_tables::audit_log::AuditEvent;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::api::auth::{ApiCaller, RequestOrigin};
@@ -84,21 +85,23 @@ fn action_of(method: &Method, route: &str) -> String {
     words.join(".")
 }
 
-/// Returns the parameters of a path with their values.
-fn parameters<'a>(route: &'a str, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-    route.split('/').zip(path.split('/')).filter_map(|(name, value)| Some((name.strip_prefix('{')?.strip_suffix('}')?, value)))
+/// Returns the numeric parameters of a path with their values, read as the handlers read them: decoded, and with a sign if there is one.
+fn parameters<'a>(route: &'a str, path: &'a str) -> impl Iterator<Item = (&'a str, i64)> {
+    route.split('/').zip(path.split('/')).filter_map(|(name, value)| {
+        let value = percent_decode_str(value).decode_utf8().ok()?;
+        Some((name.strip_prefix('{')?.strip_suffix('}')?, value.parse().ok()?))
+    })
 }
 
 fn project_of(route: &str, path: &str) -> Option<u64> {
-    parameters(route, path).find(|(name, _)| *name == "project").and_then(|(_, id)| id.parse().ok())
+    parameters(route, path).find(|(name, _)| *name == "project").and_then(|(_, id)| u64::try_from(id).ok())
 }
 
 /// Returns what a request is about, such as `key 5`: the last number in its path that is not the ID of telemetry. The receipt of a deletion
 /// says what was deleted.
 fn object_of(route: &str, path: &str) -> String {
-    let is_number = |value: &str| value.len() <= 19 && value.bytes().all(|byte| byte.is_ascii_digit());
     let is_own = |name: &str| !["project", "trace", "user"].contains(&name);
-    let found = parameters(route, path).filter(|(name, value)| is_own(name) && is_number(value)).last();
+    let found = parameters(route, path).filter(|(name, _)| is_own(name)).last();
     found.map_or_else(String::new, |(name, value)| format!("{name} {value}"))
 }
 
@@ -115,6 +118,12 @@ mod tests {
         let cases = [
             (Method::POST, "/projects/{project}/keys", "/projects/2/keys".to_owned(), ("keys.create", Some(2), String::new())),
             (Method::DELETE, "/projects/{project}/keys/{key}", "/projects/2/keys/5".to_owned(), ("keys.delete", Some(2), "key 5".into())),
+            (
+                Method::DELETE,
+                "/projects/{project}/keys/{key}",
+                "/projects/%32/keys/+5".to_owned(),
+                ("keys.delete", Some(2), "key 5".into()),
+            ),
             (Method::PATCH, "/projects/{project}", "/projects/2".to_owned(), ("projects.update", Some(2), String::new())),
             (Method::PATCH, "/accounts/{account}", "/accounts/3".to_owned(), ("accounts.update", None, "account 3".into())),
             // What was erased must not remain here.

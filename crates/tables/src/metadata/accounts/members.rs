@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{AccessGrant, AccountRecord, AccountRole, account_from_row, read_account};
+use super::{AccessGrant, AccountRecord, AccountRole, account_from_row, invalidate_links, read_account};
 use crate::metadata::error::MetadataError;
 use crate::metadata::{MetadataStore, now_us};
 
@@ -16,16 +16,20 @@ pub struct MemberRecord {
 }
 
 impl MetadataStore {
-    /// Gives an account a role in a project, in place of the one that it has there.
+    /// Gives an account a role in a project, in place of the one that it has there. Its one-time links become invalid: whoever has one was
+    /// allowed to take over an account with less access.
     ///
     /// # Errors
     ///
     /// When there is no such project or account.
     pub fn set_member(&self, project: u64, account: i64, role: AccountRole) -> Result<MemberRecord, MetadataError> {
         self.project(project)?;
-        let connection = self.lock();
-        let account = read_account(&connection, account)?;
-        insert(&connection, project, account.id, role)?;
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        let account = read_account(&transaction, account)?;
+        insert(&transaction, project, account.id, role)?;
+        invalidate_links(&transaction, account.id)?;
+        transaction.commit()?;
         Ok(MemberRecord { account, role })
     }
 

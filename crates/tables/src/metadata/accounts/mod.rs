@@ -13,6 +13,7 @@ mod tests;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::MetadataError;
+use super::one_time_links::LinkPurpose;
 use super::{MetadataStore, now_us, projects};
 pub use members::MemberRecord;
 pub(super) use members::read_access;
@@ -122,7 +123,8 @@ impl MetadataStore {
         Ok(account)
     }
 
-    /// Changes an account. Deactivating it ends its sessions and revokes its API tokens and one-time links.
+    /// Changes an account. Deactivating it ends its sessions and revokes its API tokens and one-time links. A new address or role makes the
+    /// links invalid: whoever has one was meant to have the account as it was.
     ///
     /// # Errors
     ///
@@ -132,7 +134,7 @@ impl MetadataStore {
         let transaction = connection.transaction()?;
         let before = read_account(&transaction, id)?;
         let name = patch.name.as_deref().map_or(Ok(before.name.as_str()), projects::checked_name)?;
-        let email = patch.email.as_deref().map(normalize_email).transpose()?.or(before.email);
+        let email = patch.email.as_deref().map(normalize_email).transpose()?.or_else(|| before.email.clone());
         if email.is_some() && before.kind == AccountKind::Service {
             return Err(MetadataError::Invalid("email: the account of a program has none".into()));
         }
@@ -152,6 +154,9 @@ impl MetadataStore {
             "UPDATE accounts SET name = ?2, email = ?3, server_role = ?4, state = ?5 WHERE id = ?1",
             params![id, name, email, server_role, state],
         )?;
+        if email != before.email || server_role != before.server_role {
+            invalidate_links(&transaction, id)?;
+        }
         if state == AccountState::Deactivated {
             for table in ["sessions", "tokens", "one_time_links"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), [id])?;
@@ -210,6 +215,13 @@ fn check_email_is_free(connection: &Connection, email: Option<&str>, own: i64) -
     if statement.exists(params![email, own])? {
         return Err(MetadataError::Invalid("email: another account has this address".into()));
     }
+    Ok(())
+}
+
+/// Deletes the links of an account, except those with which the operator signs in.
+fn invalidate_links(connection: &Connection, account: i64) -> Result<(), MetadataError> {
+    let values = params![account, LinkPurpose::SignIn];
+    connection.execute("DELETE FROM one_time_links WHERE account_id = ?1 AND purpose != ?2", values)?;
     Ok(())
 }
 

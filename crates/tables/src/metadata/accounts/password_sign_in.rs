@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::passwords::{check_new_password, hash_password, verify_password};
 use super::sign_in_limiter::SignInLimiter;
-use super::{AccountRecord, AccountState, read_account};
+use super::{AccountRecord, AccountState, MAX_EMAIL_LENGTH, read_account};
 use crate::metadata::access_secrets::hash;
 use crate::metadata::error::MetadataError;
 use crate::metadata::one_time_links::LinkPurpose;
@@ -61,6 +61,10 @@ impl MetadataStore {
     ///
     /// When the database cannot be read or written.
     pub fn sign_in_with_password(&self, email: &str, password: &str, origin: SessionOrigin<'_>) -> Result<PasswordSignIn, MetadataError> {
+        // No account has such an address, and what is not remembered takes no memory.
+        if email.len() > MAX_EMAIL_LENGTH {
+            return Ok(PasswordSignIn::Rejected);
+        }
         let email = email.trim().to_lowercase();
         let found = {
             let connection = self.lock();

@@ -208,3 +208,41 @@ fn addresses_and_kinds_are_checked() {
     assert_eq!(meta.accounts().unwrap().iter().map(|account| account.id).collect::<Vec<_>>(), [1, ann.id, service.id]);
     assert!(matches!(meta.account(99), Err(MetadataError::NoAccount(99))));
 }
+
+#[test]
+fn links_do_not_survive_a_new_role_membership_or_address() {
+    let meta = MetadataStore::open_in_memory().unwrap();
+    let other = meta.create_project("Other", false).unwrap().id;
+    let invited = AccountDraft { server_role: None, project_role: Some((1, AccountRole::Viewer)), ..person("ann@example.com") };
+    let account = meta.create_account(&invited).unwrap().id;
+    let role = AccountPatch { server_role: Some(Some(AccountRole::Owner)), ..AccountPatch::default() };
+    let address = AccountPatch { email: Some("anne@example.com".into()), ..AccountPatch::default() };
+    let changes: [&dyn Fn(); 4] = [
+        &|| drop(meta.set_member(1, account, AccountRole::Admin).unwrap()),
+        &|| drop(meta.set_member(other, account, AccountRole::Viewer).unwrap()),
+        &|| drop(meta.update_account(account, &role).unwrap()),
+        &|| drop(meta.update_account(account, &address).unwrap()),
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let link = meta.create_link(account, LinkPurpose::Invitation).unwrap();
+        change();
+        assert_eq!(meta.set_password_with_link(&link, PASSWORD, origin(1)).unwrap(), None, "change {number}");
+    }
+    let link = meta.create_link(account, LinkPurpose::Invitation).unwrap();
+    meta.update_account(account, &AccountPatch { name: Some("Ann".into()), ..role }).unwrap();
+    assert!(meta.set_password_with_link(&link, PASSWORD, origin(1)).unwrap().is_some(), "a new name changes nothing else");
+    let sign_in = meta.create_sign_in().unwrap();
+    meta.update_account(OPERATOR_ACCOUNT, &AccountPatch { email: Some("owner@example.com".into()), ..AccountPatch::default() }).unwrap();
+    assert!(meta.sign_in(&sign_in, origin(1)).unwrap().is_some());
+}
+
+#[test]
+fn overlong_addresses_are_rejected_without_being_remembered() {
+    let meta = MetadataStore::open_in_memory().unwrap();
+    let long = format!("{}@example.com", "a".repeat(1 << 20));
+    for _ in 0..20 {
+        assert_eq!(meta.sign_in_with_password(&long, PASSWORD, origin(9)).unwrap(), PasswordSignIn::Rejected);
+    }
+    joined(&meta, &person("ann@example.com"));
+    session_of(meta.sign_in_with_password("ann@example.com", PASSWORD, origin(9)).unwrap());
+}
