@@ -240,6 +240,21 @@ fn log_records_become_lines_and_errors() {
     assert_eq!(decode(body.into(), OtlpSignal::Logs, OtlpEncoding::Json, &context()).unwrap(), decoded);
 }
 
+#[test]
+fn the_same_record_of_two_programs_is_two_lines_and_two_errors() {
+    let exception = json!([{ "key": "exception.type", "value": { "stringValue": "E" } }]);
+    let record = json!({ "timeUnixNano": "1795500001000000000", "body": { "stringValue": "GET /healthz" }, "attributes": exception });
+    let of_host = |host: &str| {
+        let resource = json!({ "attributes": [{ "key": "host.name", "value": { "stringValue": host } }] });
+        let body = json!({ "resourceLogs": [{ "resource": resource, "scopeLogs": [{ "logRecords": [record] }] }] }).to_string();
+        let decoded = decode(body.into(), OtlpSignal::Logs, OtlpEncoding::Json, &context()).unwrap();
+        (decoded.lines[0].key, decoded.errors[0].event_id.clone())
+    };
+    let (first, second) = (of_host("a"), of_host("b"));
+    assert!(first.0 != second.0 && first.1 != second.1);
+    assert_eq!(of_host("a"), first, "a repeat is one");
+}
+
 /// Returns a request with log records of every supported kind, to be damaged.
 fn logs() -> Vec<u8> {
     let record = |name: &'static str, body: OtlpAnyValueKind| {

@@ -93,14 +93,17 @@ impl AgentEventParent {
 /// Returns start and end: a record is written at the end, and may contain the duration.
 fn times(record: &DecodedLogRecord, reader: &LogRecordReader) -> (u64, u64) {
     let end = record.at_ns(&reader.clock);
-    let duration_ms = match record.attributes.get("duration_ms") {
-        Some(Value::Number(number)) => number.as_f64(),
-        Some(Value::String(text)) => text.trim().parse().ok(),
-        _ => None,
+    (end.saturating_sub(duration_ns(record).unwrap_or(0)), end)
+}
+
+/// Returns the duration that a record contains. An invalid one, or one of more than a century, counts as none.
+fn duration_ns(record: &DecodedLogRecord) -> Option<u64> {
+    let duration_ms: f64 = match record.attributes.get("duration_ms")? {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
     };
-    // An invalid duration, or one of more than a century, counts as zero.
-    let duration_ns = duration_ms.map(|ms| ms * 1e6).filter(|ns| (0.0..4e18).contains(ns)).unwrap_or(0.0);
-    (end.saturating_sub(duration_ns as u64), end)
+    Some(duration_ms * 1e6).filter(|ns| (0.0..4e18).contains(ns)).map(|ns| ns as u64)
 }
 
 impl AgentEvent<'_> {
@@ -144,7 +147,7 @@ impl AgentEvent<'_> {
 
     fn canonical(&self, wire: DecodedSpan, role: AgentEventRole, reader: &LogRecordReader) -> Result<Span, LogRecordDropReason> {
         let mut raw = wire.into_raw(self.scope, &reader.clock)?;
-        raw.time_sources.has_no_duration |= raw.start_us == raw.end_us;
+        raw.time_sources.has_no_duration |= duration_ns(self.record).is_none();
         raw.op = role.op().into();
         Ok(self.family.canonical(raw, reader.context.price))
     }

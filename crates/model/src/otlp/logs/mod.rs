@@ -193,6 +193,11 @@ impl<'a> LogRecordReader<'a> {
         if LogLevel::from_severity_number(record.severity_number) == Some(LogLevel::Fatal) {
             error.level = "fatal".into();
         }
+        if trace_id.is_none() {
+            // Programs on several machines may fail in the same way at the same moment.
+            let program = serde_json::Value::Object(scope.resource.clone()).to_string();
+            error.event_id = Fingerprint::of(&[&error.event_id, &program]).trace_id().to_string();
+        }
         Some(error)
     }
 

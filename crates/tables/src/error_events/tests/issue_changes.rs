@@ -139,3 +139,18 @@ async fn tags_are_counted_over_the_events_of_an_issue() {
     assert_eq!(errors.issue_tags(1, 1, ErrorEventFilter::in_range(0, 2)).await.unwrap().events, 2);
     assert_eq!(errors.issue_tags(2, 1, ErrorEventFilter::all_events()).await.unwrap(), IssueTagList { events: 0, tags: vec![] });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issue_whose_events_have_yet_to_be_moved_is_not_deleted_as_unused() {
+    let (_dir, errors) = store();
+    let errors = Arc::new(errors);
+    assert_eq!(stored(&errors, 1, vec![event(1, 1, 10), event(2, 2, 20), event(3, 2, 30)]).await, (3, 0));
+    errors.merge_issues(1, 1, vec![2]).await.unwrap();
+    let change = IssueChange::Split { issue: 1, groups: vec![hex_group(2)] };
+    let done = errors.request_write(ErrorWriteOperation::ChangeIssue { project: 1, change }).await.unwrap();
+    assert_eq!((done.changed.unwrap().unwrap(), done.is_moving), (vec![2], true));
+    let cutoffs = ExpiryCutoffs { pinned: [TraceId(99)].into(), ..ExpiryCutoffs::default() };
+    assert_eq!(errors.clone().expire(1, Arc::new(cutoffs)).await.unwrap(), 0);
+    while errors.request_write(ErrorWriteOperation::MoveEvents).await.unwrap().is_moving {}
+    assert_eq!(counts(&errors).await, [(1, 1), (2, 2)]);
+}
