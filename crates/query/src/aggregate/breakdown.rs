@@ -195,6 +195,7 @@ fn cell_totals(table: &GroupTable, cell: u32, minutes: f64) -> BreakdownRow {
     let value = |component: GroupSumComponent| table.value(cell, component);
     let count = |component: GroupSumComponent| tokens(value(component));
     let (llm_calls, runs) = (count(GroupSumComponent::Calls), count(GroupSumComponent::Runs));
+    let timed_runs = count(GroupSumComponent::TimedRuns);
     BreakdownRow {
         key: None,
         spans: count(GroupSumComponent::Spans),
@@ -218,7 +219,7 @@ fn cell_totals(table: &GroupTable, cell: u32, minutes: f64) -> BreakdownRow {
         failed_runs: count(GroupSumComponent::FailedRuns),
         runs_per_minute: (minutes > 0.0).then(|| runs as f64 / minutes),
         run_duration_ms: RunDurations {
-            mean: (runs > 0).then(|| value(GroupSumComponent::RunDuration) as f64 / runs as f64 / 1000.0),
+            mean: (timed_runs > 0).then(|| value(GroupSumComponent::RunDuration) as f64 / timed_runs as f64 / 1000.0),
             ..RunDurations::default()
         },
     }

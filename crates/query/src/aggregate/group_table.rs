@@ -47,6 +47,8 @@ pub(crate) enum GroupSumComponent {
     EstimatedPricedCalls,
     Runs,
     FailedRuns,
+    /// Runs whose duration is known.
+    TimedRuns,
     /// In microseconds, as are the following components.
     RunDuration,
     MinCall,
@@ -59,7 +61,7 @@ pub(crate) enum GroupSumComponent {
 
 impl GroupSumComponent {
     /// All components, in the order of their discriminants.
-    pub(crate) const ALL: [GroupSumComponent; 23] = {
+    pub(crate) const ALL: [GroupSumComponent; 24] = {
         use GroupSumComponent::*;
         [
             Spans,
@@ -79,6 +81,7 @@ impl GroupSumComponent {
             EstimatedPricedCalls,
             Runs,
             FailedRuns,
+            TimedRuns,
             RunDuration,
             MinCall,
             MaxCall,
@@ -148,6 +151,7 @@ impl GroupSumComponent {
             GroupSumComponent::EstimatedCost => spans.estimated.map_or(0, |sums| steps(sums.cost)),
             GroupSumComponent::Runs => runs(&|part| count(part.sums.spans)),
             GroupSumComponent::FailedRuns => runs(&|part| count(part.failed)),
+            GroupSumComponent::TimedRuns => runs(&|part| count(part.timed_spans())),
             GroupSumComponent::RunDuration => runs(&|part| steps(part.sums.duration_us)),
             GroupSumComponent::MinCall => calls(&least),
             GroupSumComponent::MaxCall => calls(&greatest),

@@ -120,6 +120,14 @@ impl<'a> ContributionPart<'a> {
     fn of(part: &'a SpanSubtotal) -> ContributionPart<'a> {
         ContributionPart { sums: &part.sums, failed: part.failed, durations: Some(&part.durations) }
     }
+
+    /// Returns the number of spans whose duration is known.
+    pub(crate) fn timed_spans(&self) -> u64 {
+        match self.durations {
+            Some(durations) => durations.count(),
+            None => u64::from(self.sums.duration_range_us.is_some()) * self.sums.spans,
+        }
+    }
 }
 
 impl<'a> CellContribution<'a> {

@@ -25,6 +25,7 @@ pub(super) fn spans() -> impl Strategy<Value = Vec<Span>> {
                 span.output_messages = said("assistant", "a needle");
             }
             span.has_no_duration = id.is_multiple_of(7);
+            span.is_run = id.is_multiple_of(3);
             span.user_id = (user > 0).then(|| format!("u{user}"));
             if known == 0 {
                 span.cost = None;

@@ -14,6 +14,11 @@ pub struct DurationHistogram(
 );
 
 impl DurationHistogram {
+    /// Returns the number of values.
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|(_, values)| u64::from(*values)).sum()
+    }
+
     /// Creates a histogram from the bin of each value, in any order.
     pub(super) fn from_bins(mut bins: Vec<u16>) -> DurationHistogram {
         bins.sort_unstable();
