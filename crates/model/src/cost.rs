@@ -44,7 +44,7 @@ pub fn call<'a>(span: &'a Span, service_tier: Option<&'a str>) -> BillableCall<'
         request_model: span.request_model.as_deref(),
         usage: &span.usage,
         at_us: span.start_us,
-        duration_us: span.duration_us().unwrap_or(0),
+        duration_us: span.duration_us(),
         service_tier,
         failed: span.status == SpanStatus::Error,
     }

@@ -43,7 +43,7 @@ fn check(book: &PriceBook, cases: &[Case]) {
             request_model: None,
             usage: &case.usage,
             at_us: case.at.parse::<jiff::Timestamp>().unwrap().as_microsecond(),
-            duration_us: (case.seconds * 1e6) as i64,
+            duration_us: Some((case.seconds * 1e6) as i64),
             service_tier: case.tier,
             failed: case.failed,
         };

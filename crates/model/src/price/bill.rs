@@ -53,14 +53,17 @@ pub(super) fn bill(origin: PriceOrigin, rates: &BucketPrices, call: &BillableCal
     let usage = call.usage;
     let has = |bucket| rates.price_of(bucket).is_some();
     let (tokens_in, tokens_out) = (usage.input.is_some(), usage.output.is_some());
-    if (has(PriceBucket::Input) && !tokens_in) || (has(PriceBucket::Output) && !tokens_out) {
+    let has_unknown_count = (has(PriceBucket::Input) && !tokens_in)
+        || (has(PriceBucket::Output) && !tokens_out)
+        || (has(PriceBucket::Hour) && call.duration_us.is_none());
+    if has_unknown_count {
         return None;
     }
     let all_input = usage.input_tokens().unwrap_or(0);
     let count = |bucket| match bucket {
         // A request that failed before it used any tokens is not charged.
         PriceBucket::Request => (tokens_in || !call.failed).then_some(1),
-        PriceBucket::Hour => u64::try_from(call.duration_us).ok(),
+        PriceBucket::Hour => call.duration_us.and_then(|us| u64::try_from(us).ok()),
         bucket => bucket.of(usage),
     };
     let line = |bucket: PriceBucket| {

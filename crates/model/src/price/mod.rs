@@ -46,8 +46,8 @@ pub struct BillableCall<'a> {
     pub usage: &'a Usage,
     /// Time of the call in microseconds since the Unix epoch, since prices change.
     pub at_us: i64,
-    /// Duration of the call in microseconds.
-    pub duration_us: i64,
+    /// Duration of the call in microseconds, if known.
+    pub duration_us: Option<i64>,
     /// Service tier of the call, such as `batch`, `flex` or `priority`.
     pub service_tier: Option<&'a str>,
     /// True if the call failed. A price per request does not apply then.

@@ -19,7 +19,7 @@ fn call<'a>(provider: Option<&'a str>, model: &'a str, usage: &'a Usage) -> Bill
         request_model: None,
         usage,
         at_us: NOVEMBER,
-        duration_us: 0,
+        duration_us: Some(0),
         service_tier: None,
         failed: false,
     }
@@ -468,4 +468,14 @@ proptest! {
         calls.sort_unstable();
         prop_assert_eq!(sum(&calls), before);
     }
+}
+
+#[test]
+fn a_price_by_the_hour_needs_the_duration() {
+    let own: CustomPrice = serde_json::from_str(r#"{ "model": "llama", "prices": { "input": 1, "output": 1, "hour": 2.5 } }"#).unwrap();
+    let book = PriceBook::embedded().with_custom_prices(std::iter::once((own, true)));
+    let used = usage(10, 0);
+    let cost = |duration_us| book.cost(&BillableCall { duration_us, ..call(None, "llama", &used) }).map(|cost| cost.total.dollars());
+    assert_eq!(cost(Some(36_000_000)), Some(0.02501));
+    assert_eq!(cost(None), None, "part of a cost is no cost");
 }

@@ -78,7 +78,7 @@ impl LogLineMatcher {
         match (field, values.as_slice()) {
             ("trace", [trace]) => self.trace = trace.to_ascii_lowercase().parse().ok(),
             ("level", values) => {
-                self.levels = values.iter().map(|value| LogLevel::from_name(value)).collect();
+                self.levels = values.iter().map(|value| LogLevel::from_name(&value.to_ascii_lowercase())).collect();
             }
             _ => {}
         }
@@ -136,7 +136,8 @@ impl LogLineField {
 
     fn column_type(&self) -> FilterColumnType {
         match self {
-            LogLineField::Trace | LogLineField::Span => FilterColumnType::Id,
+            // Both are compared in lower case, and not by order.
+            LogLineField::Level | LogLineField::Trace | LogLineField::Span => FilterColumnType::Id,
             _ => FilterColumnType::Text,
         }
     }
@@ -181,7 +182,7 @@ mod tests {
             ("\"order 18\"", false),
             ("-stock", false),
             ("level:warn", true),
-            ("level:error,warn failed", true),
+            ("level:error,WARN failed", true),
             ("-level:warn", false),
             ("body:Order*", true),
             ("service:shop", true),
@@ -202,6 +203,7 @@ mod tests {
         assert_eq!((matcher("level:*").holds(&bare), matcher("trace:*").holds(&bare)), (false, false));
         assert_eq!(matcher(&format!("trace:{trace} level:warn,error")).required_trace(), Some(TraceId(0xab)));
         assert_eq!(matcher("level:warn,error").required_levels(), Some(&[LogLevel::Warn, LogLevel::Error][..]));
+        assert_eq!(matcher("level:Fatal").required_levels(), Some(&[LogLevel::Fatal][..]));
         assert_eq!(matcher("-level:warn").required_levels(), none);
         assert_eq!(matcher("level:w*").required_levels(), none);
         assert_eq!(matcher("(level:warn OR body:x)").required_levels(), none);

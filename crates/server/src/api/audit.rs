@@ -111,9 +111,10 @@ pub(super) async fn list(
     QueryParameters(which): QueryParameters<AuditParameters>,
 ) -> Result<Json<AuditPage>, ApiError> {
     let limit = which.limit.unwrap_or(DEFAULT_ENTRIES).clamp(1, MAX_ENTRIES);
-    let before = which.cursor.map(|cursor| cursor.parse::<u64>()).transpose();
-    let before =
-        before.map_err(|_| ApiError::bad_request("bad_cursor", "cursor does not belong to this list; start again without a cursor"))?;
+    // The database holds signed numbers.
+    let position = |cursor: String| cursor.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok());
+    let bad_cursor = || ApiError::bad_request("bad_cursor", "cursor does not belong to this list; start again without a cursor");
+    let before = which.cursor.map(|cursor| position(cursor).ok_or_else(bad_cursor)).transpose()?;
     let filter = AuditFilter {
         projects: which.project.map(|project| vec![project]),
         action: which.action,

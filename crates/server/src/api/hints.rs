@@ -77,7 +77,7 @@ async fn is_priced(api: &ApiState, project: u64, prices: &PriceBook, row: &HintR
         request_model: None,
         usage: &usage,
         at_us,
-        duration_us: 0,
+        duration_us: Some(0),
         service_tier: None,
         failed: false,
     };

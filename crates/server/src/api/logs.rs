@@ -16,7 +16,7 @@ use super::auth::AuthorizedProject;
 use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::{ApiError, ApiState};
-use crate::query_parameters::{FilterParameters, LogLinePage, LogLineParameters, LogListParameters};
+use crate::query_parameters::{LogFilterParameters, LogLinePage, LogLineParameters, LogListParameters};
 
 /// Maximum difference in microseconds between the times of a log line and of the error event that it reports.
 const MAX_EVENT_DISTANCE_US: u64 = 1_000_000;
@@ -65,15 +65,15 @@ pub(super) struct LogList {
 /// A filter can use the fields `level`, `trace`, `span`, `body`, `service`, `environment`, `release`, `user` and `attr.NAME`. Words search
 /// the text of a line, ignoring case.
 #[utoipa::path(get, path = "/projects/{project}/logs", tag = "traces",
-    params(("project" = u64, Path, description = "ID of the project."), FilterParameters, LogListParameters),
+    params(("project" = u64, Path, description = "ID of the project."), LogFilterParameters, LogListParameters),
     responses((status = 200, body = LogList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn project_logs(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Viewer>,
-    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(range): QueryParameters<LogFilterParameters>,
     QueryParameters(wanted): QueryParameters<LogListParameters>,
 ) -> Result<Json<LogList>, ApiError> {
-    let scope = range.log_line_scope()?;
+    let scope = range.scope()?;
     let (is_ascending, LogLinePage { limit, after }) = wanted.page()?;
     let query = LogListQuery {
         from_us: scope.from_us,

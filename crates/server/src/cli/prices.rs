@@ -227,7 +227,7 @@ impl PriceCheckCommand {
             request_model: None,
             usage,
             at_us,
-            duration_us: (self.seconds * 1e6).round() as i64,
+            duration_us: Some((self.seconds * 1e6).round() as i64),
             service_tier: self.tier.as_deref(),
             failed: false,
         }

@@ -32,13 +32,27 @@ impl FilterParameters {
         let (from_us, to_us) = range(self.from.as_deref(), self.to.as_deref(), now_us())?;
         Ok(QueryScope { from_us, to_us, filter })
     }
+}
 
-    /// Returns the scope of a query for log lines, whose filter has other fields: all stored lines if nothing is given.
+/// Time range and filter of a query for log lines.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LogFilterParameters {
+    /// Start of the time range, inclusive, in the forms that the list of spans accepts. Default: all stored lines.
+    pub from: Option<String>,
+    /// End of the time range, exclusive, in the same forms as `from`. Default: no end.
+    pub to: Option<String>,
+    /// Filter with the fields of log lines, such as `level:error,fatal attr.tenant:acme`. Default: no filter.
+    pub q: Option<String>,
+}
+
+impl LogFilterParameters {
+    /// Returns the scope, which is all stored lines if nothing is given.
     ///
     /// # Errors
     ///
     /// When the filter or a time is not valid.
-    pub fn log_line_scope(&self) -> Result<LogLineScope, QueryParameterError> {
+    pub fn scope(&self) -> Result<LogLineScope, QueryParameterError> {
         let filter = Filter::parse_with_fields(self.q.as_deref().unwrap_or_default(), FilterFields::OF_LOG_LINES)?;
         let (from_us, to_us) = range(self.from.as_deref(), self.to.as_deref(), now_us())?;
         Ok(LogLineScope { from_us, to_us, matcher: LogLineMatcher::new(&filter)? })

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
+use super::schema::unused_issue;
 use super::{DATABASE, ErrorStore, ErrorStoreError};
 use crate::database::SqliteError;
 use crate::retained_rows::{
     ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, TableRetention, blocking_expiry, delete_expired,
 };
 
-const UNUSED_ISSUES: RowSelection = RowSelection::new(
-    "issues",
-    "project = ?1 AND merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM events WHERE issue = issues.id)
-     AND NOT EXISTS (SELECT 1 FROM event_moves WHERE target = issues.id)",
-);
+const UNUSED_ISSUES: RowSelection = RowSelection::new("issues", concat!("project = ?1 AND ", unused_issue!()));
 
 const OF_PROJECT: [RowSelection; 2] = [events("project = ?1"), RowSelection::new("issues", "project = ?1")];
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hinomi_model::sentry::GROUPING_VERSION;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::issue_changes;
 use crate::database;
@@ -127,8 +127,19 @@ pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
     Ok(connection)
 }
 
-/// Returns whether an earlier version of the grouping algorithm created some of the issues, or may have: rows can be damaged.
+/// Returns whether an earlier version of the grouping algorithm created some of the issues, or may have: rows can be damaged. The oldest
+/// issue decides, since versions only increase.
 pub(super) fn has_earlier_grouping(connection: &Connection) -> bool {
-    let exists = || connection.prepare("SELECT 1 FROM issues WHERE grouping < ? LIMIT 1")?.exists([GROUPING_VERSION]);
-    exists().unwrap_or(true)
+    let oldest = connection.query_row("SELECT grouping FROM issues ORDER BY id LIMIT 1", [], |row| row.get::<_, u32>(0)).optional();
+    oldest.map_or(true, |version| version.is_some_and(|version| version < GROUPING_VERSION))
 }
+
+/// SQL condition on an issue that has no events, is not part of another one, and gets no events from another one.
+macro_rules! unused_issue {
+    () => {
+        "merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM events WHERE issue = issues.id)
+         AND NOT EXISTS (SELECT 1 FROM event_moves WHERE target = issues.id)"
+    };
+}
+
+pub(super) use unused_issue;

@@ -17,6 +17,7 @@ use super::duplicates::ErrorDedupDecision;
 use super::error::ErrorStoreError;
 use super::issue_changes::{IssueChange, IssueChangeError};
 use super::row::ErrorEventRow;
+use super::schema::unused_issue;
 use super::{ErrorStoreChange, duplicates, issue_changes};
 use crate::database::SqliteError;
 
@@ -311,10 +312,7 @@ fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &Erro
 
 /// Deletes an issue that has no events left. An issue that is part of another stays as long as that one.
 fn forget_if_empty(transaction: &Transaction, issue: i64) -> rusqlite::Result<()> {
-    let mut forget = transaction.prepare_cached(
-        "DELETE FROM issues WHERE id = ?1 AND merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM events WHERE issue = ?1)
-         AND NOT EXISTS (SELECT 1 FROM event_moves WHERE target = ?1)",
-    )?;
+    let mut forget = transaction.prepare_cached(concat!("DELETE FROM issues WHERE id = ?1 AND ", unused_issue!()))?;
     forget.execute([issue])?;
     Ok(())
 }

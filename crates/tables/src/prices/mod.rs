@@ -265,7 +265,7 @@ mod tests {
             request_model: None,
             usage: &usage,
             at_us: 1_795_435_200_000_000,
-            duration_us: 0,
+            duration_us: Some(0),
             service_tier: None,
             failed: false,
         };

@@ -4,11 +4,11 @@ import { traceName } from '../../api/trace-name';
 import { plain } from '../../format';
 import { useT, type TextKey } from '../../i18n';
 import { Icon, kindColor } from '../../components/icons';
-import { CopyIconButton } from '../../components/states';
 import { Chip, Duration, NumberWithUnit, Swatch, UnknownValue } from '../../components/values';
 import { fieldTerm } from '../../filter-query';
 import { useLocale } from '../../locale';
 import { useTraceView } from './context';
+import { HeadFacts } from './head-facts';
 import { timeShares, shareBarItems, type TimeShare } from './model/shares';
 import { PinAndDelete } from './pin-and-delete';
 import { PaceChip } from './pace';
@@ -87,25 +87,15 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
               {t('trace.session')} {narrowed('session', trace.session_id)}
             </span>
           )}
-          {[
-            trace.environment,
-            trace.release,
-            threads.size === 1 ? [...threads][0] : threads.size > 0 && t('trace.threads', { n: threads.size }),
-            root?.sdk && [root.sdk.name, root.sdk.version].filter(Boolean).join(' '),
-          ].map(
-            (fact, at) =>
-              fact && (
-                <span key={at} className="ellipsis" title={fact}>
-                  {fact}
-                </span>
-              ),
-          )}
-          <span className="trace-copy-id">
-            <code title={trace.trace_id}>
-              {trace.trace_id.slice(0, 8)}…{trace.trace_id.slice(-4)}
-            </code>
-            <CopyIconButton text={trace.trace_id} label={t('trace.copyId')} />
-          </span>
+          <HeadFacts
+            trace={trace}
+            facts={[
+              trace.environment,
+              trace.release,
+              threads.size === 1 ? [...threads][0]! : threads.size > 0 && t('trace.threads', { n: threads.size }),
+              root?.sdk && [root.sdk.name, root.sdk.version].filter(Boolean).join(' '),
+            ]}
+          />
           <PinAndDelete project={project} data={data} />
         </div>
       </div>

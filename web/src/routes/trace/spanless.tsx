@@ -8,12 +8,13 @@ import { Icon, StatusGlyph } from '../../components/icons';
 import { InlineCodeText } from '../../components/inline-code-text';
 import { LogAttributes } from '../../components/log-attributes';
 import { LogLevel } from '../../components/log-level';
-import { CopyIconButton, ErrorMessage, Skeleton } from '../../components/states';
+import { ErrorMessage, Skeleton } from '../../components/states';
 import { Chip, Duration, NumberWithUnit, UserText } from '../../components/values';
 import { fieldTerm } from '../../filter-query';
 import { useT } from '../../i18n';
 import { useLocale, useRange } from '../../locale';
 import { rangeAround } from '../../range';
+import { HeadFacts } from './head-facts';
 import { momentsOf } from './model/moments';
 import { millis } from './model/tree';
 import { PinAndDelete } from './pin-and-delete';
@@ -53,20 +54,7 @@ function SpanlessHeader({ project, data }: SpanlessTraceProps) {
           <time dateTime={trace.start_time} title={format.zone}>
             {format.exact(trace.start_time)}
           </time>
-          {[trace.environment, trace.release, trace.user_id].map(
-            (fact, at) =>
-              fact && (
-                <span key={at} className="ellipsis" title={fact}>
-                  {fact}
-                </span>
-              ),
-          )}
-          <span className="trace-copy-id">
-            <code title={trace.trace_id}>
-              {trace.trace_id.slice(0, 8)}…{trace.trace_id.slice(-4)}
-            </code>
-            <CopyIconButton text={trace.trace_id} label={t('trace.copyId')} />
-          </span>
+          <HeadFacts trace={trace} facts={[trace.environment, trace.release, trace.user_id]} />
           {lines > 0 && (
             <Link
               className="action-link"

@@ -20,9 +20,7 @@ pub(super) fn read(record: &DecodedLogRecord, around: &ResourceScope, reader: &m
     let too_old = |TimestampError::TooOld| Outcome::dropped(OutcomeCategory::Log, OutcomeReason::TooOld, None);
     let (at_us, _) = reader.clock.corrected_time(at_us).map_err(too_old)?;
     let place = [trace_id.map(|trace| trace.to_string()).unwrap_or_default(), span_id.map(|span| span.to_string()).unwrap_or_default()];
-    // Programs on several machines may write the same line at the same moment.
-    let program = Value::Object(around.resource.clone()).to_string();
-    let content = Fingerprint::of(&[&place[0], &place[1], &record.severity_text, &record.fingerprint().to_string(), &program]);
+    let content = Fingerprint::of(&[&place[0], &place[1], &record.severity_text, &record.fingerprint().to_string(), &reader.program]);
 
     let mut attributes = record.attributes.clone();
     let service = around.resource.get("service.name").and_then(Value::as_str).unwrap_or_default();

@@ -36,6 +36,7 @@ pub(super) fn read_logs(groups: ScopedItems<DecodedLogRecord>, context: &DecodeC
         return DecodedOtlpRequest::default();
     }
     for (scope, records) in groups {
+        reader.program = Fingerprint::of(&[&serde_json::to_string(&scope.resource).unwrap_or_default()]).to_string();
         for record in records {
             if decode_budget::is_exceeded() {
                 return DecodedOtlpRequest::default();
@@ -98,6 +99,9 @@ pub(super) const NOT_LLM: LogRecordDropReason = LogRecordDropReason::Irrelevant(
 pub(super) struct LogRecordReader<'a> {
     pub(super) context: &'a DecodeContext<'a>,
     pub(super) clock: ClockDriftCorrector,
+    /// Identifies the program whose records are read, by its resource: programs on several machines may write the same record at the same
+    /// moment.
+    program: String,
     spans: Vec<Span>,
     /// Index of the first span with an ID.
     places: HashMap<(TraceId, SpanId), usize>,
@@ -119,6 +123,7 @@ impl<'a> LogRecordReader<'a> {
             context,
             // The protocol does not contain the time of sending.
             clock: ClockDriftCorrector::new(context, None),
+            program: String::new(),
             spans: Vec::new(),
             places: HashMap::new(),
             other_reports: HashMap::new(),
@@ -194,9 +199,7 @@ impl<'a> LogRecordReader<'a> {
             error.level = "fatal".into();
         }
         if trace_id.is_none() {
-            // Programs on several machines may fail in the same way at the same moment.
-            let program = serde_json::Value::Object(scope.resource.clone()).to_string();
-            error.event_id = Fingerprint::of(&[&error.event_id, &program]).trace_id().to_string();
+            error.event_id = Fingerprint::of(&[&error.event_id, &self.program]).trace_id().to_string();
         }
         Some(error)
     }
