@@ -8395,14 +8395,11 @@ export interface operations {
             query?: {
                 /** @description Cursor: `next_cursor` of the previous page. */
                 cursor?: string;
-                /**
-                 * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
-                 *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
-                 */
+                /** @description Start of the time range, inclusive, in the forms that the list of spans accepts. Default: all stored lines. */
                 from?: string;
                 /** @description Maximum number of log lines, from 1 to 2,000. Default: 200. */
                 limit?: number;
-                /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
+                /** @description Filter with the fields of log lines, such as `level:error,fatal attr.tenant:acme`. Default: no filter. */
                 q?: string;
                 /** @description `-time` (default) for the newest line first, or `time`. */
                 sort?: string;
