@@ -7,6 +7,7 @@ use crate::decode_budget;
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::messages::{TextLimit, trim_text, trim_value};
+use crate::sentry::{scrub_attribute, scrub_text};
 use crate::span::{Attributes, names};
 
 /// Maximum bytes of a body; a longer one is truncated.
@@ -91,15 +92,17 @@ impl LogLine {
         2 * size_of::<LogLine>() + decode_budget::text_bytes(&self.body) + decode_budget::object(&self.attributes)
     }
 
-    /// Truncates long texts, drops attributes beyond the limits, and notes their number in an attribute.
-    pub(crate) fn truncate(&mut self) {
+    /// Truncates long texts, replaces sensitive values, drops attributes beyond the limits, and notes their number in an attribute.
+    pub(crate) fn truncate_and_scrub(&mut self) {
         trim_text(&mut self.body, MAX_BODY);
+        scrub_text(&mut self.body);
         let mut left = MAX_ATTRIBUTES_BYTES;
         let mut count = 0;
         let attributes = std::mem::take(&mut self.attributes).into_iter();
         let mut cut = 0;
         for (name, mut value) in attributes {
             trim_value(&mut value, MAX_ATTRIBUTE);
+            scrub_attribute(&name, &mut value);
             let size = name.len() + value.to_string().len();
             if count == MAX_ATTRIBUTES || size > left {
                 cut += 1;
@@ -155,10 +158,20 @@ mod tests {
         let attributes = (0..200).map(|at| (format!("a{at}"), "x".repeat(1000).into())).collect();
         let (trace_id, body) = (Some(TraceId(1)), "x".repeat(20_000));
         let mut line = LogLine { key: [0; 16], trace_id, span_id: None, at_us: 0, level: None, body, attributes };
-        line.truncate();
+        line.truncate_and_scrub();
         assert!(line.body.ends_with("… [3616 bytes cut]"), "{}", &line.body[16_000..]);
         let kept = line.attributes.len() as u64 - 1;
         assert_eq!((kept > 50, line.attributes["hinomi.attributes_cut"].as_u64()), (true, Some(200 - kept)));
+    }
+
+    #[test]
+    fn secrets_of_a_log_line_are_replaced() {
+        let attributes = [("api_key".to_owned(), "k-1".into()), ("session.id".to_owned(), "s-1".into())].into_iter().collect();
+        let body = "login of anna with password=hunter2".to_owned();
+        let mut line = LogLine { key: [0; 16], trace_id: None, span_id: None, at_us: 0, level: None, body, attributes };
+        line.truncate_and_scrub();
+        assert_eq!(line.body, "login of anna with password=[Filtered]");
+        assert_eq!((line.attributes["api_key"].as_str(), line.attributes["session.id"].as_str()), (Some("[Filtered]"), Some("s-1")));
     }
 
     #[test]

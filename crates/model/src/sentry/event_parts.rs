@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::error_event::{ErrorBreadcrumb, ErrorException, EventStack, ExceptionMechanism, ProgramThread, StackFrame};
 use super::lenient::LenientTime;
 use super::message_format;
-use super::scrub::{DataLimit, bounded_object, is_sensitive_name, scrubbed};
+use super::scrub::{DataLimit, bounded_object, is_sensitive_query_pair, scrubbed};
 use crate::messages::{TextLimit, trim_text};
 
 /// Maximum number of frames of a stack; the innermost are kept.
@@ -331,7 +331,7 @@ pub(super) fn request(value: Value) -> Map<String, Value> {
 /// Replaces the sensitive values of a query string.
 fn scrub_query(query: &str) -> String {
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, value)) if !value.is_empty() && is_sensitive_name(name) => format!("{name}={}", super::scrub::FILTERED),
+        Some((name, value)) if !value.is_empty() && is_sensitive_query_pair(name, value) => format!("{name}={}", super::scrub::FILTERED),
         _ => pair.to_owned(),
     });
     pairs.collect::<Vec<_>>().join("&")

@@ -48,7 +48,7 @@ pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
         match log {
             Ok((content, mut line)) => {
                 line.key = reader.keys.next(content);
-                line.truncate();
+                line.truncate_and_scrub();
                 crate::decode_budget::charge(line.bytes());
                 reader.lines.push(line);
             }

@@ -43,7 +43,7 @@ pub use error_event::{
 pub(crate) use frame_names::{LIBRARY_MODULES, LIBRARY_PLACES};
 pub use grouping::GROUPING_VERSION;
 pub(crate) use grouping::{deciding_frame, set_default_group};
-pub(crate) use scrub::scrub_error;
+pub(crate) use scrub::{scrub_attribute, scrub_error, scrub_text};
 use shared::SharedEventContext;
 
 /// Contents of an envelope.

@@ -46,7 +46,7 @@ pub(super) fn read(record: &DecodedLogRecord, around: &ResourceScope, reader: &m
         body,
         attributes,
     };
-    line.truncate();
+    line.truncate_and_scrub();
     decode_budget::charge(line.bytes());
     reader.lines.push(line);
     Ok(())
