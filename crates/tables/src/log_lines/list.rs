@@ -11,6 +11,9 @@ use crate::database::SqliteError;
 /// Maximum number of lines that are compared with the filter for one page. A page that ends at this number has a cursor and fewer lines.
 const MAX_SCANNED_LINES: usize = 50_000;
 
+/// Approximate maximum size of one page, in bytes of its texts. A page that reaches this size has a cursor and fewer lines.
+const MAX_PAGE_BYTES: usize = 4 << 20;
+
 /// Levels of the lines in the index `notable_lines_in_time`.
 const NOTABLE_LEVELS: [LogLevel; 3] = [LogLevel::Warn, LogLevel::Error, LogLevel::Fatal];
 
@@ -68,14 +71,15 @@ fn select_page(
     let mut rows = select.query(&*parameters)?;
     let mut logs: Vec<LogLineResponse> = Vec::new();
     let mut last = None;
-    let mut scanned = 0;
+    let (mut scanned, mut bytes) = (0, 0);
     while let Some(row) = rows.next()? {
-        if logs.len() == query.limit || scanned == MAX_SCANNED_LINES {
+        if logs.len() == query.limit || scanned == MAX_SCANNED_LINES || bytes >= MAX_PAGE_BYTES {
             return Ok(LogPage { logs, next_cursor: last.map(|cursor: LogCursor| cursor.to_string()) });
         }
         let (cursor, line) = read_line(row)?;
         (scanned, last) = (scanned + 1, Some(cursor));
         if selects(&line) {
+            bytes += line.body.len() + line.attributes.iter().map(|(name, value)| name.len() + value.to_string().len()).sum::<usize>();
             logs.push(response(cursor, line));
         }
     }

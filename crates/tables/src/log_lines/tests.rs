@@ -131,3 +131,17 @@ async fn a_page_without_enough_matches_continues_after_the_lines_that_it_compare
     let second = logs.list(1, LogListQuery { after, ..every_line() }, is_oldest).await.unwrap();
     assert_eq!((second.logs.len(), second.next_cursor), (1, None));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_long_lines_ends_before_its_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = LogStore::open(dir.path()).unwrap();
+    let sent = (0..300).map(|number| LogLine { body: "x".repeat(16 << 10), ..line(number, 0, number as i64) });
+    assert_eq!(logs.append(1, sent.collect()).await.unwrap().stored, 300);
+    let query = LogListQuery { limit: 2000, ..every_line() };
+    let first = logs.list(1, query.clone(), |_| true).await.unwrap();
+    assert!((200..300).contains(&first.logs.len()), "{}", first.logs.len());
+    let after = first.next_cursor.unwrap().parse().ok();
+    let second = logs.list(1, LogListQuery { after, ..query }, |_| true).await.unwrap();
+    assert_eq!((first.logs.len() + second.logs.len(), second.next_cursor), (300, None));
+}
