@@ -41,13 +41,13 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
-use tower::util::MapRequestLayer;
+use tower::util::{MapRequestLayer, MapResponseLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use crate::api::{self, ApiState, ExportLimiter, QueryScheduler};
 use crate::config::{self, Config};
-use crate::connections::{ConnectionRegistry, raise_file_limit};
+use crate::connections::{ConnectionRegistry, ServerTls, raise_file_limit};
 use crate::forward::ForwardWorker;
 use crate::ingest::{self, IngestState, TelemetryStores, keyless};
 use crate::jobs::{JobRegistry, JobRunner};
@@ -93,6 +93,8 @@ pub struct App {
     listener: TcpListener,
     otlp: Vec<TcpListener>,
     proof: ServerProof,
+    /// Value of the header `Strict-Transport-Security`.
+    hsts: Option<HeaderValue>,
     connections: Arc<ConnectionRegistry>,
     low_priority: LowPriorityRuntime,
     completion: UsageCompletionWorker,
@@ -109,7 +111,8 @@ impl App {
         let listener =
             TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
         let otlp = if config.ingest.otlp_ports && listen.port() != 0 { otlp_listeners(listen).await } else { Vec::new() };
-        let listening = reachable_url(listener.local_addr()?);
+        let tls = ServerTls::from_config(&config.tls)?;
+        let listening = reachable_url(listener.local_addr()?, tls.is_some());
         let public_url = if config.public_url.is_empty() { listening.clone() } else { config.public_url.clone() };
         let opening = {
             let config = config.clone();
@@ -171,7 +174,10 @@ impl App {
         start_alert_evaluator(&api, low_priority.handle())?;
         // If two servers run in one process, as tests may do, only the first has metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
-        let connections = ConnectionRegistry::new(raise_file_limit(), shares.limit);
+        if let Some(tls) = tls.clone() {
+            tokio::spawn(tls.run_renewal(api.shutdown.clone()));
+        }
+        let connections = ConnectionRegistry::new(raise_file_limit(), shares.limit, tls);
         tracing::info!(limit = connections.limit(), "server.connections.limited");
         Ok(App {
             api: Arc::new(api),
@@ -180,6 +186,7 @@ impl App {
             listener,
             otlp,
             proof,
+            hsts: security_headers::hsts_value(config.tls.hsts_max_age_s),
             connections,
             low_priority,
             completion,
@@ -206,12 +213,14 @@ impl App {
     ///
     /// When the last flush failed. Everything acknowledged is in the write-ahead log all the same.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let App { api, ingestion, metrics, listener, otlp, proof, connections, low_priority, completion } = self;
+        let App { api, ingestion, metrics, listener, otlp, proof, hsts, connections, low_priority, completion } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
         let rewritten = MapRequestLayer::new(move |request| normalize_path(&base, request));
         let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
-        let service = rewritten.layer(router(api.clone(), ingestion.clone(), ServerMetricsState { handle: metrics, is_local }, proof));
+        let router = router(api.clone(), ingestion.clone(), ServerMetricsState { handle: metrics, is_local }, proof);
+        let service =
+            MapResponseLayer::new(move |answer| security_headers::with_hsts(answer, hsts.as_ref())).layer(rewritten.layer(router));
         let chores = tokio::spawn(run_chores(api.clone(), ingestion.clone()));
         api.jobs.start().context("cannot resume unfinished jobs")?;
         let delivery_worker = tokio::spawn(api.delivery_worker.clone().run(api.shutdown.clone()));
@@ -273,8 +282,8 @@ fn record_addresses(meta: &MetadataStore, config: &Config, public_url: &str, lis
     meta.set_setting(LISTEN_ADDRESS_SETTING, listening)?;
     meta.set_setting(CONFIGURATION_SETTING, &config::to_toml(config))?;
     let listen = config.listen;
-    if !listen.ip().is_loopback() && !public_url.starts_with("https://") {
-        let hint = "keys, sessions and prompts cross the network unencrypted; put a proxy with TLS in front and set public_url";
+    if !listen.ip().is_loopback() && !config.tls.is_enabled() && !public_url.starts_with("https://") {
+        let hint = "keys, sessions and prompts cross the network unencrypted; set tls.certificate, or put a proxy with TLS in front and set public_url";
         tracing::warn!(%listen, hint, "server.listener.unencrypted");
     }
     Ok(())
@@ -338,9 +347,10 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     let metrics = OtelMetricStore::open(&config.data)?;
     let bills = BillStore::open(&config.data)?;
     let outcomes = OutcomeStore::open(&config.data)?;
-    let forwards = ForwardStore::open(&config.data)?;
+    let cipher = config.secrets.cipher()?;
+    let forwards = ForwardStore::open(&config.data, cipher.clone())?;
     let media = MediaStore::open(&config.data, config.disk.media_quota())?;
-    let outbox = NotificationOutbox::open(&config.data)?;
+    let outbox = NotificationOutbox::open(&config.data, cipher)?;
     let alerts = AlertService::open(&config.data)?;
     let audit = AuditLog::open(&config.data)?;
     let stores = TelemetryStores {
@@ -365,13 +375,14 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
 }
 
 /// Returns the URL at which a program on this machine reaches the server. Loopback replaces "all addresses", which is not a destination.
-fn reachable_url(listening: SocketAddr) -> String {
+fn reachable_url(listening: SocketAddr, has_tls: bool) -> String {
     let ip = match listening.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    format!("http://{}", SocketAddr::new(ip, listening.port()))
+    let scheme = if has_tls { "https" } else { "http" };
+    format!("{scheme}://{}", SocketAddr::new(ip, listening.port()))
 }
 
 /// Returns the name of the session cookie. All ports and paths of a host share cookies, so the name contains both: two servers on one

@@ -7,6 +7,8 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
+use hinomi_tables::secret_cipher::SecretCipher;
 use serde::{Deserialize, Serialize};
 pub use settings::{ConfigSetting, SETTINGS};
 
@@ -44,6 +46,10 @@ pub struct Config {
     pub disk: DiskConfig,
     /// Where notifications may be sent.
     pub notify: NotifyConfig,
+    /// TLS of the server's ports.
+    pub tls: TlsConfig,
+    /// Encryption of stored secrets of other services.
+    pub secrets: SecretsConfig,
     /// `--quiet-notifications`: starts with notifications paused.
     #[serde(skip)]
     pub quiet_notifications: bool,
@@ -132,6 +138,61 @@ pub struct NotifyConfig {
     pub allow: String,
     /// PEM file of certificate authorities that are trusted for notification channels, in addition to the public ones.
     pub ca_file: PathBuf,
+}
+
+/// TLS of the server's ports. It is off if no certificate is named.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// PEM file of the certificate of the server, followed by the certificates of intermediate authorities.
+    pub certificate: PathBuf,
+    /// PEM file of the private key of the certificate.
+    pub key: PathBuf,
+    /// Seconds for which browsers use only https for the host, on all of its ports (`Strict-Transport-Security`); 0: no such header.
+    pub hsts_max_age_s: u64,
+}
+
+impl TlsConfig {
+    /// Returns whether the ports use TLS.
+    pub fn is_enabled(&self) -> bool {
+        !self.certificate.as_os_str().is_empty()
+    }
+}
+
+/// Encryption of the secrets of notification channels and forwarding targets. Without a key they are stored as they are.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretsConfig {
+    /// File with keys of 64 hex digits, one per line; the first one encrypts.
+    pub key_file: PathBuf,
+    /// The same keys as a value, before those of the file. `hinomi config` never prints it.
+    #[serde(skip_serializing)]
+    pub key: String,
+}
+
+impl std::fmt::Debug for SecretsConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SecretsConfig").field("key_file", &self.key_file).finish_non_exhaustive()
+    }
+}
+
+impl SecretsConfig {
+    /// Reads the configured keys.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or a key is not valid.
+    pub fn cipher(&self) -> anyhow::Result<SecretCipher> {
+        let mut keys = self.key.clone();
+        if !self.key_file.as_os_str().is_empty() {
+            let path = self.key_file.display();
+            let text = std::fs::read_to_string(&self.key_file).with_context(|| format!("secrets.key_file: cannot read {path}"))?;
+            let in_file = SecretCipher::from_keys(&text).with_context(|| format!("secrets.key_file: {path}"))?;
+            anyhow::ensure!(in_file.has_key(), "secrets.key_file: {path} contains no key; create one with `openssl rand -hex 32`");
+            keys = format!("{keys}\n{text}");
+        }
+        SecretCipher::from_keys(&keys).context("secrets.key")
+    }
 }
 
 /// Limits of concurrent queries.
@@ -238,6 +299,8 @@ impl Default for Config {
             queries: QueryLimitsConfig::default(),
             disk: DiskConfig::default(),
             notify: NotifyConfig::default(),
+            tls: TlsConfig::default(),
+            secrets: SecretsConfig::default(),
             quiet_notifications: false,
         }
     }
@@ -347,8 +410,20 @@ fn from_table(table: toml::Table, origin: impl Fn() -> String) -> Result<Config,
 
 /// Sets the value at a dotted path. The type of the value follows from the text.
 fn set_value(table: &mut toml::Table, path: &str, text: &str) {
-    const TEXT_SETTINGS: &[&str] =
-        &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project", "notify.allow", "notify.ca_file"];
+    const TEXT_SETTINGS: &[&str] = &[
+        "data",
+        "public_url",
+        "dsn_key",
+        "prices",
+        "log",
+        "ingest.anonymous_project",
+        "notify.allow",
+        "notify.ca_file",
+        "tls.certificate",
+        "tls.key",
+        "secrets.key_file",
+        "secrets.key",
+    ];
     let number = || text.parse().map(toml::Value::Integer).ok();
     let flag = || text.parse().map(toml::Value::Boolean).ok();
     let bare = if TEXT_SETTINGS.contains(&path) { None } else { number().or_else(flag) };
@@ -397,6 +472,15 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     let is_url = config.public_url.starts_with("http://") || config.public_url.starts_with("https://");
     if !config.public_url.is_empty() && !is_url {
         return wrong("public_url", "must start with http:// or https://");
+    }
+    if config.tls.certificate.as_os_str().is_empty() != config.tls.key.as_os_str().is_empty() {
+        return wrong("tls.certificate and tls.key", "must both be set, or both be empty");
+    }
+    if config.tls.is_enabled() && config.public_url.starts_with("http://") {
+        return wrong("public_url", "must start with https:// if tls.certificate is set");
+    }
+    if config.tls.hsts_max_age_s > 0 && !config.tls.is_enabled() && !config.public_url.starts_with("https://") {
+        return wrong("tls.hsts_max_age_s", "needs TLS: set tls.certificate, or a public_url that starts with https://");
     }
     let anonymous = config.ingest.anonymous_project.as_str();
     if !matches!(anonymous, "auto" | "none") && anonymous.parse::<u64>().is_err() {

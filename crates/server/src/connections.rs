@@ -5,11 +5,12 @@
 //! error. A response in progress, such as an export, a live stream or a slow query, is never cut short while the client reads it.
 
 mod activity;
+mod server_tls;
 mod timed_body;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,12 +22,14 @@ use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use activity::{ActivityTrackingService, ConnectionActivity};
+pub use server_tls::ServerTls;
 
 /// Time until the first request of a new connection must have arrived completely.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -64,6 +67,8 @@ const MAX_CONNECTIONS: u64 = 16_384;
 pub struct ConnectionRegistry {
     limit: usize,
     open: Mutex<HashMap<u64, OpenConnection>>,
+    /// TLS of all ports; `None` for plain HTTP.
+    tls: Option<ServerTls>,
     tasks: TaskTracker,
     next: AtomicU64,
     /// Number of connection tasks, including evicted ones that are not closed yet.
@@ -90,14 +95,15 @@ struct ConnectionSlot {
 }
 
 impl ConnectionRegistry {
-    /// Creates a registry for a process that may have `files` open files and `memory` bytes of memory.
-    pub fn new(files: u64, memory: u64) -> Arc<ConnectionRegistry> {
+    /// Creates a registry for a process that may have `files` open files and `memory` bytes of memory. With `tls`, all connections use TLS.
+    pub fn new(files: u64, memory: u64, tls: Option<ServerTls>) -> Arc<ConnectionRegistry> {
         let by_files = files.saturating_sub(RESERVED_FILES).max(files / 2);
         let limit = by_files.min((memory / BYTES_PER_CONNECTION).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Arc::new(ConnectionRegistry {
             limit,
             open: Mutex::default(),
+            tls,
             tasks: TaskTracker::new(),
             next: AtomicU64::new(0),
             connection_tasks: AtomicUsize::new(0),
@@ -178,7 +184,21 @@ impl ConnectionRegistry {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "server.connection.no_delay_failed");
         }
-        self.tasks.spawn(serve_connection(stream, place, service, stop));
+        let tls = self.tls.clone();
+        self.tasks.spawn(async move {
+            let peer = stream.peer_addr().ok();
+            let Some(tls) = tls else { return serve_connection(stream, peer, place, service, stop).await };
+            // A connection whose handshake does not end is closed like one that sends no request.
+            let accepted = tokio::select! {
+                accepted = tls.accept(stream) => accepted,
+                () = place.close_now.cancelled() => return,
+                () = stop.cancelled() => return,
+            };
+            match accepted {
+                Ok(stream) => serve_connection(stream, peer, place, service, stop).await,
+                Err(error) => tracing::debug!(%error, "server.tls.handshake_failed"),
+            }
+        });
     }
 
     /// Returns a slot for one more connection. If all are taken, evicts the connection that has been idle for longest.
@@ -237,12 +257,12 @@ impl Drop for ConnectionSlot {
     }
 }
 
-async fn serve_connection<S>(stream: TcpStream, place: ConnectionSlot, service: S, stop: CancellationToken)
+async fn serve_connection<T, S>(stream: T, peer: Option<SocketAddr>, place: ConnectionSlot, service: S, stop: CancellationToken)
 where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
-    let peer = stream.peer_addr().ok();
     let service = TowerToHyperService::new(ActivityTrackingService::new(service, place.activity.clone(), peer));
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().max_buf_size(MAX_HEAD_BYTES);

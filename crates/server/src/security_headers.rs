@@ -2,7 +2,7 @@
 
 use axum::extract::Request;
 use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -17,5 +17,22 @@ pub async fn headers(request: Request, next: Next) -> Response {
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(API_POLICY);
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// Returns the value of `Strict-Transport-Security` for this number of seconds; `None` for 0. Subdomains are not included, because they
+/// may belong to other services.
+pub fn hsts_value(max_age_s: u64) -> Option<HeaderValue> {
+    if max_age_s == 0 {
+        return None;
+    }
+    HeaderValue::from_str(&format!("max-age={max_age_s}")).ok()
+}
+
+/// Adds the header `Strict-Transport-Security` to a response.
+pub fn with_hsts(mut response: Response, value: Option<&HeaderValue>) -> Response {
+    if let Some(value) = value {
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, value.clone());
+    }
     response
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use crate::secret_cipher::SecretCipherError;
+
 pub use group_commit::GroupCommitDatabase;
 pub use lasting_failures::{check_all_once, failing_databases, note_error, recheck_failing};
 
@@ -55,6 +57,14 @@ pub enum SqliteError {
         path: PathBuf,
         /// Message of SQLite.
         reason: String,
+    },
+    /// A secret cannot be decrypted.
+    #[error("{}: {error}", path.display())]
+    Secret {
+        /// Path of the database.
+        path: PathBuf,
+        /// Reason.
+        error: SecretCipherError,
     },
     /// Any other error of SQLite.
     #[error("database error in {}: {reason}", path.display())]

@@ -2,6 +2,7 @@
 
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::database::SqliteError;
+use hinomi_tables::secret_cipher::SecretCipher;
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -125,7 +126,7 @@ impl NotificationOutbox {
             let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
             let values = params![sql_project_id(project), filter.incident, filter.target, filter.state, filter.before, limit];
             let rows: Vec<DeliveryRow> = select.query_map(values, read_row)?.collect::<rusqlite::Result<_>>()?;
-            rows.into_iter().map(|raw| read_delivery(db, raw)).collect()
+            rows.into_iter().map(|raw| read_delivery(db, raw, &self.cipher)).collect()
         })
     }
 
@@ -139,7 +140,7 @@ impl NotificationOutbox {
             let mut select = db.prepare_cached(&format!("{SELECT_DELIVERIES} WHERE notices.project = ?1 AND deliveries.id = ?2"))?;
             let rows: Vec<DeliveryRow> =
                 select.query_map(params![sql_project_id(project), id], read_row)?.collect::<rusqlite::Result<_>>()?;
-            rows.into_iter().next().map(|raw| read_delivery(db, raw)).transpose()
+            rows.into_iter().next().map(|raw| read_delivery(db, raw, &self.cipher)).transpose()
         })?;
         found.ok_or(NotifyError::Missing("delivery"))
     }
@@ -182,10 +183,10 @@ fn read_row(row: &Row) -> rusqlite::Result<DeliveryRow> {
     })
 }
 
-fn read_delivery(db: &Connection, raw: DeliveryRow) -> rusqlite::Result<NotificationDelivery> {
+fn read_delivery(db: &Connection, raw: DeliveryRow, cipher: &SecretCipher) -> rusqlite::Result<NotificationDelivery> {
     let notification: AlertNotification = serde_json::from_str(&raw.body)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Text, Box::new(error)))?;
-    let target: NotificationChannel = find_channel(db, raw.target)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let target: NotificationChannel = find_channel(db, raw.target, cipher)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let mut select = db.prepare_cached("SELECT started_us, duration_us, status, error FROM attempts WHERE delivery = ?1 ORDER BY id")?;
     let attempt = |row: &Row| {
         Ok(DeliveryAttempt {

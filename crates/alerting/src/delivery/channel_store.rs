@@ -1,6 +1,7 @@
 //! Notification channels in the database.
 
 use hinomi_tables::database::SqliteError;
+use hinomi_tables::secret_cipher::SecretCipher;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::allowed_networks::AllowedNetworks;
@@ -70,7 +71,7 @@ impl NotificationOutbox {
                     language_code(draft.language),
                     draft.disabled,
                     to_json(&draft.configuration)?,
-                    secret.reveal(),
+                    self.cipher.encrypt(secret.reveal()),
                     created_us
                 ],
                 |row| row.get(0),
@@ -111,7 +112,14 @@ impl NotificationOutbox {
             let transaction = db.transaction()?;
             transaction.execute(
                 "UPDATE targets SET name = ?2, language = ?3, disabled = ?4, address = ?5, secret = ?6 WHERE id = ?1",
-                params![id, name, language_code(draft.language), draft.disabled, to_json(&draft.configuration)?, secret.reveal()],
+                params![
+                    id,
+                    name,
+                    language_code(draft.language),
+                    draft.disabled,
+                    to_json(&draft.configuration)?,
+                    self.cipher.encrypt(secret.reveal())
+                ],
             )?;
             let waiting = if draft.disabled {
                 "UPDATE deliveries SET state = 'cancelled' WHERE target = ?1 AND state = 'waiting' AND ?2 > 0"
@@ -145,7 +153,7 @@ impl NotificationOutbox {
     pub fn targets(&self, project: u64) -> Result<Vec<NotificationChannel>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(&format!("SELECT {CHANNEL_COLUMNS} FROM targets WHERE project = ?1 ORDER BY id"))?;
-            select.query_map([sql_project_id(project)], read_channel)?.collect()
+            select.query_map([sql_project_id(project)], |row| read_channel(row, &self.cipher))?.collect()
         })
     }
 
@@ -155,7 +163,7 @@ impl NotificationOutbox {
     ///
     /// When the channel does not exist, or the database cannot be read.
     pub fn target(&self, project: u64, id: ChannelId) -> Result<NotificationChannel, NotifyError> {
-        let found = self.with_connection(|db| find_channel(db, id))?;
+        let found = self.with_connection(|db| find_channel(db, id, &self.cipher))?;
         found.filter(|target| target.project == project).ok_or(NotifyError::Missing("target"))
     }
 }
@@ -163,12 +171,15 @@ impl NotificationOutbox {
 const CHANNEL_COLUMNS: &str = "id, project, name, language, disabled, address, secret, created_us";
 
 /// Returns a channel by its ID, regardless of the project.
-pub(super) fn find_channel(db: &Connection, id: ChannelId) -> rusqlite::Result<Option<NotificationChannel>> {
-    db.prepare_cached(&format!("SELECT {CHANNEL_COLUMNS} FROM targets WHERE id = ?1"))?.query_row([id], read_channel).optional()
+pub(super) fn find_channel(db: &Connection, id: ChannelId, cipher: &SecretCipher) -> rusqlite::Result<Option<NotificationChannel>> {
+    db.prepare_cached(&format!("SELECT {CHANNEL_COLUMNS} FROM targets WHERE id = ?1"))?
+        .query_row([id], |row| read_channel(row, cipher))
+        .optional()
 }
 
-fn read_channel(row: &Row) -> rusqlite::Result<NotificationChannel> {
-    let address: String = row.get(5)?;
+fn read_channel(row: &Row, cipher: &SecretCipher) -> rusqlite::Result<NotificationChannel> {
+    let (address, secret): (String, String) = (row.get(5)?, row.get(6)?);
+    let failed = |column, error| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error);
     let language: Option<String> = row.get(3)?;
     Ok(NotificationChannel {
         id: row.get(0)?,
@@ -176,9 +187,8 @@ fn read_channel(row: &Row) -> rusqlite::Result<NotificationChannel> {
         name: row.get(2)?,
         language: language.map(|word| if word == "ja" { MessageLanguage::Ja } else { MessageLanguage::En }),
         disabled: row.get(4)?,
-        configuration: serde_json::from_str(&address)
-            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, Box::new(error)))?,
-        secret: ChannelSecret::new(row.get::<_, String>(6)?),
+        configuration: serde_json::from_str(&address).map_err(|error| failed(5, Box::new(error)))?,
+        secret: ChannelSecret::new(cipher.decrypt(&secret).map_err(|error| failed(6, Box::new(error)))?),
         created_us: row.get(7)?,
     })
 }

@@ -23,6 +23,6 @@ pub use allowed_networks::AllowedNetworks;
 pub use attempts::{DeliveryAttempt, DeliveryFilter, DeliveryState, NotificationDelivery};
 pub use channel::{ChannelConfiguration, ChannelError, ChannelKind, ChannelSecret, NotificationChannel, SmtpSecurity, check_url};
 pub use channel_store::{NotificationChannelDraft, NotifyError};
-pub use outbox::{ChannelId, FORMAT, NotificationOutbox};
+pub use outbox::{ChannelId, FORMAT, NotificationOutbox, SECRET_COLUMN};
 pub use trusted_certificates::TrustedCertificates;
 pub use worker::DeliveryWorker;

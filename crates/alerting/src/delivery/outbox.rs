@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hinomi_tables::database;
 use hinomi_tables::database::SqliteError;
+use hinomi_tables::secret_cipher::{SecretCipher, SecretColumn};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
@@ -27,6 +28,9 @@ pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// File name of the database.
 pub(super) const DATABASE: &str = "notify.db";
+
+/// Column with the secrets of the channels.
+pub const SECRET_COLUMN: SecretColumn = SecretColumn { database: DATABASE, table: "targets", column: "secret" };
 
 const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE targets (
@@ -77,19 +81,24 @@ const MIGRATIONS: [&str; 1] = ["
 pub struct NotificationOutbox {
     path: PathBuf,
     connection: Mutex<Connection>,
+    /// Encrypts the secrets of channels.
+    pub(super) cipher: SecretCipher,
     /// Notified whenever a delivery may have become due.
     pub(super) delivery_due: Arc<Notify>,
 }
 
 impl NotificationOutbox {
-    /// Opens or creates the database in a data directory.
+    /// Opens or creates the database in a data directory. Secrets of channels that are not encrypted with the first key of the cipher are
+    /// encrypted again.
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or a newer version wrote it.
-    pub fn open(dir: &Path) -> Result<NotificationOutbox, SqliteError> {
+    /// When the database cannot be opened, or a newer version wrote it, or the cipher cannot decrypt a secret.
+    pub fn open(dir: &Path, cipher: SecretCipher) -> Result<NotificationOutbox, SqliteError> {
         let path = dir.join(DATABASE);
-        Ok(NotificationOutbox { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path, delivery_due: Arc::new(Notify::new()) })
+        let mut connection = database::open(&path, &MIGRATIONS)?;
+        cipher.encrypt_column(&mut connection, &path, SECRET_COLUMN)?;
+        Ok(NotificationOutbox { connection: Mutex::new(connection), cipher, path, delivery_due: Arc::new(Notify::new()) })
     }
 
     /// Enqueues notifications, each for its channels. They are durable when this returns, and delivery begins. Notifications with a known
@@ -170,13 +179,13 @@ mod tests {
     #[test]
     fn notification_is_enqueued_once_per_target() {
         let dir = tempfile::tempdir().unwrap();
-        let outbox = NotificationOutbox::open(dir.path()).unwrap();
+        let outbox = NotificationOutbox::open(dir.path(), SecretCipher::default()).unwrap();
         let (own, foreign) = (slack(&outbox, 1), slack(&outbox, 2));
         let taken = outbox.enqueue(&[(notification("a"), vec![own, foreign, 99, own]), (notification("b"), vec![])]).unwrap();
         assert_eq!(taken, 2);
         assert_eq!(outbox.enqueue(&[(notification("a"), vec![own])]).unwrap(), 0);
         drop(outbox);
-        let outbox = NotificationOutbox::open(dir.path()).unwrap();
+        let outbox = NotificationOutbox::open(dir.path(), SecretCipher::default()).unwrap();
         assert_eq!(outbox.enqueue(&[(notification("a"), vec![own]), (notification("c"), vec![own])]).unwrap(), 1);
         let waiting: i64 = outbox.with_connection(|db| db.query_row("SELECT count(*) FROM deliveries", [], |row| row.get(0))).unwrap();
         assert_eq!(waiting, 2);

@@ -50,7 +50,7 @@ impl NotificationOutbox {
     pub(super) fn take_due(&self, target: ChannelId) -> Result<Option<DueDelivery>, SqliteError> {
         self.with_connection(|db| {
             let transaction = db.transaction()?;
-            let Some(target) = find_channel(&transaction, target)? else { return Ok(None) };
+            let Some(target) = find_channel(&transaction, target, &self.cipher)? else { return Ok(None) };
             if first_waiting_of(&transaction, target.id)?.is_none_or(|(_, next_us)| next_us > now_us()) {
                 return Ok(None);
             }

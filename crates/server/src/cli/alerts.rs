@@ -57,8 +57,10 @@ impl AlertsProjectArguments {
     fn open(&self) -> anyhow::Result<AlertsCommandContext> {
         let config = effective_config(&self.common, None)?;
         let project = open_existing(&config)?.project(self.project)?.id;
+        let cipher = config.secrets.cipher()?;
         let data = config.data;
-        let targets = NotificationOutbox::open(&data)?.targets(project)?.into_iter().map(|target| (target.name, target.id)).collect();
+        let targets =
+            NotificationOutbox::open(&data, cipher)?.targets(project)?.into_iter().map(|target| (target.name, target.id)).collect();
         Ok(AlertsCommandContext { alerts: AlertService::open(&data)?, project, targets })
     }
 }

@@ -14,6 +14,7 @@ use hinomi_tables::metadata::MetadataStore;
 use hinomi_tables::{audit_log, bills, database, error_events, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::security_findings::check_security;
 use super::{CommonArguments, effective_config, print_line};
 use crate::config::Config;
 use crate::retention;
@@ -42,6 +43,9 @@ pub(super) struct DoctorCommand {
     /// Repair the manifest and quarantined segments first; the server must be stopped (deletes nothing)
     #[arg(long)]
     repair: bool,
+    /// Check what is open to others instead: network, keys, tokens, accounts and stored secrets
+    #[arg(long, conflicts_with = "repair")]
+    security: bool,
     /// Also list checks that passed
     #[arg(long, short)]
     verbose: bool,
@@ -53,6 +57,9 @@ impl DoctorCommand {
         let root = &config.data;
         if !root.is_dir() {
             bail!("{} is not a directory; pass the data directory with --data", root.display());
+        }
+        if self.security {
+            return self.print_findings(root, &check_security(root, &config));
         }
         let mut findings = if self.repair { repair(root)? } else { Vec::new() };
         findings

@@ -15,6 +15,7 @@ mod prices;
 mod reprice;
 mod retention;
 mod running_server;
+mod security_findings;
 mod serve;
 mod transfer;
 mod user;

@@ -130,4 +130,25 @@ pub const SETTINGS: &[ConfigSetting] = &[
         variable: "HINOMI_NOTIFY_CA_FILE",
         description: "additional CA certificates (PEM file) for mail servers and webhooks",
     },
+    ConfigSetting {
+        path: "tls.certificate",
+        variable: "HINOMI_TLS_CERTIFICATE",
+        description: "certificate chain (PEM file) of the server; all ports then use TLS; a renewed file takes effect within a minute",
+    },
+    ConfigSetting { path: "tls.key", variable: "HINOMI_TLS_KEY", description: "private key (PEM file) of the certificate" },
+    ConfigSetting {
+        path: "tls.hsts_max_age_s",
+        variable: "HINOMI_TLS_HSTS_MAX_AGE_S",
+        description: "seconds for which browsers use only https for the whole host, all its ports included; 0: no such header",
+    },
+    ConfigSetting {
+        path: "secrets.key_file",
+        variable: "HINOMI_SECRETS_KEY_FILE",
+        description: "file with keys (64 hex digits, one per line) that encrypt stored webhook URLs and passwords; the first one encrypts",
+    },
+    ConfigSetting {
+        path: "secrets.key",
+        variable: "HINOMI_SECRETS_KEY",
+        description: "the same keys as a value; they precede those of the file",
+    },
 ];

@@ -120,6 +120,34 @@ fn keyless_senders_are_configured() {
 fn every_setting_is_printed() {
     let table = toml::Table::try_from(Config::default()).unwrap();
     let leaves = table.values().map(|value| value.as_table().map_or(1, toml::Table::len)).sum::<usize>();
-    // `dsn_key` has a description but is not serialized.
-    assert_eq!(SETTINGS.len(), leaves + 1);
+    // `dsn_key` and `secrets.key` have descriptions but are not serialized.
+    assert_eq!(SETTINGS.len(), leaves + 2);
+}
+
+#[test]
+fn tls_needs_both_files_and_an_https_url() {
+    let said = |file: &str| with(file, &[]).unwrap_err().to_string();
+    assert!(said("[tls]\ncertificate = 'a.pem'").contains("must both be set"));
+    assert!(said("public_url = 'http://a.example'\n[tls]\ncertificate = 'a.pem'\nkey = 'a.key'").contains("https://"));
+    assert!(said("[tls]\nhsts_max_age_s = 60").contains("needs TLS"));
+    let config = with("[tls]\ncertificate = 'a.pem'\nkey = 'a.key'", &[("HINOMI_TLS_HSTS_MAX_AGE_S", "60")]).unwrap();
+    assert!(config.tls.is_enabled() && config.tls.hsts_max_age_s == 60);
+}
+
+#[test]
+fn keys_of_secrets_come_from_file_and_variable() {
+    let key = |digit: char| digit.to_string().repeat(64);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("secrets.key");
+    std::fs::write(&path, key('a')).unwrap();
+    let config = with(&format!("[secrets]\nkey_file = {path:?}"), &[("HINOMI_SECRETS_KEY", &key('1'))]).unwrap();
+    assert!(config.secrets.cipher().unwrap().has_key());
+    for text in [to_toml(&config), format!("{config:?}")] {
+        assert!(!text.contains(&key('1')), "{text}");
+    }
+    std::fs::write(&path, "# no key").unwrap();
+    assert!(format!("{:#}", config.secrets.cipher().unwrap_err()).contains("contains no key"));
+    std::fs::remove_file(&path).unwrap();
+    assert!(format!("{:#}", config.secrets.cipher().unwrap_err()).contains("cannot read"));
+    assert!(!SecretsConfig::default().cipher().unwrap().has_key());
 }

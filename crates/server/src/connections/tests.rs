@@ -8,15 +8,15 @@ const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 #[test]
 fn store_keeps_reserved_file_descriptors() {
-    assert_eq!(ConnectionRegistry::new(1024, 64 << 30).limit(), 768);
-    assert_eq!(ConnectionRegistry::new(256, 64 << 30).limit(), 128);
-    assert_eq!(ConnectionRegistry::new(1 << 20, 512 << 20).limit(), 2048);
-    assert_eq!(ConnectionRegistry::new(1 << 20, 64 << 30).limit(), 16_384);
+    assert_eq!(ConnectionRegistry::new(1024, 64 << 30, None).limit(), 768);
+    assert_eq!(ConnectionRegistry::new(256, 64 << 30, None).limit(), 128);
+    assert_eq!(ConnectionRegistry::new(1 << 20, 512 << 20, None).limit(), 2048);
+    assert_eq!(ConnectionRegistry::new(1 << 20, 64 << 30, None).limit(), 16_384);
 }
 
 #[test]
 fn new_connection_evicts_an_idle_one() {
-    let connections = ConnectionRegistry::new(256, 1 << 30);
+    let connections = ConnectionRegistry::new(256, 1 << 30, None);
     let places: Vec<ConnectionSlot> = (0..connections.limit()).filter_map(|_| connections.acquire_slot(LOOPBACK)).collect();
     assert_eq!(places.len(), connections.limit(), "loopback has no limit of its own");
     let newcomer = connections.acquire_slot(LOOPBACK).unwrap();
@@ -29,7 +29,7 @@ fn new_connection_evicts_an_idle_one() {
 
 #[test]
 fn one_address_gets_half_of_the_connections() {
-    let connections = ConnectionRegistry::new(256, 1 << 30);
+    let connections = ConnectionRegistry::new(256, 1 << 30, None);
     let places: Vec<ConnectionSlot> = (0..connections.limit()).filter_map(|_| connections.acquire_slot(address(1))).collect();
     assert_eq!(connections.count(), connections.limit() / 2);
     assert_eq!(places.iter().filter(|place| !place.close_now.is_cancelled()).count(), connections.limit() / 2);

@@ -13,18 +13,22 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hinomi_model::api_time::rfc3339;
+use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use utoipa::ToSchema;
 
 use crate::database::{GroupCommitDatabase, SqliteError};
+use crate::secret_cipher::{SecretCipher, SecretColumn};
 pub use queue::{DueForward, ForwardResult, ForwardedProtocol, ForwardedRequest};
 
 /// File name of the database.
 const DATABASE: &str = "forwards.db";
 /// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
+/// Column with the keys of the targets.
+pub const SECRET_COLUMN: SecretColumn = SecretColumn { database: DATABASE, table: "forwards", column: "key" };
 /// Header of a forwarded request: the servers and projects that it has passed ([`ForwardStore::hop`]), separated by commas.
 pub const HOPS_HEADER: &str = "x-hinomi-forwarded";
 /// Maximum number of targets of a project.
@@ -180,6 +184,8 @@ pub struct ForwardQueueState {
 #[derive(Debug)]
 pub struct ForwardStore {
     database: GroupCommitDatabase,
+    /// Encrypts the keys of the targets.
+    cipher: SecretCipher,
     /// Random ID of this data directory, by which a request that comes back is recognized.
     instance_id: String,
     /// Enabled targets by project: requests of other projects cost one look here.
@@ -193,22 +199,24 @@ pub struct ForwardStore {
 }
 
 impl ForwardStore {
-    /// Opens the targets in a data directory.
+    /// Opens the targets in a data directory. Keys that are not encrypted with the first key of the cipher are encrypted again.
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
-    pub fn open(dir: &Path) -> Result<ForwardStore, SqliteError> {
+    /// When the database cannot be opened, or was written by a newer version, or the cipher cannot decrypt a key.
+    pub fn open(dir: &Path, cipher: SecretCipher) -> Result<ForwardStore, SqliteError> {
         let path = dir.join(DATABASE);
+        cipher.encrypt_column(&mut crate::database::open(&path, MIGRATIONS)?, &path, SECRET_COLUMN)?;
         let database = GroupCommitDatabase::open(&path, MIGRATIONS)?;
         let reader = crate::database::open_reader(&path)?;
         let read = || -> rusqlite::Result<_> {
             let instance_id = reader.query_row("SELECT id FROM identity", (), |row| row.get::<_, String>(0))?;
-            Ok((instance_id, enabled_forwards(&reader)?))
+            Ok((instance_id, enabled_forwards(&reader, &cipher)?))
         };
         let (instance_id, enabled) = read().map_err(SqliteError::sqlite_error(&path))?;
         Ok(ForwardStore {
             database,
+            cipher,
             instance_id,
             enabled: RwLock::new(enabled),
             unwritten: Mutex::default(),
@@ -238,7 +246,8 @@ impl ForwardStore {
     ///
     /// When the database cannot be read.
     pub async fn list(&self, project: u64) -> Result<Vec<(ForwardRecord, ForwardQueueState)>, SqliteError> {
-        let mut found = self.database.read(move |transaction| forwards(transaction, project)).await?;
+        let cipher = self.cipher.clone();
+        let mut found = self.database.read(move |transaction| forwards(transaction, project, &cipher)).await?;
         let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
         for (record, state) in &mut found {
             state.failed += unwritten.get(&record.id).copied().unwrap_or(0);
@@ -252,6 +261,7 @@ impl ForwardStore {
     ///
     /// When the database cannot be written.
     pub async fn create(&self, project: u64, draft: ForwardDraft, now_us: i64) -> Result<Option<i64>, SqliteError> {
+        let key = self.cipher.encrypt(draft.key.as_ref().map_or("", ForwardKey::reveal));
         let created = self.database.write(move |transaction| {
             let count: usize =
                 transaction.query_row("SELECT count(*) FROM forwards WHERE project = ?", [project as i64], |row| row.get(0))?;
@@ -261,7 +271,7 @@ impl ForwardStore {
             transaction.execute(
                 "INSERT INTO forwards (project, type, url, key, enabled, created_us) VALUES (:project, :type, :url, :key, :enabled, :now)",
                 named_params! { ":project": project as i64, ":type": draft.kind.as_str(), ":url": draft.url, ":enabled": draft.enabled,
-                ":key": draft.key.as_ref().map_or("", ForwardKey::reveal), ":now": now_us },
+                ":key": key, ":now": now_us },
             )?;
             Ok(Some(transaction.last_insert_rowid()))
         });
@@ -276,12 +286,13 @@ impl ForwardStore {
     ///
     /// When the database cannot be written.
     pub async fn update(&self, project: u64, id: i64, draft: ForwardDraft) -> Result<bool, SqliteError> {
+        let key = draft.key.as_ref().map(|key| self.cipher.encrypt(key.reveal()));
         let changed = self.database.write(move |transaction| {
             let changed = transaction.execute(
                 "UPDATE forwards SET type = :type, url = :url, key = coalesce(:key, key), enabled = :enabled, last_error = NULL,
                  last_error_us = NULL WHERE project = :project AND id = :id",
                 named_params! { ":project": project as i64, ":id": id, ":type": draft.kind.as_str(), ":url": draft.url,
-                ":enabled": draft.enabled, ":key": draft.key.as_ref().map(ForwardKey::reveal) },
+                ":enabled": draft.enabled, ":key": key },
             )?;
             transaction.execute("UPDATE deliveries SET due_us = 0 WHERE forward = ? AND ? > 0", (id, changed as i64))?;
             Ok(changed > 0)
@@ -314,12 +325,18 @@ impl ForwardStore {
     /// When the database cannot be read.
     pub async fn find(&self, project: u64, id: i64) -> Result<Option<ForwardRecord>, SqliteError> {
         let sql = format!("SELECT {FORWARD_COLUMNS} FROM forwards WHERE project = ? AND id = ?");
-        self.database.read(move |transaction| transaction.query_row(&sql, (project as i64, id), forward).optional()).await
+        let cipher = self.cipher.clone();
+        self.database
+            .read(move |transaction| transaction.query_row(&sql, (project as i64, id), |row| forward(row, &cipher)).optional())
+            .await
     }
 
     /// Reads the enabled targets again, after a change.
     async fn refresh(&self) -> Result<(), SqliteError> {
-        let enabled = self.database.read(|transaction| enabled_forwards(transaction)).await?;
+        let enabled = {
+            let cipher = self.cipher.clone();
+            self.database.read(move |transaction| enabled_forwards(transaction, &cipher)).await?
+        };
         *self.enabled.write().unwrap_or_else(PoisonError::into_inner) = enabled;
         self.changed.notify_one();
         self.targets_changed.notify_waiters();
@@ -335,30 +352,31 @@ impl ForwardStore {
 const FORWARD_COLUMNS: &str = "id, project, type, url, key, enabled, created_us";
 
 /// Reads a row with [`FORWARD_COLUMNS`].
-fn forward(row: &Row) -> rusqlite::Result<ForwardRecord> {
-    let kind: String = row.get(2)?;
+fn forward(row: &Row, cipher: &SecretCipher) -> rusqlite::Result<ForwardRecord> {
+    let (kind, key): (String, String) = (row.get(2)?, row.get(4)?);
+    let key = cipher.decrypt(&key).map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, Box::new(error)))?;
     Ok(ForwardRecord {
         id: row.get(0)?,
         project: row.get::<_, i64>(1)?.unsigned_abs(),
         kind: ForwardType::from_name(&kind).unwrap_or(ForwardType::Otlp),
         url: row.get(3)?,
-        key: ForwardKey(row.get(4)?),
+        key: ForwardKey(key),
         enabled: row.get(5)?,
         created_us: row.get(6)?,
     })
 }
 
-fn enabled_forwards(database: &rusqlite::Connection) -> rusqlite::Result<HashMap<u64, Arc<[ForwardRecord]>>> {
+fn enabled_forwards(database: &rusqlite::Connection, cipher: &SecretCipher) -> rusqlite::Result<HashMap<u64, Arc<[ForwardRecord]>>> {
     let mut statement = database.prepare(&format!("SELECT {FORWARD_COLUMNS} FROM forwards WHERE enabled ORDER BY id"))?;
     let mut by_project: HashMap<u64, Vec<ForwardRecord>> = HashMap::new();
-    for found in statement.query_map((), forward)? {
+    for found in statement.query_map((), |row| forward(row, cipher))? {
         let found = found?;
         by_project.entry(found.project).or_default().push(found);
     }
     Ok(by_project.into_iter().map(|(project, found)| (project, found.into())).collect())
 }
 
-fn forwards(transaction: &Transaction, project: u64) -> rusqlite::Result<Vec<(ForwardRecord, ForwardQueueState)>> {
+fn forwards(transaction: &Transaction, project: u64, cipher: &SecretCipher) -> rusqlite::Result<Vec<(ForwardRecord, ForwardQueueState)>> {
     let sql = format!(
         "SELECT {FORWARD_COLUMNS}, delivered, failed, last_error, last_error_us,
          (SELECT count(*) FROM deliveries WHERE forward = forwards.id),
@@ -376,7 +394,7 @@ fn forwards(transaction: &Transaction, project: u64) -> rusqlite::Result<Vec<(Fo
             queued: count(row, 11)?,
             queued_bytes: count(row, 12)?,
         };
-        Ok((forward(row)?, state))
+        Ok((forward(row, cipher)?, state))
     };
     statement.query_map([project as i64], read)?.collect()
 }

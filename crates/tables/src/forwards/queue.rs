@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{ForwardRecord, ForwardStore, ForwardType, forward};
 use crate::database::SqliteError;
+use crate::secret_cipher::SecretCipher;
 
 /// Maximum bytes of all bodies that wait. A request that does not fit is counted as failed.
 pub(super) const MAX_QUEUED_BYTES: i64 = 1 << 30;
@@ -186,7 +187,8 @@ impl ForwardStore {
     ///
     /// When the database cannot be read.
     pub async fn due_for(&self, forward: i64, now_us: i64, limit: usize, max_bytes: usize) -> Result<Vec<DueForward>, SqliteError> {
-        self.database.read(move |transaction| due_of(transaction, forward, now_us, limit, max_bytes)).await
+        let cipher = self.cipher.clone();
+        self.database.read(move |transaction| due_of(transaction, forward, now_us, &cipher, limit, max_bytes)).await
     }
 
     /// Records the result of an attempt.
@@ -268,7 +270,14 @@ pub(super) fn drop_unneeded_bodies(transaction: &Transaction) -> rusqlite::Resul
 }
 
 /// Returns the requests that are due for one target.
-fn due_of(transaction: &Transaction, id: i64, now_us: i64, limit: usize, max_bytes: usize) -> rusqlite::Result<Vec<DueForward>> {
+fn due_of(
+    transaction: &Transaction,
+    id: i64,
+    now_us: i64,
+    cipher: &SecretCipher,
+    limit: usize,
+    max_bytes: usize,
+) -> rusqlite::Result<Vec<DueForward>> {
     let mut statement = transaction.prepare_cached(
         "SELECT forwards.id, forwards.project, type, url, key, enabled, created_us,
                 requests.id, received_us, attempts, protocol, content_type, hops, body
@@ -286,7 +295,13 @@ fn due_of(transaction: &Transaction, id: i64, now_us: i64, limit: usize, max_byt
             body: row.get::<_, Vec<u8>>(13)?.into(),
         };
         bytes += request.body.len();
-        due.push(DueForward { forward: forward(row)?, request_id: row.get(7)?, received_us: row.get(8)?, attempts: row.get(9)?, request });
+        due.push(DueForward {
+            forward: forward(row, cipher)?,
+            request_id: row.get(7)?,
+            received_us: row.get(8)?,
+            attempts: row.get(9)?,
+            request,
+        });
         if bytes > max_bytes {
             break;
         }

@@ -27,7 +27,7 @@ async fn state(store: &ForwardStore) -> Vec<(u64, u64, u64)> {
 #[tokio::test]
 async fn requests_wait_for_each_target_of_their_protocol_and_survive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let store = ForwardStore::open(dir.path()).unwrap();
+    let store = ForwardStore::open(dir.path(), SecretCipher::default()).unwrap();
     assert!(store.enabled(1).is_none());
     store.enqueue(1, envelope("nobody wants it"), NOW_US).await;
     let sentry = store.create(1, draft(ForwardType::Sentry), NOW_US).await.unwrap().unwrap();
@@ -42,7 +42,7 @@ async fn requests_wait_for_each_target_of_their_protocol_and_survive_a_restart()
     store.close().await;
     drop(store);
 
-    let store = Arc::new(ForwardStore::open(dir.path()).unwrap());
+    let store = Arc::new(ForwardStore::open(dir.path(), SecretCipher::default()).unwrap());
     assert_eq!(store.hop(1), instance);
     let mut due = due_for(&store, sentry, NOW_US).await;
     due.extend(due_for(&store, sentry + 1, NOW_US).await);
@@ -67,7 +67,7 @@ async fn requests_wait_for_each_target_of_their_protocol_and_survive_a_restart()
 #[tokio::test]
 async fn bodies_are_deleted_when_no_target_waits_for_them() {
     let dir = tempfile::tempdir().unwrap();
-    let store = ForwardStore::open(dir.path()).unwrap();
+    let store = ForwardStore::open(dir.path(), SecretCipher::default()).unwrap();
     let first = store.create(1, draft(ForwardType::Sentry), NOW_US).await.unwrap().unwrap();
     let second = store.create(1, draft(ForwardType::Sentry), NOW_US).await.unwrap().unwrap();
     store.enqueue(1, envelope("text"), NOW_US).await;
@@ -85,7 +85,7 @@ async fn bodies_are_deleted_when_no_target_waits_for_them() {
 #[tokio::test]
 async fn a_disabled_target_gets_nothing_and_keeps_its_key_when_it_is_changed() {
     let dir = tempfile::tempdir().unwrap();
-    let store = ForwardStore::open(dir.path()).unwrap();
+    let store = ForwardStore::open(dir.path(), SecretCipher::default()).unwrap();
     let id = store.create(1, draft(ForwardType::Sentry), NOW_US).await.unwrap().unwrap();
     store.enqueue(1, envelope("waits"), NOW_US).await;
     let disabled = ForwardDraft { key: None, enabled: false, ..draft(ForwardType::Sentry) };
@@ -105,7 +105,7 @@ async fn a_disabled_target_gets_nothing_and_keeps_its_key_when_it_is_changed() {
 #[tokio::test]
 async fn a_request_that_cannot_be_written_counts_as_failed() {
     let dir = tempfile::tempdir().unwrap();
-    let store = ForwardStore::open(dir.path()).unwrap();
+    let store = ForwardStore::open(dir.path(), SecretCipher::default()).unwrap();
     store.create(1, draft(ForwardType::Sentry), NOW_US).await.unwrap();
     store.close().await;
     store.enqueue(1, envelope("text"), NOW_US).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hinomi_tables::secret_cipher::SecretCipher;
 use tokio_util::sync::CancellationToken;
 
 use super::notification;
@@ -28,7 +29,7 @@ impl Post {
     }
 
     fn at(folder: tempfile::TempDir, allow: &str) -> Post {
-        let outbox = Arc::new(NotificationOutbox::open(folder.path()).unwrap());
+        let outbox = Arc::new(NotificationOutbox::open(folder.path(), SecretCipher::default()).unwrap());
         let delivery_worker =
             Arc::new(DeliveryWorker::new(outbox.clone(), AllowedNetworks::parse(allow).unwrap(), TrustedCertificates::default()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
