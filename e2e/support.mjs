@@ -67,6 +67,7 @@ export async function startServer(settings = {}) {
       writeFileSync(file, text);
       command('alerts', 'apply', file, '--yes');
     },
+    token,
     dsn: `http://${KEY}@127.0.0.1:${port}/1`,
     command,
     signInLink: () => command('login'),
