@@ -3,6 +3,7 @@
 //! Adjacent terms are joined by *and*, which binds tighter than `OR`; `docs/filters.md` has the grammar. This file parses the text;
 //! `fields` maps terms to conditions on columns.
 
+pub(crate) mod error_filter;
 pub(crate) mod fields;
 pub(crate) mod id_suggestions;
 pub(crate) mod json_text;
@@ -17,6 +18,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use hinomi_model::id::TraceId;
+
+pub use error_filter::ErrorFilter;
 
 /// Names of the fields that a term may use, in addition to `tag.NAME` and `attr.NAME`.
 pub const FIELD_NAMES: &[&str] = &[
@@ -59,26 +62,29 @@ pub const MAX_DEPTH: usize = 8;
 /// Fields that a filter can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FilterFields {
-    /// Names of fields.
-    names: &'static [&'static str],
+    /// Lists of names of fields.
+    names: &'static [&'static [&'static str]],
     /// Prefixes that a name follows, such as `attr.`.
     prefixes: &'static [&'static str],
 }
 
 impl FilterFields {
     /// Fields of spans.
-    pub const OF_SPANS: FilterFields = FilterFields { names: FIELD_NAMES, prefixes: &["tag.", "attr."] };
+    pub const OF_SPANS: FilterFields = FilterFields { names: &[FIELD_NAMES], prefixes: &["tag.", "attr."] };
+    /// Fields of error events and of the spans of their traces.
+    pub const OF_ERROR_EVENTS: FilterFields =
+        FilterFields { names: &[error_filter::FIELD_NAMES, FIELD_NAMES], prefixes: &["tag.", "attr."] };
     /// Fields of log lines.
-    pub const OF_LOG_LINES: FilterFields = FilterFields { names: log_line_filter::FIELD_NAMES, prefixes: &["attr."] };
+    pub const OF_LOG_LINES: FilterFields = FilterFields { names: &[log_line_filter::FIELD_NAMES], prefixes: &["attr."] };
 
     fn contains(&self, field: &str) -> bool {
         let named = |prefix: &&str| field.strip_prefix(*prefix).is_some_and(|name| !name.is_empty());
-        self.names.contains(&field) || self.prefixes.iter().any(named)
+        self.names.iter().any(|names| names.contains(&field)) || self.prefixes.iter().any(named)
     }
 
     fn description(&self) -> String {
         let prefixed: Vec<String> = self.prefixes.iter().map(|prefix| format!("{prefix}NAME")).collect();
-        format!("{}, {}", self.names.join(" "), prefixed.join(" or "))
+        format!("{}, {}", self.names.concat().join(" "), prefixed.join(" or "))
     }
 }
 
@@ -131,6 +137,9 @@ impl FilterError {
             FilterError::TooDeep(_) => "Use fewer nested parentheses.",
             FilterError::UnknownField { known, .. } if *known == FilterFields::OF_LOG_LINES => {
                 "Example: level:error,fatal attr.logger.name:shop* \"words in the line\""
+            }
+            FilterError::UnknownField { known, .. } if *known == FilterFields::OF_ERROR_EVENTS => {
+                "Example: type:RateLimitError level:error,fatal user:u_17 \"words in the error\""
             }
             _ => "Example: model:gpt-4o* status:error cost:>0.01 \"words in the text\"",
         }

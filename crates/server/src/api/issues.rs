@@ -13,7 +13,7 @@ use super::auth::AuthorizedProject;
 use super::params::QueryParameters;
 use super::permission::{Member, Viewer};
 use super::{ApiError, ApiState};
-use crate::query_parameters::{FilterParameters, ISSUE_SORT, PageParameters, PageQuery};
+use crate::query_parameters::{ErrorFilterParameters, ISSUE_SORT, PageParameters, PageQuery};
 
 impl ApiState {
     /// Adds the cost of the traces with events of the issues.
@@ -34,17 +34,17 @@ impl ApiState {
 }
 
 /// Lists issues with events in the time range.
-#[utoipa::path(get, path = "/projects/{project}/issues", tag = "issues", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, PageParameters),
+#[utoipa::path(get, path = "/projects/{project}/issues", tag = "issues", params(("project" = u64, Path, description = "ID of the project."), ErrorFilterParameters, PageParameters),
     responses((status = 200, body = IssuePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn issues(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Viewer>,
-    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(range): QueryParameters<ErrorFilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<IssuePage>, ApiError> {
     let scope = range.scope()?;
     let PageQuery { sort, limit, cursor } = rows.query(ISSUE_SORT)?;
-    let within = api.errors_within(authorized.project, &scope).await?;
+    let within = api.errors_of_scope(authorized.project, &scope).await?;
     let mut page = api.errors.issues(authorized.project, within.clone(), sort, limit, cursor).await?;
     api.add_costs(authorized.project, &mut page.issues, within).await?;
     Ok(Json(page))
@@ -57,16 +57,16 @@ const MAX_CHANGED: usize = 100;
 ///
 /// For an issue that was merged into another one, it returns that one, under its own number.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}", tag = "issues",
-    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), FilterParameters),
+    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), ErrorFilterParameters),
     responses((status = 200, body = IssueDetail), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn issue(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Viewer>,
     Path((_project, issue)): Path<(String, String)>,
-    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(range): QueryParameters<ErrorFilterParameters>,
 ) -> Result<Json<IssueDetail>, ApiError> {
     let id = issue_number(&issue)?;
-    let within = api.errors_within(authorized.project, &range.scope()?).await?;
+    let within = api.errors_of_scope(authorized.project, &range.scope()?).await?;
     let mut found = api.errors.issue(authorized.project, id, within.clone()).await?.ok_or_else(|| ApiError::not_found("issue"))?;
     api.add_costs(authorized.project, std::slice::from_mut(&mut found.issue), within).await?;
     Ok(Json(found))
@@ -98,16 +98,16 @@ async fn merged_issue(api: &ApiState, project: u64, text: &str) -> Result<i64, A
 
 /// Returns the tags of the events of an issue with the frequency of their values.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}/tags", tag = "issues",
-    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), FilterParameters),
+    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), ErrorFilterParameters),
     responses((status = 200, body = IssueTagList), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn tags(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Viewer>,
     Path((_project, issue)): Path<(String, String)>,
-    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(range): QueryParameters<ErrorFilterParameters>,
 ) -> Result<Json<IssueTagList>, ApiError> {
     let id = merged_issue(&api, authorized.project, &issue).await?;
-    let within = api.errors_within(authorized.project, &range.scope()?).await?;
+    let within = api.errors_of_scope(authorized.project, &range.scope()?).await?;
     Ok(Json(api.errors.issue_tags(authorized.project, id, within).await?))
 }
 

@@ -1,6 +1,6 @@
 //! What a query covers: time range, filter, and what the filter selects.
 
-use hinomi_query::filter::{Filter, FilterFields};
+use hinomi_query::filter::{ErrorFilter, Filter, FilterFields};
 use hinomi_query::{LogLineMatcher, ProjectSnapshot, QueryError, QueryScope};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -32,6 +32,41 @@ impl FilterParameters {
         let (from_us, to_us) = range(self.from.as_deref(), self.to.as_deref(), now_us())?;
         Ok(QueryScope { from_us, to_us, filter })
     }
+}
+
+/// Time range and filter of a query for error events.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ErrorFilterParameters {
+    /// Start of the time range, inclusive, in the forms that the list of spans accepts. Default: all stored events.
+    pub from: Option<String>,
+    /// End of the time range, exclusive, in the same forms as `from`. Default: no end.
+    pub to: Option<String>,
+    /// Filter with the fields of error events, of spans, or words of the error, such as `type:RateLimitError level:error "try again"`.
+    /// Default: no filter.
+    pub q: Option<String>,
+}
+
+impl ErrorFilterParameters {
+    /// Returns the scope, which is all stored events if nothing is given.
+    ///
+    /// # Errors
+    ///
+    /// When the filter or a time is not valid.
+    pub fn scope(&self) -> Result<ErrorEventScope, QueryParameterError> {
+        let ErrorFilter { of_event, of_event_or_trace } = ErrorFilter::parse(self.q.as_deref().unwrap_or_default())?;
+        let (from_us, to_us) = range(self.from.as_deref(), self.to.as_deref(), now_us())?;
+        Ok(ErrorEventScope { of_event, of_event_or_trace: QueryScope { from_us, to_us, filter: of_event_or_trace } })
+    }
+}
+
+/// What a query for error events covers.
+#[derive(Debug, Clone)]
+pub struct ErrorEventScope {
+    /// Filter that an event must match by itself.
+    pub of_event: Filter,
+    /// Time range of the events, and filter that an event or a span of its trace must match.
+    pub of_event_or_trace: QueryScope,
 }
 
 /// Time range and filter of a query for log lines.

@@ -13,7 +13,10 @@ mod times;
 
 pub use charts::{OtelMetricSeriesParameters, TimeSeriesParameters, TimeSeriesQuery};
 pub use error::QueryParameterError;
-pub use filter::{FilterParameters, FilterSelection, FilterTarget, LogFilterParameters, LogLineScope, TraceSearchParameters};
+pub use filter::{
+    ErrorEventScope, ErrorFilterParameters, FilterParameters, FilterSelection, FilterTarget, LogFilterParameters, LogLineScope,
+    TraceSearchParameters,
+};
 pub use groups::{BreakdownParameters, BreakdownQuery, FacetParameters};
 pub use lifetimes::parse_lifetime;
 pub use pages::{ISSUE_SORT, LogLinePage, LogLineParameters, LogListParameters, PageParameters, PageQuery, SPAN_SORT};
