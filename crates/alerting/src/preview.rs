@@ -42,7 +42,7 @@ pub struct RulePreview {
 ///
 /// # Errors
 ///
-/// When the rule is not valid, does not measure spans, or there are too many spans.
+/// Returns an error if the rule is not valid, does not measure spans, or there are too many spans.
 pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_us: i64) -> Result<RulePreview, PreviewError> {
     rule.check()?;
     if matches!(rule.measure.made(), MetricFormula::Polled(_)) {

@@ -196,7 +196,7 @@ impl AlertRule {
     ///
     /// # Errors
     ///
-    /// With the field and the reason, when the rule is not valid.
+    /// Returns the field and the reason if the rule is not valid.
     pub fn check(&self) -> Result<(), AlertError> {
         check_name(&self.name)?;
         check_filter(&self.filter)?;

@@ -226,8 +226,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// When the text is not a valid filter, or has more than [`MAX_TERMS`] terms, [`MAX_VALUES`] values or [`MAX_DEPTH`] levels of
-    /// parentheses.
+    /// Returns an error if the text is not a valid filter, or has more than [`MAX_TERMS`] terms, [`MAX_VALUES`] values or [`MAX_DEPTH`]
+    /// levels of parentheses.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
         Filter::parse_with_fields(text, FilterFields::OF_SPANS)
     }
@@ -236,7 +236,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// As [`parse`](Filter::parse).
+    /// Returns the same errors as [`parse`](Filter::parse).
     pub fn parse_with_fields(text: &str, fields: FilterFields) -> Result<Filter, FilterError> {
         let tokens = tokens(text, true)?;
         let terms = tokens.iter().filter(|(_, token)| matches!(token, FilterToken::Word(_))).count();
@@ -255,7 +255,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// When the text is not a valid filter.
+    /// Returns an error if the text is not a valid filter.
     pub fn parse_stored(text: &str) -> Result<Filter, FilterError> {
         let read = |groups: bool| FilterParser::filter(tokens(text, groups)?, text, FilterFields::OF_SPANS);
         read(true).or_else(|_| read(false))

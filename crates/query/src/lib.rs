@@ -145,7 +145,7 @@ impl ReservedMemory {
     ///
     /// # Errors
     ///
-    /// When the reservations of all queries together would exceed the memory limit.
+    /// Returns an error if the reservations of all queries together would exceed the memory limit.
     pub fn grow(&self, bytes: usize) -> Result<(), QueryError> {
         Ok(self.0.try_grow(bytes)?)
     }

@@ -122,7 +122,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn trace(&self, trace: &TraceId, _at_us: Option<i64>) -> Result<Option<TraceDetail>, QueryError> {
         let (loaded, _reserved) = self.load_trace(*trace).await?;
         if loaded.is_empty() {
@@ -198,7 +198,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn spans_containing(&self, trace: TraceId, text: &str) -> Result<Vec<SpanId>, QueryError> {
         let filter = Filter(vec![FilterTerm::InTraces(Arc::new(HashSet::from([trace])))]);
         let names =
@@ -219,7 +219,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn rows_of_trace(&self, trace: TraceId) -> Result<Vec<SpanRow>, QueryError> {
         let (spans, _reserved) = self.load_trace(trace).await?;
         Ok(spans.into_iter().map(|loaded| loaded.row).collect())
@@ -230,7 +230,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn traces_with_agent_usage(&self, received_since_us: i64) -> Result<Vec<TraceId>, QueryError> {
         // A new server need not prepare the query engine, which takes some memory.
         if self.snapshot.segments.is_empty() && self.snapshot.buffer.is_empty() {
@@ -251,7 +251,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn trace_costs(&self, traces: &[TraceId]) -> Result<HashMap<TraceId, Option<Usd>>, QueryError> {
         if traces.is_empty() {
             return Ok(HashMap::new());

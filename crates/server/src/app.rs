@@ -103,7 +103,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When the data directory is in use, cannot be written or read, or the address is taken. The message says what to do.
+    /// Returns an error if the data directory is in use, cannot be written or read, or the address is taken. The message says what to do.
     pub async fn open(config: &Config) -> anyhow::Result<App> {
         let listen = config.listen;
         let listener =
@@ -195,7 +195,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When the operating system does not report it.
+    /// Returns an error if the operating system does not report it.
     pub fn port(&self) -> anyhow::Result<u16> {
         Ok(self.listener.local_addr()?.port())
     }
@@ -204,7 +204,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When the last flush failed. Everything acknowledged is in the write-ahead log all the same.
+    /// Returns an error if the last flush failed. Everything acknowledged is in the write-ahead log all the same.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let App { api, ingestion, metrics, listener, otlp, proof, connections, low_priority, completion } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
@@ -454,7 +454,7 @@ fn normalize_path(base: &str, mut request: Request) -> Request {
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write_atomically(path: &Path, text: &str) -> std::io::Result<()> {
     // The random name prevents that somebody else has prepared it, for example as a link to another file.
     let beside = PathBuf::from(format!("{}.{:016x}.tmp", path.display(), rand::random::<u64>()));

@@ -292,7 +292,7 @@ pub struct ConfigOverrides {
 ///
 /// # Errors
 ///
-/// When the file cannot be read or a value is invalid.
+/// Returns an error if the file cannot be read or a value is invalid.
 pub fn load(flags: &ConfigOverrides, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let file = flags.config.clone().or_else(|| variable("HINOMI_CONFIG").map(PathBuf::from));
     let mut table = match &file {
@@ -478,7 +478,7 @@ pub fn to_toml_with_differences(here: &Config, running: Option<&str>) -> String 
 ///
 /// # Errors
 ///
-/// When another version wrote it.
+/// Returns an error if another version wrote the configuration.
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
     toml::from_str(text)
         .map_err(|error| ConfigError::Invalid { origin: "running server".to_owned(), reason: error_with_line(text, &error) })

@@ -56,7 +56,7 @@ impl CheckpointFile {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn length_and_crc(&self) -> io::Result<(u64, u32)> {
         let bytes = self.segment.objects.stat(self.kind)?.bytes;
         let known = self.segment.crc.filter(|_| self.kind == SegmentObjectKind::Parquet);
@@ -68,7 +68,7 @@ impl CheckpointFile {
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub fn open(&self) -> io::Result<SequentialObjectReader> {
         self.segment.objects.open(self.kind).map(|object| SequentialObjectReader::from_position(object, 0))
     }
@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When a file cannot be written.
+    /// Returns an error if a file cannot be written.
     pub async fn copy_to(&self, folder: &Path) -> Result<StoreCheckpoint, StoreError> {
         self.flush().await?;
         let (shared, manifest) = (self.shared.clone(), folder.join("manifest.db"));

@@ -78,7 +78,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When its position cannot be written.
+    /// Returns an error if the position of the subscription cannot be written.
     pub fn subscribe_from(&self, name: &str) -> Result<DurableSubscription, StoreError> {
         let retention = &self.shared.wal_retention;
         let last_read = match retention.position(name) {
@@ -96,7 +96,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the manifest cannot be written.
+    /// Returns an error if the manifest cannot be written.
     pub fn unsubscribe(&self, name: &str) -> Result<(), StoreError> {
         lock(&self.shared.manifest).set_position(name, None)?;
         self.shared.wal_retention.forget(name);
@@ -108,7 +108,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read. The same changes are read again by the next call.
+    /// Returns an error if a file cannot be read. The same changes are read again by the next call.
     pub fn read_changes(&self, subscription: &mut DurableSubscription) -> Result<SubscriptionChanges, StoreError> {
         let published = self.shared.health.published_sequence();
         if subscription.last_read == published {
@@ -155,7 +155,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the position cannot be written.
+    /// Returns an error if the position cannot be written.
     pub fn acknowledge_changes(&self, subscription: &DurableSubscription, position: u64) -> Result<(), StoreError> {
         match self.shared.wal_retention.position(&subscription.name) {
             Some(known) if known < position || known > self.shared.health.published_sequence() => {

@@ -232,8 +232,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When another process has the directory open, the directory cannot be written or was written by a newer version, or its manifest
-    /// cannot be read. A damaged WAL or segment, or a manifest that does not name a segment, is not an error: see
+    /// Returns an error if another process has the directory open, the directory cannot be written or was written by a newer version, or
+    /// its manifest cannot be read. A damaged WAL or segment, or a manifest that does not name a segment, is not an error: see
     /// [`StoreStats::damaged`].
     pub fn open(dir: &Path, config: StoreConfig) -> Result<Store, StoreError> {
         let storage = Arc::new(LocalSegmentStorage::new(dir)?);
@@ -244,7 +244,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As [`open`](Store::open).
+    /// Returns the same errors as [`open`](Store::open).
     pub fn open_with_segments(dir: &Path, config: StoreConfig, storage: Arc<dyn SegmentStorage>) -> Result<Store, StoreError> {
         let (shared, next_sequence, log) = recovery::open(dir, config, storage, stats::StoreHealth::default())?;
         let (changes, _) = broadcast::channel(CHANGE_CHANNEL_CAPACITY);
@@ -282,8 +282,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the spans cannot be stored. Nothing of the request has been acknowledged; unless the error is [`StoreError::TooLargeForWal`] or
-    /// [`StoreError::InternalError`], the same request may be sent again.
+    /// Returns an error if the spans cannot be stored. Nothing of the request has been acknowledged; unless the error is
+    /// [`StoreError::TooLargeForWal`] or [`StoreError::InternalError`], the same request may be sent again.
     pub async fn append(&self, project: u64, spans: Vec<Span>) -> Result<SpanAppendResult, StoreError> {
         let permit = self.prepare_permits.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let prepare = move || {
@@ -298,7 +298,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As [`append`](Store::append).
+    /// Returns the same errors as [`append`](Store::append).
     pub async fn commit(&self, prepared: PreparedAppend) -> Result<SpanAppendResult, StoreError> {
         let PreparedAppend { request, result, without_id } = prepared;
         if request.spans.is_empty() {
@@ -320,7 +320,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::DiskLow`] while less than [`StoreConfig::reserve_bytes`] is free.
+    /// Returns [`StoreError::DiskLow`] if less than [`StoreConfig::reserve_bytes`] is free.
     pub fn check_disk_space(&self) -> Result<(), StoreError> {
         self.shared.check_reserve()
     }
@@ -334,7 +334,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the change could not be stored. Nothing has been changed then.
+    /// Returns an error if the change could not be stored. Nothing has been changed then.
     pub async fn revise(&self, project: u64, spans: Vec<(TraceId, SpanId)>, revise: SpanReviser) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let command = CommitCommand::Revise(Box::new(ReviseRequest { project, spans, revise, reply }));
@@ -379,7 +379,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When a file could not be written. The spans stay in the WAL and in the memtable.
+    /// Returns an error if a file could not be written. The spans stay in the WAL and in the memtable.
     pub async fn flush(&self) -> Result<(), StoreError> {
         let mut progress = self.shared.progress.subscribe();
         loop {
@@ -415,7 +415,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the flush failed. The store is closed anyway, and nothing acknowledged is lost.
+    /// Returns an error if the flush failed. The store is closed anyway, and nothing acknowledged is lost.
     pub async fn close(&self) -> Result<(), StoreError> {
         let flushed = self.flush().await;
         let (done, ended) = oneshot::channel();
@@ -464,7 +464,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When a file could not be read or written.
+    /// Returns an error if a file could not be read or written.
     pub async fn compact(&self) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;

@@ -33,7 +33,7 @@ impl LowPriorityRuntime {
     ///
     /// # Errors
     ///
-    /// When the operating system cannot start the threads.
+    /// Returns an error if the operating system cannot start the threads.
     pub fn start_runtime(threads: usize) -> std::io::Result<LowPriorityRuntime> {
         let threads = if threads == 0 { std::thread::available_parallelism().map_or(2, std::num::NonZero::get) } else { threads };
         let mut builder = Builder::new_multi_thread();
@@ -87,7 +87,7 @@ impl Drop for CancelOnDrop {
 ///
 /// # Errors
 ///
-/// When the work panics, or the runtime shuts down.
+/// Returns an error if the work panics, or the runtime shuts down.
 pub async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce(CancellationFlag) -> T + Send + 'static,
 ) -> Result<T, tokio::task::JoinError> {

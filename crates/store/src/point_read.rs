@@ -55,7 +55,7 @@ impl SegmentFooterCache {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn open(&self, segment: &Segment) -> Result<OpenSegment, StoreError> {
         let known = {
             let mut kept = lock(&self.footers);
@@ -86,7 +86,7 @@ impl OpenSegment {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn rows(&self, ranges: &[Range<u32>], columns: &Arc<Schema>) -> Result<RecordBatch, StoreError> {
         self.0.columns_or_null(ranges, columns)
     }

@@ -25,7 +25,7 @@ impl PreparedAppend {
     ///
     /// # Errors
     ///
-    /// [`StoreError::TooLargeForWal`] when the spans are too large for one frame of the WAL.
+    /// Returns [`StoreError::TooLargeForWal`] if the spans are too large for one frame of the WAL.
     pub fn new(project: u64, spans: Vec<Span>) -> Result<PreparedAppend, StoreError> {
         let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let received_us = i64::try_from(received.as_micros()).unwrap_or(i64::MAX);

@@ -123,21 +123,21 @@ pub trait SegmentObjectReader: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// When the object cannot be read.
+    /// Returns an error if the object cannot be read.
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize>;
 
     /// Returns the length in bytes.
     ///
     /// # Errors
     ///
-    /// When the length cannot be determined.
+    /// Returns an error if the length cannot be determined.
     fn length(&self) -> io::Result<u64>;
 
     /// Reads exactly as many bytes as fit.
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` when the object ends before.
+    /// Returns `UnexpectedEof` if the object ends before the end of the range.
     fn read_exact_at(&self, mut into: &mut [u8], mut at: u64) -> io::Result<()> {
         while !into.is_empty() {
             match self.read_at(into, at) {
@@ -182,49 +182,49 @@ pub trait SegmentStorage: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// When `fill` fails, or the object cannot be written. Nothing of it remains.
+    /// Returns an error if `fill` fails, or the object cannot be written. Nothing of it remains.
     fn put(&self, object: SegmentObject, fill: SegmentObjectFill) -> Result<(), StoreError>;
 
     /// Opens an object. A reader is opened for each lookup of an index, so this must be cheap.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such object.
+    /// Returns `NotFound` if there is no such object.
     fn open(&self, object: SegmentObject) -> io::Result<Arc<dyn SegmentObjectReader>>;
 
     /// Returns the properties of an object.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such object.
+    /// Returns `NotFound` if there is no such object.
     fn stat(&self, object: SegmentObject) -> io::Result<SegmentObjectStat>;
 
     /// Returns all objects in ascending order, those in quarantine excepted.
     ///
     /// # Errors
     ///
-    /// When they cannot be listed.
+    /// Returns an error if the objects cannot be listed.
     fn list(&self) -> Result<Vec<SegmentObject>, StoreError>;
 
     /// Deletes an object. The deletion is durable after the next [`sync`](SegmentStorage::sync).
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such object.
+    /// Returns `NotFound` if there is no such object.
     fn delete(&self, object: SegmentObject) -> io::Result<()>;
 
     /// Makes deletions durable.
     ///
     /// # Errors
     ///
-    /// When that fails.
+    /// Returns an error if a deletion cannot be made durable.
     fn sync(&self) -> Result<(), StoreError>;
 
     /// Removes what interrupted calls of [`put`](SegmentStorage::put) left. Called before anything is written.
     ///
     /// # Errors
     ///
-    /// When something cannot be removed.
+    /// Returns an error if something cannot be removed.
     fn remove_unfinished(&self) -> Result<(), StoreError>;
 
     /// Returns where an object is or would be, for messages. No two storages of a process return the same for different objects.
@@ -234,28 +234,28 @@ pub trait SegmentStorage: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// When it cannot be moved.
+    /// Returns an error if the segment cannot be moved.
     fn set_aside(&self, segment: u64, reason: QuarantineReason) -> Result<PathBuf, StoreError>;
 
     /// Returns the segments in quarantine that may be intact, in ascending order of their names.
     ///
     /// # Errors
     ///
-    /// When they cannot be listed.
+    /// Returns an error if the segments cannot be listed.
     fn quarantined(&self) -> Result<Vec<QuarantinedSegment>, StoreError>;
 
     /// Opens the Parquet file of a segment in quarantine.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such segment.
+    /// Returns `NotFound` if there is no such segment.
     fn open_quarantined(&self, quarantined: &QuarantinedSegment) -> io::Result<Arc<dyn SegmentObjectReader>>;
 
     /// Moves a Parquet file from the quarantine back, under any number, durably. Its sidecar objects there are deleted.
     ///
     /// # Errors
     ///
-    /// When it cannot be moved.
+    /// Returns an error if the file cannot be moved.
     fn take_back(&self, quarantined: &QuarantinedSegment, segment: u64) -> Result<(), StoreError>;
 }
 

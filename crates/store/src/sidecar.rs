@@ -20,7 +20,7 @@ pub(super) trait SidecarContent: Sized {
     ///
     /// # Errors
     ///
-    /// When the file is missing or damaged.
+    /// Returns an error if the file is missing or damaged.
     fn read(objects: &SegmentObjects) -> io::Result<Option<Self>>;
 }
 

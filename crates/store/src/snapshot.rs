@@ -62,7 +62,7 @@ impl SegmentView {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn rows_of_trace(&self, project: u64, trace: TraceId) -> io::Result<Vec<Range<u32>>> {
         self.ids.rows_of_trace(project, trace)
     }
@@ -109,7 +109,7 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// When it cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub fn open(&self) -> io::Result<Arc<dyn SegmentObjectReader>> {
         self.objects.open(SegmentObjectKind::Parquet)
     }

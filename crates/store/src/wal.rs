@@ -124,8 +124,8 @@ impl WalWriter {
     ///
     /// # Errors
     ///
-    /// When the group could not be written. The file is cut back to its previous end, and the next group may succeed. If the group could
-    /// not be made durable, or the file not be cut back, the WAL is poisoned.
+    /// Returns an error if the group could not be written. The file is cut back to its previous end, and the next group may succeed. If the
+    /// group could not be made durable, or the file not be cut back, the WAL is poisoned.
     pub(super) fn write_group(&mut self, group: &[u8]) -> Result<(), StoreError> {
         self.check_usable()?;
         if let Err(error) = self.write_all(group) {

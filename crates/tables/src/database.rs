@@ -89,7 +89,7 @@ impl SqliteError {
 ///
 /// # Errors
 ///
-/// When the database cannot be opened, or was written by a newer version. It has not been changed then.
+/// Returns an error if the database cannot be opened, or was written by a newer version. It has not been changed then.
 pub fn open(path: &Path, steps: &[&str]) -> Result<Connection, SqliteError> {
     let failed = SqliteError::sqlite_error(path);
     let mut connection = Connection::open(path).map_err(&failed)?;
@@ -124,7 +124,7 @@ fn check_format(path: &Path, found: u32, known: u32) -> Result<(), SqliteError> 
 ///
 /// # Errors
 ///
-/// When the database cannot be opened.
+/// Returns an error if the database cannot be opened.
 pub fn open_reader(path: &Path) -> Result<Connection, SqliteError> {
     let failed = SqliteError::sqlite_error(path);
     // Each connection is used by one thread at a time.
@@ -138,7 +138,7 @@ pub fn open_reader(path: &Path) -> Result<Connection, SqliteError> {
 ///
 /// # Errors
 ///
-/// When the database is damaged, empty, of a newer format or unreadable.
+/// Returns an error if the database is damaged, empty, of a newer format or unreadable.
 pub fn check_database(path: &Path, known: u32) -> Result<(), SqliteError> {
     let failed = SqliteError::sqlite_error(path);
     let connection = open_reader(path)?;
@@ -155,7 +155,7 @@ pub fn check_database(path: &Path, known: u32) -> Result<(), SqliteError> {
 ///
 /// # Errors
 ///
-/// When the database cannot be opened.
+/// Returns an error if the database cannot be opened.
 pub fn open_existing(path: &Path) -> Result<Connection, SqliteError> {
     let failed = SqliteError::sqlite_error(path);
     let connection =
@@ -168,7 +168,7 @@ pub fn open_existing(path: &Path) -> Result<Connection, SqliteError> {
 ///
 /// # Errors
 ///
-/// When the database cannot be written.
+/// Returns an error if the database cannot be written.
 pub fn truncate_wal(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
@@ -177,7 +177,7 @@ pub fn truncate_wal(connection: &Connection) -> rusqlite::Result<()> {
 ///
 /// # Errors
 ///
-/// When the database cannot be read or the copy cannot be written.
+/// Returns an error if the database cannot be read or the copy cannot be written.
 pub fn copy_to(path: &Path, target: &Path) -> Result<(), SqliteError> {
     let connection = open_reader(path)?;
     connection.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(drop).map_err(SqliteError::sqlite_error(path))

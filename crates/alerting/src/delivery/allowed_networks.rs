@@ -44,7 +44,7 @@ impl AllowedNetworks {
     ///
     /// # Errors
     ///
-    /// With the part that is not a network.
+    /// Returns the part that is not a network.
     pub fn parse(text: &str) -> Result<AllowedNetworks, String> {
         let mut networks = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {

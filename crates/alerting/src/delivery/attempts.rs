@@ -115,7 +115,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn deliveries(&self, project: u64, filter: &DeliveryFilter) -> Result<Vec<NotificationDelivery>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(&format!(
@@ -133,7 +133,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the delivery does not exist, or the database cannot be read.
+    /// Returns an error if the delivery does not exist, or the database cannot be read.
     pub fn delivery(&self, project: u64, id: i64) -> Result<NotificationDelivery, NotifyError> {
         let found = self.with_connection(|db| {
             let mut select = db.prepare_cached(&format!("{SELECT_DELIVERIES} WHERE notices.project = ?1 AND deliveries.id = ?2"))?;
@@ -148,7 +148,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn waiting_by_channel(&self, project: u64) -> Result<Vec<(ChannelId, i64)>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(

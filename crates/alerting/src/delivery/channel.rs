@@ -217,7 +217,7 @@ impl ChannelConfiguration {
     ///
     /// # Errors
     ///
-    /// With the field and what is wrong with it.
+    /// Returns the invalid field and the reason.
     pub fn check(&self, secret: &ChannelSecret, allowed: &AllowedNetworks) -> Result<(), ChannelError> {
         let wrong = |field, reason: &str| Err(ChannelError::invalid(field, reason));
         match self {
@@ -268,7 +268,7 @@ impl ChannelConfiguration {
 ///
 /// # Errors
 ///
-/// With what is wrong with the name.
+/// Returns the reason if the name is invalid.
 pub(super) fn checked_name(name: &str) -> Result<String, ChannelError> {
     let name = name.trim();
     let long = name.chars().count() > MAX_NAME_LENGTH;
@@ -299,7 +299,8 @@ fn host_of(url: &str) -> Option<String> {
 ///
 /// # Errors
 ///
-/// When the URL is not valid, or its host is an address that is not allowed. `field` is the field of the request that the error names.
+/// Returns an error if the URL is not valid, or its host is an address that is not allowed. `field` is the field of the request that the
+/// error names.
 pub fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetworks) -> Result<(), ChannelError> {
     let wrong = |reason: &str| Err(ChannelError::invalid(field, reason));
     let uri = url.parse::<Uri>().ok();

@@ -45,7 +45,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the definition is not valid, or the database cannot be written.
+    /// Returns an error if the definition is not valid, or the database cannot be written.
     pub fn create_channel(
         &self,
         project: u64,
@@ -94,7 +94,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the channel does not exist, the definition is not valid, or the database cannot be written.
+    /// Returns an error if the channel does not exist, the definition is not valid, or the database cannot be written.
     pub fn update_channel(
         &self,
         project: u64,
@@ -130,7 +130,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the channel does not exist, or the database cannot be written.
+    /// Returns an error if the channel does not exist, or the database cannot be written.
     pub fn delete_channel(&self, project: u64, id: ChannelId) -> Result<(), NotifyError> {
         let deleted = self
             .with_connection(|db| db.execute("DELETE FROM targets WHERE id = ?1 AND project = ?2", params![id, sql_project_id(project)]))?;
@@ -141,7 +141,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn targets(&self, project: u64) -> Result<Vec<NotificationChannel>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(&format!("SELECT {CHANNEL_COLUMNS} FROM targets WHERE project = ?1 ORDER BY id"))?;
@@ -153,7 +153,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the channel does not exist, or the database cannot be read.
+    /// Returns an error if the channel does not exist, or the database cannot be read.
     pub fn target(&self, project: u64, id: ChannelId) -> Result<NotificationChannel, NotifyError> {
         let found = self.with_connection(|db| find_channel(db, id))?;
         found.filter(|target| target.project == project).ok_or(NotifyError::Missing("target"))

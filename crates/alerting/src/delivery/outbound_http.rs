@@ -84,7 +84,7 @@ impl OutboundHttpClient {
     ///
     /// # Errors
     ///
-    /// When there is no response. The text describes the reason without the URL, which may be the secret.
+    /// Returns an error if there is no response. The text describes the reason without the URL, which may be the secret.
     pub fn post(&self, post: &HttpPostRequest) -> Result<HttpPostResponse, String> {
         let mut request = Request::post(&post.url);
         for (name, value) in &post.headers {

@@ -86,7 +86,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or a newer version wrote it.
+    /// Returns an error if the database cannot be opened, or a newer version wrote it.
     pub fn open(dir: &Path) -> Result<NotificationOutbox, SqliteError> {
         let path = dir.join(DATABASE);
         Ok(NotificationOutbox { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path, delivery_due: Arc::new(Notify::new()) })
@@ -98,7 +98,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. None of the notifications is enqueued then.
+    /// Returns an error if the database cannot be written. None of the notifications is enqueued then.
     pub fn enqueue(&self, notifications: &[(AlertNotification, Vec<ChannelId>)]) -> Result<usize, SqliteError> {
         let now = now_us();
         let taken = self.with_connection(|connection| {

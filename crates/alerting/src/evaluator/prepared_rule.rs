@@ -83,7 +83,7 @@ impl AlertWatch {
 
     /// # Errors
     ///
-    /// When its time zone is not known any more.
+    /// Returns an error if the time zone of the budget is no longer known.
     pub(crate) fn budget(record: AlertRecord<Budget>) -> Result<AlertWatch, AlertError> {
         let budget = &record.definition;
         let calendar = BudgetCalendar { period: budget.period, zone: check_zone(&budget.time_zone)?, week_starts: budget.week_starts };
@@ -178,7 +178,7 @@ impl AlertSeriesSpec {
     ///
     /// # Errors
     ///
-    /// When the filter or group is not valid any more.
+    /// Returns an error if the filter or group is not valid any more.
     pub(crate) fn new_series(&self, kept_steps: i64) -> Result<AlertSeries, AlertError> {
         let matcher = stored_filter(&self.filter)?;
         let by = check_group(self.group_by.as_deref(), self.max_groups)?;

@@ -58,7 +58,7 @@ pub struct IncidentChart {
 ///
 /// # Errors
 ///
-/// When the query engine fails.
+/// Returns an error if the query engine fails.
 pub async fn incident_chart(
     view: &ProjectSnapshot,
     incident: &Incident,

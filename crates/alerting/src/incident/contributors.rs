@@ -110,7 +110,7 @@ fn contribution_unit(weight: ContributionWeight) -> MeasureUnit {
 ///
 /// # Errors
 ///
-/// When the query engine fails.
+/// Returns an error if the query engine fails.
 pub(crate) async fn find_contributors(
     project: &ProjectSnapshot,
     filter: &Filter,

@@ -108,7 +108,7 @@ impl Budget {
     ///
     /// # Errors
     ///
-    /// With the field and the reason, when the budget is not valid.
+    /// Returns the field and the reason if the budget is not valid.
     pub fn check(&self) -> Result<(), AlertError> {
         check_name(&self.name)?;
         if self.name.contains('/') {

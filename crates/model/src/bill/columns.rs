@@ -152,7 +152,7 @@ pub(super) fn parse_header<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Opti
 ///
 /// # Errors
 ///
-/// Returns an error when the value is invalid for the column. The message contains no other values of the row.
+/// Returns an error if the value is invalid for the column. The message contains no other values of the row.
 pub(super) fn set_field(line: &mut BillLine, column: BillColumn, value: &str) -> Result<(), String> {
     let value = value.trim();
     if value.is_empty() {

@@ -117,7 +117,7 @@ pub enum BillError {
 ///
 /// # Errors
 ///
-/// Returns an error when the file is none of these.
+/// Returns an error if the file is none of these.
 pub fn read(bytes: &[u8]) -> Result<BillExport, BillError> {
     let text = std::str::from_utf8(bytes).map_err(|_| BillError::NotText)?;
     let text = text.trim_start_matches('\u{feff}');

@@ -85,7 +85,7 @@ pub struct DecodedLangfuseBatch {
 ///
 /// # Errors
 ///
-/// When the body cannot be read as a whole. The error never repeats the body.
+/// Returns an error if the body cannot be read as a whole. The error never repeats the body.
 pub fn decode(
     body: &[u8],
     context: &DecodeContext,

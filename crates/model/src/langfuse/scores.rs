@@ -16,7 +16,7 @@ use crate::{decode_budget, lenient_json, time};
 ///
 /// # Errors
 ///
-/// Returns an error when a score is invalid: what the first invalid one lacks, in snake case.
+/// Returns an error if a score is invalid: what the first invalid one lacks, in snake case.
 pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str> {
     items(body).iter().map(|one| score(one, received_us).map_err(OutcomeReason::as_str)).collect()
 }
@@ -43,7 +43,7 @@ pub struct DecodedScores {
 ///
 /// # Errors
 ///
-/// Returns an error when the body is not JSON, has too many scores, or contains only invalid ones: a reason in snake case.
+/// Returns an error if the body is not JSON, has too many scores, or contains only invalid ones: a reason in snake case.
 pub fn read_scores(body: &[u8], received_us: i64) -> Result<DecodedScores, &'static str> {
     let body = std::str::from_utf8(body).ok().and_then(|text| lenient_json::value(text).ok()).ok_or("not_json")?;
     let all = items(&body);

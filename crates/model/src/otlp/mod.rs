@@ -117,7 +117,7 @@ pub struct DecodedOtlpRequest {
 ///
 /// # Errors
 ///
-/// When the body cannot be read as a whole. The error never repeats the body.
+/// Returns an error if the body cannot be read as a whole. The error never repeats the body.
 pub fn decode(body: Bytes, signal: OtlpSignal, encoding: OtlpEncoding, context: &DecodeContext) -> Result<DecodedOtlpRequest, OtlpError> {
     match signal {
         OtlpSignal::Traces => traces(body, encoding, context),

@@ -117,7 +117,7 @@ impl DecodedSpan {
     ///
     /// # Errors
     ///
-    /// Returns an error when an ID is missing, or when the time is before the retention period.
+    /// Returns an error if an ID is missing, or if the time is before the retention period.
     pub(super) fn into_raw(self, around: &ResourceScope, clock: &ClockDriftCorrector) -> Result<RawSpan, Outcome> {
         let trace_id = self
             .trace_id

@@ -55,7 +55,7 @@ impl CustomPrice {
     ///
     /// # Errors
     ///
-    /// Returns an error when the price names no model, contains no price, or ends before it starts.
+    /// Returns an error if the price names no model, contains no price, or ends before it starts.
     pub fn checked(mut self) -> Result<CustomPrice, CustomPriceError> {
         let bad = |field, reason: &str| Err(CustomPriceError { field, reason: reason.to_owned() });
         self.model = self.model.trim().to_owned();

@@ -70,7 +70,7 @@ pub enum PriceImportError {
 ///
 /// # Errors
 ///
-/// Returns an error when the text is not a price table, or an entry is invalid.
+/// Returns an error if the text is not a price table, or an entry is invalid.
 pub fn import(text: &str, today: &str) -> Result<ImportedPriceTable, PriceImportError> {
     let value: Value = serde_json::from_str(text).map_err(|error| PriceImportError::NotJson(error.to_string()))?;
     let own = value.get("date").is_some() && value.get("providers").is_some();

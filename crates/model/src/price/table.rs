@@ -40,7 +40,7 @@ impl PriceTable {
     ///
     /// # Errors
     ///
-    /// Returns an error when the text is not JSON of that format, or a price is invalid.
+    /// Returns an error if the text is not JSON of that format, or a price is invalid.
     pub fn from_json(text: &str) -> Result<PriceTable, serde_json::Error> {
         let table: PriceTableFile = serde_json::from_str(text)?;
         Ok(PriceTable { providers: ProviderIndex::new(table.providers), date: table.date })

@@ -58,7 +58,8 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared, the query engine fails, or the sums need more memory than allowed.
+    /// Returns an error if the filter compares values that cannot be compared, the query engine fails, or the sums need more memory than
+    /// allowed.
     pub async fn contributions(
         &self,
         filter: &Filter,

@@ -18,7 +18,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared, or the query engine fails.
+    /// Returns an error if the filter compares values that cannot be compared, or the query engine fails.
     pub async fn observed(&self, scope: &QueryScope) -> Result<Vec<ObservedModelDay>, QueryError> {
         let start = cast(col("start_time"), DataType::Int64);
         let day = ((start.clone() - start % lit(DAY_US)) / lit(DAY_US)).alias("day");

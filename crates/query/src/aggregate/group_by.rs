@@ -48,7 +48,7 @@ impl GroupBy {
     ///
     /// # Errors
     ///
-    /// When the property is unknown.
+    /// Returns an error if the property is unknown.
     pub fn parse(text: &str) -> Result<GroupBy, QueryError> {
         let tag = text.strip_prefix("tag:").or_else(|| text.strip_prefix("tag.")).filter(|name| !name.is_empty());
         if let Some(tag) = tag {

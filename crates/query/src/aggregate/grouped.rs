@@ -63,7 +63,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails, or the groups need more memory than allowed.
+    /// Returns an error if the query engine fails, or the groups need more memory than allowed.
     pub(crate) async fn groups(&self, scope: &QueryScope, plan: GroupPlan) -> Result<Option<(GroupAggregates, ScopeSources)>, QueryError> {
         let apart =
             QueryGrouping { group_by: plan.group_by.as_ref(), step_us: plan.steps.map(|steps| steps.us), ..QueryGrouping::default() };

@@ -63,7 +63,7 @@ impl SeriesMeasure {
     ///
     /// # Errors
     ///
-    /// When the measure is unknown.
+    /// Returns an error if the measure is unknown.
     pub fn parse(name: &str) -> Result<SeriesMeasure, QueryError> {
         SeriesMeasure::ALL.iter().copied().find(|measure| measure.name() == name).ok_or_else(|| QueryError::BadMeasure(name.to_owned()))
     }
@@ -114,7 +114,7 @@ impl BucketInterval {
     ///
     /// # Errors
     ///
-    /// When the bucket length is unknown.
+    /// Returns an error if the bucket length is unknown.
     pub fn parse(name: &str) -> Result<BucketInterval, QueryError> {
         BUCKET_INTERVALS.iter().copied().find(|bucket| bucket.name == name).ok_or_else(|| QueryError::BadBucket(name.to_owned()))
     }
@@ -124,7 +124,7 @@ impl BucketInterval {
     ///
     /// # Errors
     ///
-    /// When the bucket length is unknown.
+    /// Returns an error if the bucket length is unknown.
     pub fn candidate_buckets(name: Option<&str>) -> Result<Vec<BucketInterval>, QueryError> {
         match name {
             Some(name) => Ok(vec![BucketInterval::parse(name)?]),

@@ -33,7 +33,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary); also when the range has too many buckets.
+    /// Returns the same errors as [`summary`](ProjectSnapshot::summary), and an error if the range has too many buckets.
     pub async fn series(
         &self,
         scope: &QueryScope,

@@ -116,7 +116,8 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared, the query engine fails, or the query needs more memory than allowed.
+    /// Returns an error if the filter compares values that cannot be compared, the query engine fails, or the query needs more memory than
+    /// allowed.
     pub async fn summary(&self, scope: &QueryScope) -> Result<UsageSummary, QueryError> {
         if let Some(parts) = self.scope_cells(scope, QueryGrouping { distinct: true, ..QueryGrouping::default() }).await? {
             return self.run_reading(move |project| Ok(rollup_summary(&parts, project.traces_and_users(&parts)))).await;
@@ -181,7 +182,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary); also when the field is unknown.
+    /// Returns the same errors as [`summary`](ProjectSnapshot::summary), and an error if the field is unknown.
     pub async fn facets(&self, scope: &QueryScope, asked: &FacetQuery<'_>) -> Result<Vec<FacetValue>, QueryError> {
         let FacetQuery { field, prefix, limit, .. } = *asked;
         let names_of_tags = field == "tag";
@@ -273,7 +274,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary).
+    /// Returns the same errors as [`summary`](ProjectSnapshot::summary).
     pub async fn matching_traces(&self, scope: &QueryScope, among: &[TraceId]) -> Result<HashSet<TraceId>, QueryError> {
         if among.is_empty() {
             return Ok(HashSet::new());
@@ -288,7 +289,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary).
+    /// Returns the same errors as [`summary`](ProjectSnapshot::summary).
     pub async fn resolved_range(&self, scope: &QueryScope) -> Result<(i64, i64), QueryError> {
         if scope.from_us != i64::MIN && scope.to_us != i64::MAX {
             return Ok((scope.from_us, scope.to_us));
@@ -339,7 +340,7 @@ impl QueryEngine {
     ///
     /// # Errors
     ///
-    /// When a segment cannot be read.
+    /// Returns an error if a segment cannot be read.
     pub fn oldest_start_us(&self, snapshot: &Snapshot) -> Result<Option<i64>, QueryError> {
         let narrow = columns_of(|name| name == "start_time");
         let starts = |batch: &RecordBatch| -> Option<i64> {

@@ -83,7 +83,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine or a consumer fails.
+    /// Returns an error if the query engine or a consumer fails.
     pub(crate) async fn consume_rows<T: RowConsumer>(
         &self,
         scope: &QueryScope,

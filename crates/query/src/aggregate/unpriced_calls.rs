@@ -20,7 +20,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared, or the query engine fails.
+    /// Returns an error if the filter compares values that cannot be compared, or the query engine fails.
     pub async fn unpriced(&self, scope: &QueryScope, most: usize) -> Result<(Vec<UnpricedModel>, u64), QueryError> {
         let start = || cast(col("start_time"), DataType::Int64);
         let sums = vec![

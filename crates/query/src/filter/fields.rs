@@ -103,7 +103,7 @@ pub(crate) fn facet_text(field: &str) -> Result<Expr, QueryError> {
 ///
 /// # Errors
 ///
-/// When the filter compares values that cannot be compared, or has more terms than the planner can handle.
+/// Returns an error if the filter compares values that cannot be compared, or has more terms than the planner can handle.
 pub(crate) fn condition(filter: &Filter) -> Result<Option<Expr>, QueryError> {
     let (terms, _) = filter.term_and_value_count();
     if terms > MAX_PLANNED_TERMS {

@@ -51,7 +51,7 @@ impl LogLineMatcher {
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared.
+    /// Returns an error if the filter compares values that cannot be compared.
     pub fn new(filter: &Filter) -> Result<LogLineMatcher, QueryError> {
         let mut matcher = LogLineMatcher { terms: Vec::new(), trace: None, levels: None };
         for term in &filter.0 {

@@ -72,7 +72,7 @@ impl SpanMatcher {
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared.
+    /// Returns an error if the filter compares values that cannot be compared.
     pub fn new(filter: &Filter) -> Result<SpanMatcher, QueryError> {
         let term = |term: &FilterTerm| match term {
             FilterTerm::Text { not, text } => Ok((*not, MatcherTerm::Words(text.to_lowercase()))),

@@ -220,7 +220,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary); also when the traces need more memory than allowed.
+    /// Returns the same errors as [`summary`](ProjectSnapshot::summary), and an error if the traces need more memory than allowed.
     pub async fn scope_of_traces(&self, scope: &QueryScope) -> Result<QueryScope, QueryError> {
         if scope.filter.0.is_empty() {
             return Ok(scope.clone());

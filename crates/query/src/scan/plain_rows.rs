@@ -15,7 +15,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn each_span(
         &self,
         from_us: i64,

@@ -17,7 +17,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn calls(
         &self,
         from_us: i64,

@@ -131,7 +131,7 @@ pub fn remove_leftovers(data: &Path) {
 ///
 /// # Errors
 ///
-/// When the disk has too little space for the copies of the databases, or something cannot be read or written.
+/// Returns an error if the disk has too little space for the copies of the databases, or something cannot be read or written.
 pub async fn plan(store: &Store, data: &Path) -> anyhow::Result<BackupPlan> {
     store.quarantine_damaged().await?;
     let now = jiff::Timestamp::now().as_microsecond();
@@ -208,7 +208,7 @@ impl BackupPlan {
     ///
     /// # Errors
     ///
-    /// When the list cannot be serialized as JSON.
+    /// Returns an error if the list cannot be serialized as JSON.
     pub fn length(&self) -> io::Result<u64> {
         let list = self.manifest_json()?.len() as u64;
         let lengths = self.contents.files.iter().map(|file| file.bytes).chain([list]);
@@ -220,7 +220,7 @@ impl BackupPlan {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, its length has changed, or the output cannot be written.
+    /// Returns an error if a file cannot be read, its length has changed, or the output cannot be written.
     pub fn write(&self, out: impl Write) -> io::Result<()> {
         let mut archive = tar::Builder::new(out);
         let list = self.manifest_json()?;

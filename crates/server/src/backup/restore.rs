@@ -43,7 +43,7 @@ pub enum MissingFilePolicy {
 ///
 /// # Errors
 ///
-/// When the archive is not a backup or is truncated, or a file differs from the list.
+/// Returns an error if the archive is not a backup or is truncated, or a file differs from the list.
 pub fn verify(archive: impl Read) -> anyhow::Result<BackupManifest> {
     for_each_file(archive, |_| Ok(Box::new(io::sink())), None)
 }
@@ -52,7 +52,7 @@ pub fn verify(archive: impl Read) -> anyhow::Result<BackupManifest> {
 ///
 /// # Errors
 ///
-/// As [`verify`], and when the directory is not empty or cannot be written.
+/// Returns the same errors as [`verify`], and an error if the directory is not empty or cannot be written.
 pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<BackupManifest> {
     create_empty(folder)?;
     let contents = for_each_file(archive, |name| create_durable_file(&folder.join(name)), None)?;
@@ -70,7 +70,8 @@ pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<BackupManifes
 ///
 /// # Errors
 ///
-/// As [`unpack`], and when the result is incomplete, unless that is allowed. The manifest is needed in any case.
+/// Returns the same errors as [`unpack`], and an error if the result is incomplete, unless `gaps` allows that. A backup without a
+/// manifest is always an error.
 pub fn restore(
     source: &Path,
     archive: impl FnOnce() -> anyhow::Result<Box<dyn Read>>,
@@ -121,7 +122,7 @@ pub fn restore(
 ///
 /// # Errors
 ///
-/// When the mark cannot be removed durably.
+/// Returns an error if the mark cannot be removed durably.
 pub fn finish(data: &Path) -> anyhow::Result<()> {
     std::fs::remove_file(data.join(RESTORING_FILE))
         .and_then(|()| File::open(data)?.sync_all())
@@ -132,7 +133,7 @@ pub fn finish(data: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 ///
-/// When a restore into the directory has not finished.
+/// Returns an error if a restore into the directory has not finished.
 pub fn check_finished(data: &Path) -> anyhow::Result<()> {
     let is_finished = !data.join(RESTORING_FILE).exists();
     ensure!(is_finished, "a restore into {} is incomplete; run `hinomi restore` with this directory again, or remove it", data.display());

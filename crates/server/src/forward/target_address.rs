@@ -31,7 +31,7 @@ impl TargetAddress {
     ///
     /// # Errors
     ///
-    /// When the URL is not valid or names a private address that is not allowed, or the key has another form.
+    /// Returns an error if the URL is not valid or names a private address that is not allowed, or the key has another form.
     pub fn parse(kind: ForwardType, url: &str, key: Option<&str>, allowed: &AllowedNetworks) -> Result<TargetAddress, ForwardAddressError> {
         let url = url.trim().trim_end_matches('/');
         let key = key.map(str::trim).filter(|key| !key.is_empty());

@@ -157,7 +157,7 @@ impl<H: JobHandler> JobContext<H> {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written, or the job was deleted together with its project.
+    /// Returns an error if the database cannot be written, or the job was deleted together with its project.
     pub fn save_progress(&self, progress: &H::Progress) -> Result<(), JobError> {
         let text = serde_json::to_string(progress).map_err(|error| JobError::Permanent(format!("unwritable progress: {error}")))?;
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
@@ -184,7 +184,7 @@ impl<H: JobHandler> JobContext<H> {
     ///
     /// # Errors
     ///
-    /// [`JobError::Interrupted`] when it must end.
+    /// Returns [`JobError::Interrupted`] if the job must end.
     pub fn check(&self) -> Result<(), JobError> {
         if self.interrupted().is_cancelled() { Err(JobError::Interrupted) } else { Ok(()) }
     }
@@ -193,7 +193,7 @@ impl<H: JobHandler> JobContext<H> {
     ///
     /// # Errors
     ///
-    /// [`JobError::Interrupted`] when the job must end before that.
+    /// Returns [`JobError::Interrupted`] if the job must end before that.
     pub async fn acquire(&self, limit: &RateLimit) -> Result<(), JobError> {
         self.interrupted().run_until_cancelled(limit.acquire()).await.ok_or(JobError::Interrupted)
     }

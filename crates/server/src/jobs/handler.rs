@@ -39,7 +39,7 @@ pub trait JobHandler: fmt::Debug + Send + Sync + Sized + 'static {
     ///
     /// # Errors
     ///
-    /// The [`JobError`] says whether the job fails, is attempted again, or was interrupted.
+    /// Returns a [`JobError`] that says whether the job fails, is attempted again, or was interrupted.
     fn run(&self, job: &JobContext<Self>) -> impl Future<Output = Result<(), JobError>> + Send;
 }
 

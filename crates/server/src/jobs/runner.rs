@@ -64,7 +64,7 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn start(self: &Arc<Self>) -> Result<(), MetadataError> {
         let mut running = self.lock_running();
         let mut busy: HashSet<(u64, &str)> = running.values().map(|job| (job.project, job.kind)).collect();
@@ -96,7 +96,7 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn submit_job<H: JobHandler>(self: &Arc<Self>, project: u64, task: &H::Task) -> Result<JobRecord, MetadataError> {
         let text = serde_json::to_string(task).map_err(|error| MetadataError::Invalid(error.to_string()))?;
         let record = self.queue.meta.create_job(project, H::KIND, &text)?;
@@ -108,7 +108,7 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when the job does not exist.
+    /// Returns [`MetadataError::NoJob`] if the job does not exist.
     pub fn get(&self, id: i64) -> Result<JobRecord, MetadataError> {
         let record = self.queue.meta.job(id)?;
         Ok(self.with_progress(record))
@@ -118,7 +118,7 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn list(&self, filter: &JobFilter, limit: usize) -> Result<Vec<JobRecord>, MetadataError> {
         let records = self.queue.meta.jobs(filter, limit)?;
         Ok(records.into_iter().map(|record| self.with_progress(record)).collect())
@@ -129,7 +129,7 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when the job does not exist.
+    /// Returns [`MetadataError::NoJob`] if the job does not exist.
     pub async fn cancel(self: &Arc<Self>, id: i64) -> Result<JobRecord, MetadataError> {
         if self.cancel_in_queue(id)? { self.get(id) } else { self.wait_for_job(id).await }
     }
@@ -154,7 +154,7 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when the job does not exist.
+    /// Returns [`MetadataError::NoJob`] if the job does not exist.
     pub async fn wait_for_job(&self, id: i64) -> Result<JobRecord, MetadataError> {
         let mut changes = self.queue.subscribe();
         loop {

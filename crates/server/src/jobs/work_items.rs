@@ -20,8 +20,8 @@ impl<H: JobHandler> JobContext<H> {
     ///
     /// # Errors
     ///
-    /// The first error of an item or of `completed`: items in work are abandoned, and no others begin. [`JobError::Interrupted`] when the
-    /// job must end: items in work are completed first, unless they watch [`interrupted`](JobContext::interrupted) themselves.
+    /// Returns the first error of an item or of `completed`; the work on other items then stops. Returns [`JobError::Interrupted`] if the
+    /// job must end; items in progress are completed first, unless they watch [`interrupted`](JobContext::interrupted) themselves.
     pub async fn process_items<T, R, W>(
         &self,
         items: impl Stream<Item = T> + Send,

@@ -38,7 +38,7 @@ impl TimeSeriesParameters {
     ///
     /// # Errors
     ///
-    /// When a bucket length, measure or property is unknown.
+    /// Returns an error if a bucket length, measure or property is unknown.
     pub fn query(&self) -> Result<TimeSeriesQuery, QueryParameterError> {
         let buckets = BucketInterval::candidate_buckets(self.bucket.as_deref())?;
         let mut measures = Vec::new();
@@ -80,7 +80,7 @@ impl OtelMetricSeriesParameters {
     ///
     /// # Errors
     ///
-    /// When the bucket length is unknown.
+    /// Returns an error if the bucket length is unknown.
     pub fn query(self, (from_us, to_us): (i64, i64)) -> Result<(Vec<BucketInterval>, OtelMetricQuery), QueryParameterError> {
         let buckets = BucketInterval::candidate_buckets(self.bucket.as_deref())?;
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());

@@ -26,7 +26,7 @@ impl FilterParameters {
     ///
     /// # Errors
     ///
-    /// When the filter or a time is not valid.
+    /// Returns an error if the filter or a time is not valid.
     pub fn scope(&self) -> Result<QueryScope, QueryParameterError> {
         let filter = Filter::parse(self.q.as_deref().unwrap_or_default())?;
         let (from_us, to_us) = range(self.from.as_deref(), self.to.as_deref(), now_us())?;
@@ -51,7 +51,7 @@ impl LogFilterParameters {
     ///
     /// # Errors
     ///
-    /// When the filter or a time is not valid.
+    /// Returns an error if the filter or a time is not valid.
     pub fn scope(&self) -> Result<LogLineScope, QueryParameterError> {
         let filter = Filter::parse_with_fields(self.q.as_deref().unwrap_or_default(), FilterFields::OF_LOG_LINES)?;
         let (from_us, to_us) = range(self.from.as_deref(), self.to.as_deref(), now_us())?;
@@ -102,7 +102,7 @@ impl FilterSelection {
     ///
     /// # Errors
     ///
-    /// When the matching traces cannot be determined.
+    /// Returns an error if the matching traces cannot be determined.
     pub async fn select_spans(&self, project: &ProjectSnapshot, scope: QueryScope) -> Result<QueryScope, QueryError> {
         if self.selects_traces() { project.scope_of_traces(&scope).await } else { Ok(scope) }
     }
@@ -121,7 +121,7 @@ impl TraceSearchParameters {
     ///
     /// # Errors
     ///
-    /// When it is empty.
+    /// Returns an error if the text is empty.
     pub fn text(&self) -> Result<&str, QueryParameterError> {
         let text = self.text.trim();
         if text.is_empty() { Err(QueryParameterError::Empty { parameter: "text" }) } else { Ok(text) }

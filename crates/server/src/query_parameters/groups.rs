@@ -45,7 +45,7 @@ impl BreakdownParameters {
     ///
     /// # Errors
     ///
-    /// When the property is unknown.
+    /// Returns an error if the property is unknown.
     pub fn query(&self) -> Result<BreakdownQuery<'_>, QueryParameterError> {
         Ok(BreakdownQuery {
             by: GroupBy::parse(self.by.as_deref().unwrap_or("model"))?,
@@ -74,7 +74,7 @@ impl FacetParameters {
     ///
     /// # Errors
     ///
-    /// When the values are not a list, or too many.
+    /// Returns an error if the values are not a list, or too many.
     pub fn query(&self, selection: &FilterSelection) -> Result<FacetQuery<'_>, QueryParameterError> {
         let bad = |error| QueryParameterError::BadList { parameter: "values", error };
         let values: Vec<String> = self.values.as_deref().map(serde_json::from_str).transpose().map_err(bad)?.unwrap_or_default();

@@ -26,7 +26,7 @@ impl TimeRangeParameters {
     ///
     /// # Errors
     ///
-    /// When one of them is not a time.
+    /// Returns an error if the start or the end is not a time.
     pub fn range(&self) -> Result<(i64, i64), QueryParameterError> {
         range(self.from.as_deref(), self.to.as_deref(), now_us())
     }
@@ -46,7 +46,7 @@ impl TimeHintParameters {
     ///
     /// # Errors
     ///
-    /// When it is not a time.
+    /// Returns an error if the text is not a time.
     pub fn position_us(&self) -> Result<Option<i64>, QueryParameterError> {
         let Some(text) = self.at.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
         let bad = || QueryParameterError::BadTime { parameter: "at", text: text.to_owned(), forms: None };

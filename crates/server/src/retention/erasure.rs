@@ -203,7 +203,7 @@ fn keyed_hash(key: &str, user: &str) -> String {
 ///
 /// # Errors
 ///
-/// When the database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn receipts_of_user(meta: &MetadataStore, user: &str) -> Result<Vec<DeletionReceipt>, MetadataError> {
     let names = [keyed_hash(&meta.receipt_key()?, user), format!("sha256:{}", hex::encode(Sha256::digest(user)))];
     let receipts = meta.receipts()?;
@@ -226,8 +226,8 @@ fn deletion_sweep(project: u64, subject: DeletionSubject, traces: HashSet<TraceI
 ///
 /// # Errors
 ///
-/// [`RetentionError::NotFound`] when nothing of a trace or a user is stored. When something cannot be read or written: what was deleted
-/// before stays deleted, and a repeated call or [`finish_interrupted`] continues.
+/// Returns [`RetentionError::NotFound`] if no data of the trace or user is stored. Returns another error if something cannot be read or
+/// written: data that was already deleted stays deleted, and a repeated call or [`finish_interrupted`] deletes the rest.
 pub async fn erase_subject(
     resources: &RetentionResources,
     project: u64,
@@ -259,7 +259,7 @@ pub async fn erase_subject(
 ///
 /// # Errors
 ///
-/// As [`erase_subject`].
+/// Returns the same errors as [`erase_subject`].
 pub async fn finish_interrupted(resources: &RetentionResources) -> Result<(), RetentionError> {
     let _alone = resources.deletion_lock.lock().await;
     for (id, begun) in interrupted_deletions(resources)? {

@@ -127,7 +127,7 @@ pub fn stored_hold(meta: &MetadataStore) -> Option<RetentionHold> {
 ///
 /// # Errors
 ///
-/// When the database cannot be written.
+/// Returns an error if the database cannot be written.
 pub fn confirm_hold(meta: &MetadataStore) -> Result<Option<RetentionHold>, MetadataError> {
     let Some(held) = stored_hold(meta) else { return Ok(None) };
     meta.set_setting(CONFIRMED_DELETION_SETTING, &held.id)?;

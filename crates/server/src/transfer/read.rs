@@ -28,7 +28,7 @@ const PARQUET_BATCH_ROWS: usize = 512;
 ///
 /// # Errors
 ///
-/// A message with the line, the column and the reason when a value cannot be read.
+/// Returns a message with the line, the column and the reason if a value cannot be read.
 pub fn rows(text: &str, first: usize) -> Result<Vec<SpanRow>, String> {
     let mut columns: Vec<(&str, CellFormat, TextColumnBuilder)> = SCHEMA
         .fields()
@@ -74,7 +74,7 @@ fn is_id(text: &str, digits: usize) -> bool {
 ///
 /// # Errors
 ///
-/// When the file cannot be read, with the row; or the error of `work`.
+/// Returns an error if the file cannot be read, with the row; or the error of `work`.
 pub fn to_json_lines(path: &Path, mut work: impl FnMut(&str, f64) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let name = path.display();
     let mut file = File::open(path).with_context(|| format!("cannot read {name}"))?;

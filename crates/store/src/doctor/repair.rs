@@ -40,8 +40,8 @@ const BATCH_ROWS: usize = 100_000;
 ///
 /// # Errors
 ///
-/// When the directory is in use or was written by a newer version, or a file cannot be read or written. The steps before the error remain
-/// done.
+/// Returns an error if the directory is in use or was written by a newer version, or a file cannot be read or written. The steps before the
+/// error remain done.
 pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
     let folder = DataDirectory::open(root)?;
     let storage: Arc<dyn SegmentStorage> = Arc::new(LocalSegmentStorage::new(root)?);

@@ -126,7 +126,7 @@ impl crate::Store {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read or written. The deletions before the error remain.
+    /// Returns an error if a file cannot be read or written. The deletions before the error remain.
     pub async fn apply_sweep(&self, sweep: RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
         let mut swept = RetentionSweepResult::default();
         loop {
@@ -144,7 +144,7 @@ impl crate::Store {
     ///
     /// # Errors
     ///
-    /// When the manifest cannot be written. Nothing has been removed then.
+    /// Returns an error if the manifest cannot be written. Nothing has been removed then.
     pub async fn drop_oldest_segments(&self, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
         self.rewrite_segments(|reply| MaintenanceCommand::DropOldest { bytes, reply }).await
     }

@@ -29,7 +29,7 @@ pub(crate) fn encode(rollup: &Rollup) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// `InvalidData` when the content is not the output of [`encode`].
+/// Returns `InvalidData` if the content is not the output of [`encode`].
 pub(crate) fn decode(bytes: &[u8]) -> io::Result<Rollup> {
     let damaged = || io::Error::from(io::ErrorKind::InvalidData);
     if bytes.starts_with(MAGIC_PREFIX) && !bytes.starts_with(MAGIC) {

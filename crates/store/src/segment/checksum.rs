@@ -131,7 +131,7 @@ impl crate::Store {
     ///
     /// # Errors
     ///
-    /// When the store is closing.
+    /// Returns an error if the store is closing.
     pub async fn quarantine_damaged(&self) -> Result<usize, StoreError> {
         const CHECK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
         let shared = self.shared.clone();

@@ -77,7 +77,7 @@ impl SegmentIdIndex {
     ///
     /// # Errors
     ///
-    /// `InvalidData` when the content is not the output of [`encode`].
+    /// Returns `InvalidData` if the content is not the output of [`encode`].
     pub(crate) fn open(objects: &SegmentObjects) -> io::Result<SegmentIdIndex> {
         let bytes = objects.read(SegmentObjectKind::Ids)?;
         let damaged = || io::Error::from(io::ErrorKind::InvalidData);

@@ -31,7 +31,7 @@ impl LocalSegmentStorage {
     ///
     /// # Errors
     ///
-    /// When the working directory is needed to complete the path and is unknown.
+    /// Returns an error if the working directory is needed to complete the path and is unknown.
     pub fn new(root: &Path) -> Result<LocalSegmentStorage, StoreError> {
         // The query engine requires absolute paths.
         let root = std::path::absolute(root).map_err(StoreError::io_error("find", root))?;

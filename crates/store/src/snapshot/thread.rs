@@ -21,7 +21,7 @@ impl SnapshotThread {
     ///
     /// # Errors
     ///
-    /// When the thread cannot be started.
+    /// Returns an error if the thread cannot be started.
     pub(crate) fn start(shared: Arc<StoreInner>) -> std::io::Result<SnapshotThread> {
         let (asked, requests) = channel();
         let thread = std::thread::Builder::new().name("store-look".to_owned()).spawn(move || serve_requests(&shared, &requests))?;

@@ -119,8 +119,8 @@ pub(crate) fn encode_payload(head: &WalFramePreamble, compressed: &[u8]) -> Vec<
 ///
 /// # Errors
 ///
-/// When the bytes are not the output of [`encode_payload`]; the message says what is wrong. It never panics and allocates no more than the frame
-/// declares.
+/// Returns an error if the bytes are not the output of [`encode_payload`]; the message says what is wrong. It never panics and allocates no
+/// more than the frame declares.
 pub(crate) fn decode_payload(payload: &[u8]) -> Result<(WalFramePreamble, Vec<Span>), String> {
     let (length, rest) = payload.split_first_chunk::<4>().ok_or("shorter than its own length")?;
     let length = u32::from_le_bytes(*length) as usize;

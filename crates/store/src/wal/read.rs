@@ -37,7 +37,7 @@ impl WalFileContents {
 ///
 /// # Errors
 ///
-/// When the file cannot be read at all, or was written by a newer version. Damage is not an error.
+/// Returns an error if the file cannot be read at all, or was written by a newer version. Damage is not an error.
 pub(crate) fn read(path: &Path) -> Result<WalFileContents, StoreError> {
     let bytes = std::fs::read(path).map_err(StoreError::io_error("read", path))?;
     let header = read_header(&bytes);

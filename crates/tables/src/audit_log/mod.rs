@@ -76,7 +76,7 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or a newer version wrote it.
+    /// Returns an error if the database cannot be opened, or a newer version wrote it.
     pub fn open(dir: &Path) -> Result<AuditLog, AuditLogError> {
         let path = dir.join(DATABASE);
         Ok(AuditLog { connection: Mutex::new(database::open(&path, MIGRATIONS)?), path })
@@ -86,7 +86,7 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn append(&self, event: AuditEvent) -> Result<AuditHead, AuditLogError> {
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -99,7 +99,7 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn head(&self) -> Result<AuditHead, AuditLogError> {
         read_head(&self.lock())
     }
@@ -108,7 +108,7 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read, or an entry is damaged.
+    /// Returns an error if the database cannot be read, or an entry is damaged.
     pub fn entries(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<AuditEntry>, AuditLogError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached(
@@ -134,8 +134,8 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read, or the log was changed: an entry was edited or removed, the tail was cut off, or the log was
-    /// rewritten since a head was exported.
+    /// Returns an error if the database cannot be read, or the log was changed: an entry was edited or removed, the tail was cut off, or
+    /// the log was rewritten since a head was exported.
     pub fn verify(&self, heads: &[AuditHead], key: &str) -> Result<AuditVerification, AuditLogError> {
         let connection = self.lock();
         let checkpoint = read_checkpoint(&connection)?;
@@ -154,7 +154,7 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn expire(&self, before_us: i64, actor: AuditActor, key: &str) -> Result<u64, AuditLogError> {
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -92,7 +92,7 @@ impl BillStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<BillStore, SqliteError> {
         let path = dir.join(DATABASE);
         Ok(BillStore { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path })
@@ -102,7 +102,7 @@ impl BillStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Nothing of the export is stored then.
+    /// Returns an error if the database cannot be written. Nothing of the export is stored then.
     pub fn import(&self, project: u64, name: &str, export: &BillExport) -> Result<(), SqliteError> {
         let key = i64::try_from(project).unwrap_or(i64::MAX);
         let write = |connection: &mut Connection| -> rusqlite::Result<()> {
@@ -157,7 +157,7 @@ impl BillStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn lines(&self, project: u64, from: Date, to: Date) -> Result<Vec<BillLine>, SqliteError> {
         let connection = lock(&self.connection);
         let read = || -> rusqlite::Result<Vec<BillLine>> {
@@ -189,7 +189,7 @@ impl BillStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn imports(&self, project: u64) -> Result<Vec<BillImport>, SqliteError> {
         let connection = lock(&self.connection);
         let read = || -> rusqlite::Result<Vec<BillImport>> {

@@ -69,7 +69,7 @@ impl GroupCommitDatabase {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(path: &Path, steps: &[&str]) -> Result<GroupCommitDatabase, SqliteError> {
         let connection = open(path, steps)?;
         let (tasks, queue) = mpsc::channel(QUEUE_CAPACITY);
@@ -86,7 +86,7 @@ impl GroupCommitDatabase {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn write<T, F>(&self, change: F) -> Result<T, SqliteError>
     where
         T: Send + 'static,
@@ -106,7 +106,7 @@ impl GroupCommitDatabase {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn read<T, F>(&self, query: F) -> Result<T, SqliteError>
     where
         T: Send + 'static,

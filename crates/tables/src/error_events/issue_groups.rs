@@ -47,7 +47,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn merged_issue(&self, project: u64, issue: i64) -> Result<Option<i64>, ErrorStoreError> {
         self.read(move |database| merged_issue(database, project, issue)).await
     }
@@ -56,7 +56,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn issue_groups(&self, project: u64, issue: i64) -> Result<IssueGroupList, ErrorStoreError> {
         self.read(move |database| {
             // Columns without an aggregate are those of the row with the greatest time.

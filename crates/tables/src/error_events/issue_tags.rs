@@ -106,7 +106,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn issue_tags(&self, project: u64, issue: i64, within: ErrorEventFilter) -> Result<IssueTagList, ErrorStoreError> {
         self.read(move |database| {
             let (filter, project) = (ErrorFilterParameters::new(&within), project as i64);

@@ -47,7 +47,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the order is unknown, the cursor does not belong to it, or the database cannot be read.
+    /// Returns an error if the order is unknown, the cursor does not belong to it, or the database cannot be read.
     pub async fn issues(
         &self,
         project: u64,
@@ -88,7 +88,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn issue(&self, project: u64, id: i64, within: ErrorEventFilter) -> Result<Option<IssueDetail>, ErrorStoreError> {
         self.read(move |database| {
             let Some(id) = merged_issue(database, project, id)? else { return Ok(None) };
@@ -104,7 +104,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn event(&self, project: u64, issue: i64, event: String) -> Result<Option<IssueEvent>, ErrorStoreError> {
         self.read(move |database| {
             let Some(issue) = merged_issue(database, project, issue)? else { return Ok(None) };
@@ -121,7 +121,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn traces_of_issues(
         &self,
         project: u64,

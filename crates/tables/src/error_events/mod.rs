@@ -146,7 +146,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<ErrorStore, ErrorStoreError> {
         let path = dir.join(DATABASE);
         let connection = schema::open(&path)?;
@@ -171,7 +171,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the events cannot be stored. Nothing of the request has been acknowledged; the same request may be sent again.
+    /// Returns an error if the events cannot be stored. Nothing of the request has been acknowledged; the same request may be sent again.
     pub async fn append(&self, project: u64, received_us: i64, events: Vec<ErrorEvent>) -> Result<ErrorAppendResult, ErrorStoreError> {
         if events.is_empty() {
             return Ok(ErrorAppendResult::default());
@@ -187,7 +187,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Some events may have been deleted then.
+    /// Returns an error if the database cannot be written. Some events may have been deleted then.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, ErrorStoreError> {
         let mut deleted = 0;
         loop {
@@ -203,7 +203,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When one of the issues is unknown, or the database cannot be written.
+    /// Returns an error if one of the issues is unknown, or the database cannot be written.
     pub async fn merge_issues(&self, project: u64, into: i64, issues: Vec<i64>) -> Result<(), ErrorStoreError> {
         self.change_issue(project, IssueChange::Merge { into, issues }).await.map(|_| ())
     }
@@ -213,7 +213,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the issue or one of the groups is unknown, or the database cannot be written.
+    /// Returns an error if the issue or one of the groups is unknown, or the database cannot be written.
     pub async fn split_issue(&self, project: u64, issue: i64, groups: Vec<String>) -> Result<Vec<i64>, ErrorStoreError> {
         self.change_issue(project, IssueChange::Split { issue, groups }).await
     }

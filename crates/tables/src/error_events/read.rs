@@ -94,7 +94,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn events_of_trace(&self, project: u64, trace: TraceId) -> Result<Vec<ErrorEventSummary>, ErrorStoreError> {
         self.read(move |database| {
             let sql =
@@ -109,7 +109,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn errors_by_trace(&self, project: u64, traces: Vec<TraceId>) -> Result<HashMap<TraceId, TraceErrors>, ErrorStoreError> {
         if traces.is_empty() {
             return Ok(HashMap::new());
@@ -137,7 +137,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn previews_by_span(
         &self,
         project: u64,
@@ -164,7 +164,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn count(&self, project: u64, within: ErrorEventFilter) -> Result<u64, ErrorStoreError> {
         self.read(move |database| {
             let mut statement =
@@ -180,7 +180,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn counts_by_bucket(
         &self,
         project: u64,
@@ -206,7 +206,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn places_in_traces(&self, project: u64, traces: Vec<TraceId>) -> Result<Vec<ErrorPlace>, ErrorStoreError> {
         if traces.is_empty() {
             return Ok(Vec::new());
@@ -230,7 +230,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn traces(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<TraceId>, ErrorStoreError> {
         self.read(move |database| {
             let mut statement = database.prepare_cached(

@@ -32,7 +32,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn search(
         &self,
         project: u64,

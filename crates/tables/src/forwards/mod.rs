@@ -197,7 +197,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<ForwardStore, SqliteError> {
         let path = dir.join(DATABASE);
         let database = GroupCommitDatabase::open(&path, MIGRATIONS)?;
@@ -236,7 +236,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn list(&self, project: u64) -> Result<Vec<(ForwardRecord, ForwardQueueState)>, SqliteError> {
         let mut found = self.database.read(move |transaction| forwards(transaction, project)).await?;
         let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
@@ -250,7 +250,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn create(&self, project: u64, draft: ForwardDraft, now_us: i64) -> Result<Option<i64>, SqliteError> {
         let created = self.database.write(move |transaction| {
             let count: usize =
@@ -274,7 +274,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn update(&self, project: u64, id: i64, draft: ForwardDraft) -> Result<bool, SqliteError> {
         let changed = self.database.write(move |transaction| {
             let changed = transaction.execute(
@@ -295,7 +295,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn delete(&self, project: u64, id: i64) -> Result<bool, SqliteError> {
         let deleted = self.database.write(move |transaction| {
             let deleted = transaction.execute("DELETE FROM forwards WHERE project = ? AND id = ?", (project as i64, id))?;
@@ -311,7 +311,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn find(&self, project: u64, id: i64) -> Result<Option<ForwardRecord>, SqliteError> {
         let sql = format!("SELECT {FORWARD_COLUMNS} FROM forwards WHERE project = ? AND id = ?");
         self.database.read(move |transaction| transaction.query_row(&sql, (project as i64, id), forward).optional()).await

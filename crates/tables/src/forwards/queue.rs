@@ -171,7 +171,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn next_due(&self) -> Result<Vec<(i64, i64)>, SqliteError> {
         let sql = "SELECT forward, min(due_us) FROM deliveries JOIN forwards ON forwards.id = forward WHERE enabled GROUP BY forward";
         self.database
@@ -184,7 +184,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn due_for(&self, forward: i64, now_us: i64, limit: usize, max_bytes: usize) -> Result<Vec<DueForward>, SqliteError> {
         self.database.read(move |transaction| due_of(transaction, forward, now_us, limit, max_bytes)).await
     }
@@ -193,7 +193,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn finish_attempt(&self, forward: i64, request: i64, result: ForwardResult, now_us: i64) -> Result<(), SqliteError> {
         self.database
             .write(move |transaction| {
@@ -225,7 +225,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn expire_requests(&self, now_us: i64) -> Result<u64, SqliteError> {
         self.database
             .write(move |transaction| {

@@ -39,7 +39,7 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn list(
         &self,
         project: u64,

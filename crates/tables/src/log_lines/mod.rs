@@ -131,7 +131,7 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<LogStore, SqliteError> {
         Ok(LogStore {
             database: GroupCommitDatabase::open(&dir.join(DATABASE), MIGRATIONS)?,
@@ -143,7 +143,7 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Nothing of the request has been stored; the same request may be sent again.
+    /// Returns an error if the database cannot be written. Nothing of the request has been stored; the same request may be sent again.
     pub async fn append(&self, project: u64, lines: Vec<LogLine>) -> Result<LogAppendResult, SqliteError> {
         if lines.is_empty() {
             return Ok(LogAppendResult::default());
@@ -163,7 +163,7 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn lines_of_trace(
         &self,
         project: u64,
@@ -193,7 +193,7 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn extent_of_trace(&self, project: u64, trace: TraceId) -> Result<TraceLogExtent, SqliteError> {
         self.database
             .read(move |transaction| {
@@ -210,7 +210,7 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Some lines may have been deleted then.
+    /// Returns an error if the database cannot be written. Some lines may have been deleted then.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, SqliteError> {
         let mut deleted = 0;
         loop {

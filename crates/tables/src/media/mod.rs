@@ -83,7 +83,7 @@ impl MediaStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path, quota_bytes: u64) -> Result<MediaStore, SqliteError> {
         let database = GroupCommitDatabase::open(&dir.join(DATABASE), MIGRATIONS)?;
         Ok(MediaStore { database, quota_bytes, sizes: Mutex::default() })
@@ -94,7 +94,7 @@ impl MediaStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn objects_beyond_quota(&self, project: u64, objects: &[(&str, u64)]) -> Result<HashSet<String>, SqliteError> {
         let wanted: u64 = objects.iter().map(|(_, size)| *size).sum();
         if wanted == 0 {
@@ -127,7 +127,7 @@ impl MediaStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Nothing of the request has been stored.
+    /// Returns an error if the database cannot be written. Nothing of the request has been stored.
     pub async fn store(&self, project: u64, objects: Vec<MediaObject>, uses: Vec<MediaUse>, now_us: i64) -> Result<usize, SqliteError> {
         if objects.is_empty() && uses.is_empty() {
             return Ok(0);
@@ -155,7 +155,7 @@ impl MediaStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn find(&self, project: u64, id: &str) -> Result<Option<StoredMedia>, SqliteError> {
         let id = id.to_owned();
         let sql = "SELECT mime_type, size, created_us, bytes FROM objects WHERE project = ? AND id = ?";
@@ -167,7 +167,7 @@ impl MediaStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn facts(&self, project: u64, id: &str) -> Result<Option<MediaFacts>, SqliteError> {
         let id = id.to_owned();
         let sql = "SELECT mime_type, size, created_us FROM objects WHERE project = ? AND id = ?";

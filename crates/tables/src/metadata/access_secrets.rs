@@ -32,7 +32,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn write_credential_uses(&self) -> Result<(), MetadataError> {
         let used = std::mem::take(&mut *self.credential_uses.lock().unwrap_or_else(PoisonError::into_inner));
         let connection = self.lock();

@@ -24,7 +24,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is no such project, or the price is invalid.
+    /// Returns an error if there is no such project, or the price is invalid.
     pub fn set_price(&self, project: u64, price: CustomPrice) -> Result<CustomPriceRecord, MetadataError> {
         let price = check_price(price)?;
         self.project(project)?;
@@ -44,7 +44,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the project has no such price, or it would end before it begins.
+    /// Returns an error if the project has no such price, or it would end before it begins.
     pub fn end_price(&self, project: u64, id: i64, until: Option<jiff::civil::Date>) -> Result<CustomPriceRecord, MetadataError> {
         let price = check_price(CustomPrice { until, ..self.read_price(project, id)?.price })?;
         self.lock().execute("UPDATE prices SET price = ?3 WHERE project_id = ?1 AND id = ?2", params![project, id, price_json(&price)])?;
@@ -56,7 +56,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the project has no such price.
+    /// Returns an error if the project has no such price.
     pub fn delete_price(&self, project: u64, id: i64) -> Result<(), MetadataError> {
         let deleted = self.lock().execute("DELETE FROM prices WHERE project_id = ?1 AND id = ?2", params![project, id])?;
         self.refresh(true)?;

@@ -123,7 +123,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn create_job(&self, project: u64, kind: &str, task: &str) -> Result<JobRecord, MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -145,7 +145,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when the job was deleted with its project; else when the database cannot be written.
+    /// Returns [`MetadataError::NoJob`] if the job was deleted with its project, or another error if the database cannot be written.
     pub fn update_job(&self, job: &JobRecord) -> Result<(), MetadataError> {
         let changed = self.lock().execute(
             "UPDATE jobs SET state = ?2, progress = ?3, done = ?4, total = ?5, reason = ?6, started_us = ?7, ended_us = ?8, attempts = ?9,
@@ -170,7 +170,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when there is no such job.
+    /// Returns [`MetadataError::NoJob`] if there is no such job.
     pub fn job(&self, id: i64) -> Result<JobRecord, MetadataError> {
         read(&self.lock(), id)?.ok_or(MetadataError::NoJob(id))
     }
@@ -179,7 +179,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn jobs(&self, filter: &JobFilter, limit: usize) -> Result<Vec<JobRecord>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached(&format!(
@@ -195,7 +195,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn unfinished_jobs(&self) -> Result<Vec<JobRecord>, MetadataError> {
         let connection = self.lock();
         let mut select =

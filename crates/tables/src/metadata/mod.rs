@@ -75,7 +75,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the directory cannot be written, or the database was written by a newer version.
+    /// Returns an error if the directory cannot be written, or the database was written by a newer version.
     pub fn open(dir: &Path) -> Result<MetadataStore, MetadataError> {
         MetadataStore::from_connection(schema::open(dir)?)
     }
@@ -84,7 +84,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is not enough memory.
+    /// Returns an error if there is not enough memory.
     pub fn open_in_memory() -> Result<MetadataStore, MetadataError> {
         MetadataStore::from_connection(schema::in_memory()?)
     }
@@ -142,7 +142,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn reserve_numbers(&self, project: u64) -> Result<(), MetadataError> {
         Ok(schema::reserve_project_ids(&self.lock(), project)?)
     }
@@ -157,7 +157,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn set_setting(&self, name: &str, value: &str) -> Result<(), MetadataError> {
         self.lock().execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value", [name, value])?;
         Ok(())
@@ -167,7 +167,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn delete_setting(&self, name: &str) -> Result<(), MetadataError> {
         self.lock().execute("DELETE FROM settings WHERE name = ?1", [name])?;
         Ok(())
@@ -177,7 +177,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn forget_server(&self) -> Result<(), MetadataError> {
         let sql = "DELETE FROM sessions; DELETE FROM one_time_links; DELETE FROM settings WHERE name IN ('public_url', 'listening', 'server_secret', 'configuration');";
         Ok(self.lock().execute_batch(&format!("BEGIN; {sql} COMMIT;"))?)
@@ -187,7 +187,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn create_server_secret(&self) -> Result<String, MetadataError> {
         let secret = access_secrets::hex(32);
         self.set_setting(SERVER_SECRET_SETTING, &secret)?;
@@ -199,7 +199,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read or written.
+    /// Returns an error if the database cannot be read or written.
     pub fn receipt_key(&self) -> Result<String, MetadataError> {
         self.lasting_secret(RECEIPT_KEY_SETTING)
     }
@@ -208,7 +208,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read or written.
+    /// Returns an error if the database cannot be read or written.
     pub fn audit_key(&self) -> Result<String, MetadataError> {
         self.lasting_secret(AUDIT_KEY_SETTING)
     }

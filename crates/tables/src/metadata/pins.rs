@@ -14,7 +14,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn pin(&self, project: u64, trace: TraceId) -> Result<(), MetadataError> {
         let insert = "INSERT INTO pins VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         self.lock().execute(insert, params![project, trace.to_string(), now_us()])?;
@@ -25,7 +25,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn unpin(&self, project: u64, traces: impl IntoIterator<Item = TraceId>) -> Result<(), MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -39,7 +39,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn pins(&self, project: u64) -> Result<Vec<TraceId>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT trace FROM pins WHERE project_id = ?1")?;
@@ -51,7 +51,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn is_pinned(&self, project: u64, trace: TraceId) -> Result<bool, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT 1 FROM pins WHERE project_id = ?1 AND trace = ?2")?;
@@ -62,7 +62,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn add_receipt(&self, receipt: &str) -> Result<(), MetadataError> {
         self.lock().execute("INSERT INTO deletions (receipt) VALUES (?1)", [receipt])?;
         Ok(())
@@ -72,7 +72,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn begin_deletion(&self, begun: &str) -> Result<i64, MetadataError> {
         let connection = self.lock();
         connection.execute("INSERT INTO begun_deletions (begun) VALUES (?1)", [begun])?;
@@ -83,7 +83,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn unfinished_deletions(&self) -> Result<Vec<(i64, String)>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT id, begun FROM begun_deletions ORDER BY id")?;
@@ -94,7 +94,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn end_deletion(&self, begun: i64, receipt: &str) -> Result<(), MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -108,7 +108,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn cancel_deletion(&self, begun: i64) -> Result<(), MetadataError> {
         let connection = self.lock();
         connection.execute("DELETE FROM begun_deletions WHERE id = ?1", [begun])?;
@@ -119,7 +119,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn receipts(&self) -> Result<Vec<String>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT receipt FROM deletions ORDER BY id DESC LIMIT ?1")?;

@@ -106,7 +106,7 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<OtelMetricStore, SqliteError> {
         Ok(OtelMetricStore { database: GroupCommitDatabase::open(&dir.join(DATABASE), MIGRATIONS)? })
     }
@@ -115,7 +115,7 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Nothing of the request has been stored; the same request may be sent again.
+    /// Returns an error if the database cannot be written. Nothing of the request has been stored; the same request may be sent again.
     pub async fn append(&self, project: u64, received_us: i64, points: Vec<MetricPoint>) -> Result<OtelMetricAppendResult, SqliteError> {
         if points.is_empty() {
             return Ok(OtelMetricAppendResult::default());
@@ -127,7 +127,7 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn list(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<OtelMetricSummary>, SqliteError> {
         self.database.read(move |transaction| list::list(transaction, project, from_us, to_us)).await
     }
@@ -136,7 +136,7 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn chart(&self, project: u64, query: OtelMetricQuery) -> Result<Result<OtelMetricChart, OtelMetricQueryError>, SqliteError> {
         self.database.read(move |transaction| series::metric_chart(transaction, project, &query)).await
     }
@@ -146,7 +146,7 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Some points may have been deleted then.
+    /// Returns an error if the database cannot be written. Some points may have been deleted then.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, SqliteError> {
         let mut deleted = 0;
         loop {

@@ -103,7 +103,7 @@ impl OutcomeStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<OutcomeStore, SqliteError> {
         let path = dir.join(DATABASE);
         let connection = minute_counts::open_database(&path)?;
@@ -145,7 +145,7 @@ impl OutcomeStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn rows(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<OutcomeRow>, SqliteError> {
         if from_us >= to_us {
             return Ok(Vec::new());
@@ -178,7 +178,7 @@ impl OutcomeStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn delete_before(&self, before_us: i64) -> Result<u64, SqliteError> {
         let connection = lock(&self.shared.connection);
         lock(&self.shared.hints).forget_before(before_us);

@@ -69,7 +69,7 @@ pub trait RetainedRows: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     fn forget(&self, _subject: &ErasureSubject) -> Result<bool, SqliteError> {
         Ok(true)
     }

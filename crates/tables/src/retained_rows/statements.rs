@@ -14,7 +14,7 @@ use crate::database::SqliteError;
 ///
 /// # Errors
 ///
-/// When the database cannot be written. Nothing has been deleted then, or only the WAL still contains it; repeat the call.
+/// Returns an error if the database cannot be written. Nothing has been deleted then, or only the WAL still contains it; repeat the call.
 pub fn erase(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> Result<ErasedRowCounts, SqliteError> {
     let selections = selections(table, subject);
     if selections.is_empty() {
@@ -35,7 +35,7 @@ pub fn erase(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> 
 ///
 /// # Errors
 ///
-/// When the database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn count(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> Result<ErasedRowCounts, SqliteError> {
     let selections = selections(table, subject);
     let mut counts = ErasedRowCounts::default();
@@ -59,7 +59,7 @@ pub fn count(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> 
 ///
 /// # Errors
 ///
-/// When the database cannot be read or written; repeat the call.
+/// Returns an error if the database cannot be read or written; repeat the call.
 pub fn redact(dir: &Path, table: &dyn RetainedRows, project: u64, names: &ErasedNames) -> Result<u64, SqliteError> {
     let Some(redaction) = table.rules().redaction else { return Ok(0) };
     let rows = change(&dir.join(table.rules().database), |transaction| redaction(transaction, project, names))?;
@@ -71,7 +71,7 @@ pub fn redact(dir: &Path, table: &dyn RetainedRows, project: u64, names: &Erased
 ///
 /// # Errors
 ///
-/// When the database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn notable_traces(dir: &Path, table: &dyn RetainedRows, project: u64) -> Result<HashSet<TraceId>, SqliteError> {
     let Some(sql) = table.rules().notable_traces else { return Ok(HashSet::new()) };
     let path = dir.join(table.rules().database);
@@ -88,7 +88,7 @@ pub fn notable_traces(dir: &Path, table: &dyn RetainedRows, project: u64) -> Res
 ///
 /// # Errors
 ///
-/// When the database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn count_expiring(
     dir: &Path,
     table: &dyn RetainedRows,
@@ -110,7 +110,7 @@ pub fn count_expiring(
 ///
 /// # Errors
 ///
-/// When the database cannot be written. Nothing has been deleted then.
+/// Returns an error if the database cannot be written. Nothing has been deleted then.
 pub fn delete_expired(
     path: &Path,
     selections: &[RowSelection],
@@ -128,7 +128,7 @@ pub fn delete_expired(
 ///
 /// # Errors
 ///
-/// When the database cannot be written.
+/// Returns an error if the database cannot be written.
 pub fn empty_wal(dir: &Path, table: &dyn RetainedRows) -> Result<(), SqliteError> {
     let path = dir.join(table.rules().database);
     database::truncate_wal(&database::open_existing(&path)?).map_err(SqliteError::sqlite_error(&path))

@@ -113,7 +113,7 @@ impl NgramIndex {
     ///
     /// # Errors
     ///
-    /// `InvalidData` when the content is not the output of [`encode`].
+    /// Returns `InvalidData` if the content is not the output of [`encode`].
     pub(super) fn open(objects: &SegmentObjects) -> io::Result<NgramIndex> {
         let file = objects.open(SegmentObjectKind::Ngrams)?;
         let mut header = [0; HEADER_BYTES];
