@@ -226,7 +226,7 @@ impl ProjectSnapshot {
     }
 
     /// Returns the traces with an agent that reports usage and was received since a time, in microseconds since the Unix epoch. Agents that
-    /// started more than an hour before it are left out.
+    /// started more than an hour before that time are ignored.
     ///
     /// # Errors
     ///

@@ -36,7 +36,7 @@ impl StoredObservations {
 }
 
 impl Store {
-    /// Returns project, ID and trace of stored observations, latest last. Reads files; unreadable ones are logged and left out.
+    /// Returns project, ID and trace of stored observations, latest last. Reads files; unreadable files are logged and skipped.
     pub fn observations(&self) -> Vec<(u64, SpanId, ObservationTrace)> {
         let snapshot = self.snapshot();
         let mut found = Vec::new();

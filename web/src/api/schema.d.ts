@@ -294,7 +294,7 @@ export interface paths {
         get: operations["get_projects_project_alerts_budgets_id"];
         /**
          * Replaces a budget.
-         * @description Fields that are left out get their default value. Incidents are kept.
+         * @description Fields that are omitted get their default value. Incidents are kept.
          */
         put: operations["put_projects_project_alerts_budgets_id"];
         post?: never;
@@ -527,7 +527,7 @@ export interface paths {
         get: operations["get_projects_project_alerts_rules_id"];
         /**
          * Replaces a rule.
-         * @description Fields that are left out get their default value. Incidents are kept.
+         * @description Fields that are omitted get their default value. Incidents are kept.
          */
         put: operations["put_projects_project_alerts_rules_id"];
         post?: never;
@@ -593,8 +593,8 @@ export interface paths {
         get?: never;
         /**
          * Replaces a notification channel.
-         * @description A secret that is left out is kept, unless the channel moves to another host. Waiting notifications are retried immediately, or cancelled
-         *     if the channel is disabled.
+         * @description If the secret is omitted, the stored secret is kept, unless the channel moves to another host. Waiting notifications are retried
+         *     immediately, or cancelled if the channel is disabled.
          */
         put: operations["put_projects_project_alerts_targets_target"];
         post?: never;
@@ -803,8 +803,8 @@ export interface paths {
         };
         /**
          * Lists hints on client settings that would make more data available.
-         * @description Hints are grouped by SDK. They are those that were seen since `from`, by default in the last seven days. Hints about a model that has
-         *     a price by now are left out, even if stored calls of the model have no cost yet.
+         * @description Hints are grouped by SDK. They are those that were seen since `from`, by default in the last seven days. Hints about a model that has a
+         *     price by now are not returned, even if stored calls of the model have no cost yet.
          */
         get: operations["get_projects_project_hints"];
         put?: never;
@@ -1957,13 +1957,13 @@ export interface components {
         };
         /** @description A new API token. */
         ApiTokenRequest: {
-            /** @description Time until the token expires, such as `12h`, `30d` or `8w`; left out for a token that does not expire. */
+            /** @description Time until the token expires, such as `12h`, `30d` or `8w`. If omitted, the token does not expire. */
             expires_in?: string | null;
             /** @description Name of 1 to 100 characters. */
             name: string;
             /**
              * Format: int64
-             * @description ID of the only project that the token can access; left out for all projects of the caller.
+             * @description ID of the only project that the token can access. If omitted, the token can access all projects of the caller.
              */
             project_id?: number | null;
             /** @description Role of the token, at most that of the caller. */
@@ -2297,7 +2297,7 @@ export interface components {
         BudgetGroup: {
             /**
              * Format: double
-             * @description Approximate amount including traces that clients left out by sampling; null if no client samples.
+             * @description Estimated amount that includes traces that clients did not send because of sampling; null if no client samples.
              */
             estimated: number | null;
             /** @description Value of the property that the budget groups by; null for spans without it. */
@@ -2390,8 +2390,8 @@ export interface components {
         BudgetState: {
             /**
              * Format: double
-             * @description Approximate amount including traces that clients left out by sampling, extrapolated from the sample rates that they report. Null
-             *     if no client samples. Alerts never use it.
+             * @description Estimated amount that includes traces that clients did not send because of sampling. It is extrapolated from the sample rates that
+             *     the clients report. Null if no client samples. Alerts never use this estimate.
              */
             estimated: number | null;
             forecast: components["schemas"]["BudgetForecast"] | null;
@@ -2423,7 +2423,7 @@ export interface components {
             amount: number;
             /**
              * Format: double
-             * @description Approximate amount including traces that clients left out by sampling; null if no client samples.
+             * @description Estimated amount that includes traces that clients did not send because of sampling; null if no client samples.
              */
             estimated: number | null;
             /**
@@ -2601,7 +2601,7 @@ export interface components {
             name: string;
             /**
              * @description Secret of the channel: the webhook URL of Slack, Discord or Teams, the password for the mail server, the routing key of PagerDuty,
-             *     or the signing secret of a webhook. If it is left out, the stored secret is kept; a new webhook gets a generated one.
+             *     or the signing secret of a webhook. If omitted, the stored secret is kept; for a new webhook, a secret is generated.
              */
             secret?: string | null;
         };
@@ -3316,7 +3316,7 @@ export interface components {
             enabled?: boolean;
             /**
              * @description Key of the service: for OTLP a bearer token, or headers as `NAME=VALUE` separated by commas; for Langfuse `PUBLIC_KEY:SECRET_KEY`. A
-             *     DSN contains its key. If it is left out, the stored key is kept, unless the target moves to another host.
+             *     DSN contains its key. If omitted, the stored key is kept, unless the target moves to another host.
              */
             key?: string | null;
             /** @description Kind of service. */

@@ -55,7 +55,7 @@ pub(crate) struct AlertSeriesSpec {
     pub(crate) aggregation: SeriesAggregation,
     /// Length of a step in microseconds.
     pub(crate) step_us: i64,
-    /// Whether to estimate what clients left out by sampling.
+    /// Whether to estimate the amount that clients did not send because of sampling.
     pub(crate) with_sampled_out: bool,
 }
 
@@ -212,7 +212,7 @@ impl AlertSeries {
         }
     }
 
-    /// Returns the estimate of what clients left out of a group by sampling; 0 if none reports a sample rate.
+    /// Returns the estimated amount of a group that clients did not send because of sampling; 0 if no client reports a sample rate.
     pub(crate) fn sampled_out(&self, group: &AlertGroupKey, from: i64, to: i64) -> i128 {
         self.group_data(group).map_or(0, |slot| slot.sampled_out.sums(from, to).0)
     }

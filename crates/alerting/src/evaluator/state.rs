@@ -38,7 +38,7 @@ pub struct BudgetState {
     pub to_us: i64,
     /// Spend so far; with groups, of all of them.
     pub spent: f64,
-    /// Estimate of what clients left out by sampling, according to their sample rates. Not included in `spent`.
+    /// Estimated amount that clients did not send because of sampling, according to their sample rates. It is not included in `spent`.
     pub sampled_out: f64,
     /// Forecast of the period; `None` without data, and for groups.
     pub forecast: Option<SpendForecast>,
@@ -55,7 +55,7 @@ pub struct BudgetGroupState {
     pub key: Option<String>,
     /// Spend of the group.
     pub spent: f64,
-    /// Estimate of what clients left out by sampling.
+    /// Estimated amount that clients did not send because of sampling.
     pub sampled_out: f64,
 }
 

@@ -76,8 +76,8 @@ pub struct AgentToCount {
 }
 
 /// Returns the agents of a trace whose sums are to be counted: those with usage, below and above which no other span reports any. An agent
-/// is left out if a span with usage has an unknown parent and lies within the agent's time, since it may belong to the agent, or if another
-/// report of the same agent comes first.
+/// is not returned if a span with usage has an unknown parent and falls within the time of the agent, because this span may belong to the
+/// agent. An agent is also not returned if another report of the same agent comes first.
 pub fn agents_to_count(spans: &[&Span]) -> Vec<AgentToCount> {
     let by_id: HashMap<SpanId, &Span> = spans.iter().map(|span| (span.span_id, *span)).collect();
     let reports_usage = |span: &&&Span| has_tokens(span) && (span.is_call() || span.is_other_model_use() || span.kind == SpanType::Agent);

@@ -27,7 +27,7 @@ pub(crate) struct GroupPlan {
     pub(crate) runs: RunSelector,
     pub(crate) components: Vec<GroupSumComponent>,
     pub(crate) durations: CollectedDurations,
-    /// Time steps to group by. Spans outside of them are left out.
+    /// Time steps to group by. Spans outside of these steps are ignored.
     pub(crate) steps: Option<GroupSteps>,
 }
 

@@ -75,7 +75,7 @@ pub(super) struct NotificationChannelRequest {
     /// Kind and configuration of the channel.
     address: ChannelConfiguration,
     /// Secret of the channel: the webhook URL of Slack, Discord or Teams, the password for the mail server, the routing key of PagerDuty,
-    /// or the signing secret of a webhook. If it is left out, the stored secret is kept; a new webhook gets a generated one.
+    /// or the signing secret of a webhook. If omitted, the stored secret is kept; for a new webhook, a secret is generated.
     #[serde(default)]
     secret: Option<String>,
 }
@@ -144,8 +144,8 @@ pub(super) async fn create(
 
 /// Replaces a notification channel.
 ///
-/// A secret that is left out is kept, unless the channel moves to another host. Waiting notifications are retried immediately, or cancelled
-/// if the channel is disabled.
+/// If the secret is omitted, the stored secret is kept, unless the channel moves to another host. Waiting notifications are retried
+/// immediately, or cancelled if the channel is disabled.
 #[utoipa::path(put, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
     params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification channel.")), request_body = NotificationChannelRequest,
     responses((status = 200, body = NotificationChannelView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]

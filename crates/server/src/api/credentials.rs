@@ -113,9 +113,9 @@ pub(super) struct ApiTokenRequest {
     name: String,
     /// Role of the token, at most that of the caller.
     role: AccountRole,
-    /// ID of the only project that the token can access; left out for all projects of the caller.
+    /// ID of the only project that the token can access. If omitted, the token can access all projects of the caller.
     project_id: Option<u64>,
-    /// Time until the token expires, such as `12h`, `30d` or `8w`; left out for a token that does not expire.
+    /// Time until the token expires, such as `12h`, `30d` or `8w`. If omitted, the token does not expire.
     expires_in: Option<String>,
 }
 

@@ -67,7 +67,7 @@ pub(super) struct ForwardRequest {
     /// as `https://cloud.langfuse.com`.
     url: String,
     /// Key of the service: for OTLP a bearer token, or headers as `NAME=VALUE` separated by commas; for Langfuse `PUBLIC_KEY:SECRET_KEY`. A
-    /// DSN contains its key. If it is left out, the stored key is kept, unless the target moves to another host.
+    /// DSN contains its key. If omitted, the stored key is kept, unless the target moves to another host.
     #[serde(default)]
     key: Option<String>,
     /// True if received requests are forwarded. Default: true.

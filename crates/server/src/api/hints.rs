@@ -30,8 +30,8 @@ pub(super) struct HintList {
 
 /// Lists hints on client settings that would make more data available.
 ///
-/// Hints are grouped by SDK. They are those that were seen since `from`, by default in the last seven days. Hints about a model that has
-/// a price by now are left out, even if stored calls of the model have no cost yet.
+/// Hints are grouped by SDK. They are those that were seen since `from`, by default in the last seven days. Hints about a model that has a
+/// price by now are not returned, even if stored calls of the model have no cost yet.
 #[utoipa::path(get, path = "/projects/{project}/hints", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), TimeRangeParameters),
     responses((status = 200, body = HintList)))]
 pub(super) async fn hints(

@@ -170,8 +170,8 @@ pub(super) struct ProjectUpdateRequest {
     name: Option<String>,
     /// Days for which spans are stored, from 1 to 3650.
     retention_days: Option<u32>,
-    /// Retention of classes of data that differs from `retention_days`. Replaces all classes: one that is left out falls back to
-    /// `retention_days`.
+    /// Retention of classes of data that differs from `retention_days`. The new value replaces all classes: a class that is omitted falls
+    /// back to `retention_days`.
     retention: Option<RetentionOverrides>,
     /// Currency in which amounts are displayed in addition to US dollars; null removes it.
     #[serde(default, deserialize_with = "deserialize_present")]
@@ -185,7 +185,7 @@ pub(super) struct ProjectUpdateRequest {
     disabled: Option<bool>,
 }
 
-/// Distinguishes null from a field that is left out.
+/// Distinguishes null from a field that is omitted.
 pub(super) fn deserialize_present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

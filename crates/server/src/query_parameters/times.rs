@@ -22,7 +22,7 @@ pub struct TimeRangeParameters {
 }
 
 impl TimeRangeParameters {
-    /// Returns start and end in microseconds since the Unix epoch; the minimum and maximum of `i64` if left out.
+    /// Returns start and end in microseconds since the Unix epoch: the minimum and maximum of `i64` if they are omitted.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ pub struct TimeHintParameters {
 }
 
 impl TimeHintParameters {
-    /// Returns the time in microseconds since the Unix epoch; `None` if left out.
+    /// Returns the time in microseconds since the Unix epoch; `None` if it is omitted.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl TimeHintParameters {
     }
 }
 
-/// Returns start and end in microseconds since the Unix epoch; unbounded if left out.
+/// Returns start and end in microseconds since the Unix epoch. The range is unbounded on a side that is omitted.
 pub(super) fn range(from: Option<&str>, to: Option<&str>, now_us: i64) -> Result<(i64, i64), QueryParameterError> {
     let time = |parameter, text: Option<&str>, open: i64| match text.map(str::trim).filter(|text| !text.is_empty()) {
         None => Ok(open),

@@ -117,7 +117,7 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns the newest traces of each of these issues, at most 200 per issue. Issues without any are left out.
+    /// Returns the newest traces of each of these issues, at most 200 per issue. Issues without a trace are not returned.
     ///
     /// # Errors
     ///

@@ -105,7 +105,7 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns the errors of each of these traces; traces without any are left out.
+    /// Returns the errors of each of these traces; traces without errors are not returned.
     ///
     /// # Errors
     ///
@@ -133,7 +133,7 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns the [`preview`] of the first event of each of these spans; spans without any are left out.
+    /// Returns the [`preview`] of the first event of each of these spans; spans without events are not returned.
     ///
     /// # Errors
     ///

@@ -62,7 +62,7 @@ export const issueEvent = {
   'issues.noTime': 'no time',
   'issues.category': 'Category',
   'issues.breadcrumbsCut': '{n} older breadcrumb not stored|{n} older breadcrumbs not stored',
-  'issues.earlierBreadcrumbs': '{n} earlier breadcrumb left out.|{n} earlier breadcrumbs left out.',
+  'issues.earlierBreadcrumbs': '{n} earlier breadcrumb omitted.|{n} earlier breadcrumbs omitted.',
   // Request.
   'issues.request': 'Request',
   'issues.query': 'Query string',

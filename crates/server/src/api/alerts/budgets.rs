@@ -53,8 +53,8 @@ pub(in crate::api) struct BudgetStateView {
     period_end: String,
     /// Amount observed so far in the period; of a budget with groups, the sum of all groups.
     spent: f64,
-    /// Approximate amount including traces that clients left out by sampling, extrapolated from the sample rates that they report. Null
-    /// if no client samples. Alerts never use it.
+    /// Estimated amount that includes traces that clients did not send because of sampling. It is extrapolated from the sample rates that
+    /// the clients report. Null if no client samples. Alerts never use this estimate.
     #[schema(required)]
     estimated: Option<f64>,
     /// Amount that is left, negative if the budget is exceeded; null for a budget with groups.
@@ -109,7 +109,7 @@ struct BudgetGroupSpend {
     key: Option<String>,
     /// Amount observed so far, in US dollars, tokens or calls.
     spent: f64,
-    /// Approximate amount including traces that clients left out by sampling; null if no client samples.
+    /// Estimated amount that includes traces that clients did not send because of sampling; null if no client samples.
     #[schema(required)]
     estimated: Option<f64>,
     /// Amount that is left, negative if the group has exceeded the budget.
@@ -170,7 +170,7 @@ pub(in crate::api) struct BudgetUse {
     used_up: bool,
     /// Amount observed so far in the period.
     spent: f64,
-    /// Approximate amount including traces that clients left out by sampling; null if no client samples.
+    /// Estimated amount that includes traces that clients did not send because of sampling; null if no client samples.
     #[schema(required)]
     estimated: Option<f64>,
     /// Amount that may be spent in the period.
