@@ -16,8 +16,8 @@ const BATCH: &str = "batch";
 /// Providers whose reported cost is what they bill.
 const BILLING_PROVIDERS: &[&str] = &["openrouter"];
 
-/// Sets the cost of a call, of another use of a model, or of an agent whose sum counts. Other spans have no cost of their own: theirs is the
-/// sum of the calls below.
+/// Sets the cost of a call, of another priced use of a model, or of an agent whose own usage is counted. Other spans get no cost, because
+/// the calls below them have it.
 ///
 /// The result depends only on the span and the prices, so that a stored span can be priced again.
 pub fn price(span: &mut Span, book: &PriceBook) {

@@ -43,7 +43,7 @@ pub struct SpanNode {
     /// Hash of input and output, valid within this process; `None` unless both are known. The store sets it, since [`SpanNode::of`] does
     /// not read messages.
     pub texts: Option<u64>,
-    /// True for a use of a model that is no call of a language model; see [`Span::is_other_model_use`].
+    /// True for a use of a model that is not an LLM call; see [`Span::is_other_model_use`].
     pub is_other_model_use: bool,
     /// Hash of the units other than tokens that the span reports, valid within this process; `None` if it reports none.
     pub units: Option<u64>,
@@ -382,8 +382,8 @@ impl ChildCallTotals {
     }
 }
 
-/// Returns whether a use of a model that is no call of a language model may be a wrapper around a use or a call below it: of the same model,
-/// and without units of its own.
+/// Returns whether a use of a model that is not an LLM call may be a wrapper around a use or a call below it: of the same model, and
+/// without units of its own.
 fn may_wrap_use(outer: &SpanNode, inner: &SpanNode) -> bool {
     let has_same_units = outer.units.is_none() || outer.units == inner.units;
     let is_same_use = outer.kind == inner.kind || tokens(outer).is_some();
@@ -411,7 +411,7 @@ fn usage_below(nodes: &[SpanNode], tree: &SpanTree) -> Vec<bool> {
     is_below
 }
 
-/// Returns whether the nodes contain an agent with a sum of tokens that is not counted, although no span below it reports usage.
+/// Returns whether the nodes contain an agent that reports usage and is not counted, although no span below it reports usage.
 pub fn has_uncounted_sum(nodes: &[SpanNode]) -> bool {
     let is_uncounted = |node: &SpanNode| node.kind == SpanType::Agent && !node.local_decision.counted && tokens(node).is_some();
     if !nodes.iter().any(is_uncounted) {

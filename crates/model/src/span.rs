@@ -235,14 +235,13 @@ impl Span {
         matches!(self.kind, SpanType::Llm | SpanType::Embedding)
     }
 
-    /// Returns true for uses of models that have a price and are no calls of language models: rerankings, speech, pictures, video and
-    /// moderation.
+    /// Returns true for priced uses of models that are not LLM calls: rerankings, speech, pictures, video and moderation.
     pub fn is_other_model_use(&self) -> bool {
         span_kind::is_other_model_use(self)
     }
 
-    /// Returns true if the span is included in the totals of tokens and cost: calls, other uses of models, and sums of agents whose calls
-    /// report no usage.
+    /// Returns true if totals of tokens and cost include the span: calls, other priced uses of models, and agents whose calls report no
+    /// usage.
     pub fn is_billed(&self) -> bool {
         self.counted && (self.is_call() || self.is_other_model_use() || (self.kind == SpanType::Agent && !self.usage.is_unknown()))
     }

@@ -26,7 +26,7 @@ pub struct DurationPercentiles {
 }
 
 /// Totals of a time range. "Calls" are counted LLM calls, each call once. Tokens and cost also include other uses of models (rerankings,
-/// speech, pictures) and agents below which no call reports usage.
+/// speech, pictures), and agents if no call below them reports usage.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct UsageSummary {
     /// Number of spans of any kind.

@@ -197,7 +197,7 @@ pub struct IngestConfig {
     pub anonymous_project: String,
     /// Whether the server also listens on OTLP's standard ports, 4317 and 4318. It never does if its own port is 0.
     pub otlp_ports: bool,
-    /// Seconds without new spans after which the sum of an agent completes a call below it that reports no usage.
+    /// Seconds without new spans after which the own usage of an agent is counted, if no call below the agent reports usage.
     pub quiet_trace_s: u64,
 }
 

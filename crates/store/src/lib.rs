@@ -342,8 +342,8 @@ impl Store {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Returns the traces, with their projects, that received a span with usage which is no call and may count or complete a call.
-    /// Each is returned once; after a restart, earlier ones are not.
+    /// Returns the traces, with their projects, that received a span that is not a call but has usage that may be counted or may belong to
+    /// a call. Each trace is returned once. After a restart, earlier traces are not returned.
     pub fn take_usage_gaps(&self) -> Vec<(u64, TraceId)> {
         std::mem::take(&mut *lock(&self.shared.usage_gaps)).into_iter().collect()
     }

@@ -47,7 +47,7 @@ pub(super) struct StoreInner {
     pub(super) progress: watch::Sender<FlushProgress>,
     /// Subscribers to rows that are added and removed.
     pub(super) subscribers: RowSubscriberList,
-    /// Traces in which a span that is no call reports usage, and no call does.
+    /// Traces in which a span that is not a call reports usage, although no call reports usage.
     pub(super) usage_gaps: Mutex<HashSet<(u64, TraceId)>>,
     /// True once the server stops: maintenance leaves what it has not begun to the next start.
     pub(super) is_stopping: AtomicBool,

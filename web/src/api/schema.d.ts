@@ -5027,8 +5027,8 @@ export interface components {
             compared: components["schemas"]["DurationComparison"] | null;
             cost: components["schemas"]["CallCost"] | null;
             /**
-             * @description False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are
-             *     included in totals.
+             * @description False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are LLM
+             *     calls.
              */
             counted: boolean;
             /**
@@ -5706,7 +5706,7 @@ export interface components {
         UsageSource: "reported" | "estimated";
         /**
          * @description Totals of a time range. "Calls" are counted LLM calls, each call once. Tokens and cost also include other uses of models (rerankings,
-         *     speech, pictures) and agents below which no call reports usage.
+         *     speech, pictures), and agents if no call below them reports usage.
          */
         UsageSummary: {
             /**

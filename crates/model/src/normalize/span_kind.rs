@@ -38,7 +38,7 @@ pub struct KindInferenceInputs<'a> {
     pub has_usage: bool,
     /// True if the span names an agent.
     pub has_agent: bool,
-    /// True if the attribute of `span_kind` is about steps of programs that use models, so that an unknown kind is none of a call.
+    /// True if the attribute of `span_kind` describes steps of programs that use models. A span with an unknown kind is then not a call.
     pub has_foreign_kind: bool,
     /// Kind that the presence of an attribute implies.
     pub marked: Option<SpanType>,
@@ -154,8 +154,8 @@ fn of_operation(operation: &str) -> Option<SpanType> {
     find(KINDS_BY_OPERATION, &operation).or_else(other_model).or_else(memory)
 }
 
-/// Returns true for the use of a model that has a price and is no language model: a reranking, or a span of kind `other` whose operation
-/// or model says so.
+/// Returns true if a span uses a priced model other than a language model: for a reranking, or for a span of kind `other` whose operation
+/// or model shows such a use.
 pub(crate) fn is_other_model_use(span: &Span) -> bool {
     let by_function = || VERCEL_MEDIA.iter().any(|function| span.name.starts_with(function));
     match (span.kind, span.model(), &span.operation) {

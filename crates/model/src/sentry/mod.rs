@@ -101,7 +101,7 @@ pub fn decode_store_event(body: &[u8], context: &DecodeContext) -> Result<Decode
     let is_transaction = |text: &str| serde_json::from_str(text).map(|sort: EventTypeProbe| sort.kind.as_str() == Some("transaction"));
     let is_transaction = crate::lenient_json::parse_mended(text.as_bytes(), is_transaction);
     let is_transaction =
-        is_transaction.map_err(|error| EnvelopeError::Event(format!("no JSON (line {}, column {})", error.line(), error.column())))?;
+        is_transaction.map_err(|error| EnvelopeError::Event(format!("not JSON (line {}, column {})", error.line(), error.column())))?;
     let mut reader = EnvelopeReader::new(EnvelopeHeader::default(), context);
     if is_transaction {
         transaction::read(text.as_bytes(), &mut reader);

@@ -14,7 +14,7 @@ use crate::{ProjectSnapshot, QueryScope, ScanMode};
 const DAY_US: i64 = 86_400_000_000;
 
 impl ProjectSnapshot {
-    /// Returns calls, tokens and cost by day (UTC), provider and model, also of uses of models that are no LLM calls.
+    /// Returns calls, tokens and cost by day (UTC), provider and model, including uses of models that are not LLM calls.
     ///
     /// # Errors
     ///

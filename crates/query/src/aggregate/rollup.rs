@@ -99,7 +99,7 @@ pub(crate) struct CellContribution<'a> {
     pub(crate) spans: u64,
     /// Totals of counted calls.
     pub(crate) calls: Option<ContributionPart<'a>>,
-    /// Totals of counted spans that are no calls: their tokens and costs count, if they have any.
+    /// Totals of counted spans that are not calls. If such a span has tokens or a cost, totals include them.
     pub(crate) other_counted: Option<&'a RollupSums>,
     /// Totals of calls with estimated tokens.
     pub(crate) estimated: Option<&'a RollupSums>,

@@ -52,8 +52,8 @@ pub(crate) fn is_estimated() -> Expr {
     is_call().and(col("usage_source").eq(lit("estimated")))
 }
 
-/// Returns the condition for spans whose tokens and cost are included in totals: calls, other uses of models, and agents whose calls report
-/// no usage. All other counted spans have neither tokens nor cost.
+/// Returns the condition for spans whose tokens and cost are included in totals: calls, other priced uses of models, and agents whose calls
+/// report no usage. All other counted spans have neither tokens nor cost.
 pub(crate) fn is_counted() -> Expr {
     col("counted")
 }

@@ -229,7 +229,8 @@ pub struct SpanSummary {
     pub streaming: Option<bool>,
     /// Token usage.
     pub usage: CallUsage,
-    /// Cost; null if it is unknown. For a span that is no call: the figure of the client, which is not part of totals.
+    /// Cost; null if it is unknown. For a span that is neither a call nor another priced use of a model, this is the cost that the client
+    /// reported. Totals include it only for an agent whose own usage is counted.
     #[schema(required)]
     pub cost: Option<CallCost>,
     /// Cost that the client reported in US dollars, even if no price is known; null if it reported none.
@@ -242,8 +243,8 @@ pub struct SpanSummary {
     /// Comparison with similar spans; null in lists, and if there are too few similar spans.
     #[schema(required)]
     pub compared: Option<DurationComparison>,
-    /// False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are
-    /// included in totals.
+    /// False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are LLM
+    /// calls.
     pub counted: bool,
     /// Why the span is excluded from totals; null if it counts, and for spans of earlier versions that did not record the reason.
     #[schema(required)]

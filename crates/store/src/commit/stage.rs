@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Maximum number of traces that wait to be looked at because only a span that is no call reports usage.
+/// Maximum number of traces that wait to be checked because only a span that is not a call reports usage.
 const MAX_USAGE_GAPS: usize = 100_000;
 
 impl CommitWorker {
@@ -265,7 +265,7 @@ impl CommitWorker {
         traces
     }
 
-    /// Remembers a trace with a span that is no call and whose usage may count. With very many of them, further ones are left out.
+    /// Remembers a trace in which a span that is not a call has usage that may be counted. Traces beyond the limit are not remembered.
     fn note_usage_gap(&self, trace: TraceKey) {
         let mut gaps = lock(&self.shared.usage_gaps);
         if gaps.len() < MAX_USAGE_GAPS {

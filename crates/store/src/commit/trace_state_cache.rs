@@ -97,7 +97,7 @@ impl TraceStateCache {
         })
     }
 
-    /// Returns true if a cached trace has a counted call without usage, or an agent with a sum of tokens below which nothing reports usage.
+    /// Returns true if a cached trace has a counted call without usage, or an agent with usage below which no span reports usage.
     pub(crate) fn may_lack_usage(&self, key: &TraceKey) -> bool {
         self.traces.get(key).is_some_and(|trace| {
             let counted = |place: usize| trace.decisions[place].as_deref().unwrap_or(&trace.nodes[place].local_decision).counted;

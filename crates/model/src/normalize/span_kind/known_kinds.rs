@@ -139,7 +139,7 @@ pub(super) const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
 /// Suffixes of operations on the memory of an agent.
 pub(super) const MEMORY_OPERATIONS: &[&str] = &["_memory", "_memory_store"];
 
-/// Operations of models that have a price and are no language models. Their spans are of kind `other`.
+/// Operations of priced models other than language models. Their spans have the kind `other`.
 pub(super) const OTHER_MODEL_OPERATIONS: &[&str] = &[
     "stt",
     "tts",
@@ -296,5 +296,5 @@ pub(super) const NON_CALL_SUFFIXES: &[&str] = &["._prepare_chat_with_tools", "op
 pub(super) const KINDS_BY_VERCEL_FUNCTION: &[(&str, SpanType)] =
     &[(".doGenerate", SpanType::Llm), (".doStream", SpanType::Llm), (".doEmbed", SpanType::Embedding), (".doRerank", SpanType::Reranker)];
 
-/// Prefixes of Vercel's functions for pictures and speech, whose calls are none of language models.
+/// Prefixes of Vercel's functions for pictures and speech, which do not call language models.
 pub(super) const VERCEL_MEDIA: &[&str] = &["ai.generateImage", "ai.generateSpeech", "ai.generateVideo", "ai.transcribe"];
