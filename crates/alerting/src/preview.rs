@@ -90,7 +90,7 @@ pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_
     run_blocking(run).await.ok().flatten().ok_or(PreviewError::Ended)
 }
 
-/// Reason for which a preview fails.
+/// Reason why a preview fails.
 #[derive(Debug, thiserror::Error)]
 pub enum PreviewError {
     /// The rule is not valid or cannot be previewed.

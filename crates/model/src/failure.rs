@@ -240,7 +240,7 @@ impl FailureCause {
         .unwrap_or(FailureCause::Other)
     }
 
-    /// Returns whether an error event can say more than this cause.
+    /// Returns whether an error event can give a more precise cause than this one.
     pub fn is_vague(self) -> bool {
         matches!(self, FailureCause::Other | FailureCause::BadRequest)
     }
@@ -293,7 +293,7 @@ pub fn refine_by_errors(spans: &mut [Span], errors: &[ErrorEvent]) {
     }
 }
 
-/// Sets the cause of a failed call from a further report, if the cause is vague and the report says more.
+/// Sets the cause of a failed call from a further report, if the known cause is vague and the report gives a more precise one.
 pub fn refine(span: &mut Span, report: FailureReport) {
     let Some(known) = span.failure.filter(|known| known.is_vague()) else { return };
     let found = FailureCause::of(report);

@@ -43,7 +43,7 @@ pub enum FieldSource {
     ModelVendor,
     /// Part of the total that is neither input nor output.
     RestOfTotal,
-    /// Report of the same call by a gateway, which knows what it bills.
+    /// Report of the same call by a gateway, whose cost is what the gateway bills.
     GatewayReport(Box<ReportAddress>),
     /// Report of the same call by another instrumentation.
     OtherReport(Box<ReportAddress>),

@@ -51,7 +51,7 @@ pub struct Span {
     pub response_model: Option<String>,
     /// Status of the span.
     pub status: SpanStatus,
-    /// Status as sent (`resource_exhausted`) or the error message, if it says more than [`SpanStatus`].
+    /// Status as sent (`resource_exhausted`) or the error message, if it is more precise than [`SpanStatus`].
     pub status_detail: Option<String>,
     /// Cause of the failure, for failed calls.
     pub failure: Option<FailureCause>,
@@ -59,7 +59,7 @@ pub struct Span {
     pub start_us: i64,
     /// End, after any correction of the client's clock. Never before the start.
     pub end_us: i64,
-    /// Whether no report says how long the span took. Start and end are the times of its reports then.
+    /// True if no report contains the duration of the span. Start and end are then the times of its reports.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_no_duration: bool,
     /// Origin of start and end.
@@ -136,7 +136,7 @@ pub struct Span {
     pub ingest_key: Option<String>,
     /// Readable form of the name if the name is a template with placeholders (Logfire).
     pub title: Option<String>,
-    /// Fraction of all traces that the client says it sends, above 0 and up to 1.
+    /// Sample rate that the client reports: the fraction of all traces that it sends, above 0 and up to 1.
     pub sample_rate: Option<f64>,
     /// True if texts were visibly truncated before they arrived. Known only during ingestion, not stored.
     #[serde(skip)]
@@ -215,7 +215,7 @@ impl Span {
         joined.awaited && (self.name.is_empty() || joined.pieces.iter().any(crate::langfuse::is_event))
     }
 
-    /// Returns the duration in microseconds; `None` if no report says how long the span took.
+    /// Returns the duration in microseconds; `None` if no report of the span contains it.
     pub fn duration_us(&self) -> Option<i64> {
         (!self.has_no_duration).then(|| self.end_us.saturating_sub(self.start_us))
     }

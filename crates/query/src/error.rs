@@ -6,7 +6,7 @@ use datafusion::error::DataFusionError;
 use hinomi_store::StoreError;
 use tokio::task::JoinError;
 
-/// Reason for which a query fails. Messages about mistakes in the request list the valid values.
+/// Reason why a query fails. Messages about mistakes in the request list the valid values.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// Unknown sort.

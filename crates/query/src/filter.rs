@@ -82,7 +82,7 @@ impl FilterFields {
     }
 }
 
-/// Reason for which a filter is not valid.
+/// Reason why a filter is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// Unknown field.

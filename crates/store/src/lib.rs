@@ -325,9 +325,8 @@ impl Store {
         self.shared.check_reserve()
     }
 
-    /// Changes stored spans in place. `revise` receives what each span says alone, before the deduplication rules, which are then applied
-    /// again. Returns the number of spans that changed, durably; spans that are not stored, or that `revise` leaves unchanged, are not
-    /// counted.
+    /// Changes stored spans in place. `revise` receives each span as it was before the deduplication rules, which are then applied again.
+    /// Returns the number of spans that changed, durably; spans that are not stored, or that `revise` leaves unchanged, are not counted.
     ///
     /// The rows are read, changed and written in one turn of the commit thread, and nothing that arrives meanwhile is lost. This blocks
     /// ingestion: pass at most a few hundred spans at a time.

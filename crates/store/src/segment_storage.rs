@@ -300,7 +300,7 @@ impl SegmentObjects {
         self.storage.stat(self.name(kind))
     }
 
-    /// Returns whether an object exists, as far as the storage can tell.
+    /// Returns whether an object exists; false if the storage cannot determine it.
     pub(crate) fn has(&self, kind: SegmentObjectKind) -> bool {
         self.stat(kind).is_ok()
     }

@@ -124,7 +124,7 @@ impl Segment {
         self.rollup.get(&self.objects)
     }
 
-    /// Returns the rows whose messages may contain a text, ignoring case; `None` if the index cannot say. Reads a file.
+    /// Returns the rows whose messages may contain a text, ignoring case; `None` if the index cannot be used for this text. Reads a file.
     pub fn rows_holding(&self, text: &str) -> Option<Vec<Range<u32>>> {
         self.ngram_index.rows_holding(&self.objects, text)
     }

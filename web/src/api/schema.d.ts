@@ -2023,7 +2023,7 @@ export interface components {
             details: {
                 [key: string]: unknown;
             };
-            /** @description What it was done to, such as `key 5`; empty if the action says it. */
+            /** @description Object of the action, such as `key 5`; empty if the action already names it. */
             object: string;
             /**
              * Format: int64
@@ -2969,7 +2969,7 @@ export interface components {
              * @description Duration in milliseconds; null while the attempt is in progress, or if the server stopped before it ended.
              */
             duration_ms: number | null;
-            /** @description Reason of the failure; null if the attempt succeeded. */
+            /** @description Reason for the failure; null if the attempt succeeded. */
             error: string | null;
             /**
              * Format: int32
@@ -3360,7 +3360,7 @@ export interface components {
              * @description ID of the target.
              */
             id: number;
-            /** @description Reason of the last failed attempt; null if the last attempt succeeded. */
+            /** @description Reason why the last attempt failed; null if it succeeded. */
             last_error: string | null;
             /** @description Time of the last failed attempt (RFC 3339); null if the last attempt succeeded. */
             last_error_at: string | null;
@@ -3782,7 +3782,7 @@ export interface components {
             frames_cut: number;
             /** @description Name of the logger that reported the error; null if unknown. */
             logger: string | null;
-            /** @description Message that the program sent beside the exception; null if there is none. */
+            /** @description Message that the program sent in addition to the exception; null if there is none. */
             message: string | null;
             /** @description Installed packages with their versions. */
             modules: {
@@ -3961,7 +3961,7 @@ export interface components {
              *     one. Null before the job starts.
              */
             reached: string | null;
-            /** @description Reason of the failure; null unless the state is `failed`. */
+            /** @description Reason for the failure; null unless the state is `failed`. */
             reason: string | null;
             result: components["schemas"]["RepriceReport"] | null;
             /** @description Time at which the job first started (RFC 3339); null if it has not started. */
@@ -4572,7 +4572,7 @@ export interface components {
             frames: components["schemas"]["StackFrame"][];
             /**
              * Format: int64
-             * @description Number of the outermost frames that were removed, because a thread beside the event's has at most 100.
+             * @description Number of the outermost frames that were removed, because a thread other than that of the event has at most 100.
              */
             frames_cut: number;
             /** @description True if `frames` of the event are those of the thread. The thread's own list is empty then. */
@@ -5033,7 +5033,7 @@ export interface components {
             counted: boolean;
             /**
              * Format: double
-             * @description Duration in milliseconds; null if no report says how long the span took, such as that of a call that only log records report.
+             * @description Duration in milliseconds; null if no report of the span contains it, for example if only log records report a call.
              */
             duration_ms: number | null;
             /** @description Environment, such as `production`; null if unknown. */
@@ -5390,7 +5390,8 @@ export interface components {
             version: string;
         };
         /**
-         * @description First word of the names of tags that SDKs set by themselves. A name continues with `.` or `_`, or is the word.
+         * @description First word of the names of tags that SDKs set automatically. A tag has this name if its name is the word, or begins with the word
+         *     and `.` or `_`.
          * @enum {string}
          */
         TechnicalTag: "browser" | "device" | "handled" | "http" | "level" | "mechanism" | "os" | "runtime" | "status" | "subprocess" | "thread" | "transaction" | "url";

@@ -87,7 +87,7 @@ pub struct DeliveryAttempt {
     /// HTTP or SMTP status code; null if there was no response.
     #[schema(required)]
     pub status: Option<u16>,
-    /// Reason of the failure; null if the attempt succeeded.
+    /// Reason for the failure; null if the attempt succeeded.
     #[schema(required)]
     pub error: Option<String>,
 }

@@ -155,7 +155,7 @@ impl fmt::Debug for ChannelSecret {
     }
 }
 
-/// Reason for which the configuration of a channel is not valid.
+/// Reason why the configuration of a channel is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChannelError {
     /// The value of a field is not valid.

@@ -26,7 +26,7 @@ pub struct NotificationChannelDraft {
     pub secret: Option<ChannelSecret>,
 }
 
-/// Reason for which a change of a channel fails.
+/// Reason why a change of a channel fails.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     /// The definition is not valid.

@@ -38,7 +38,7 @@ pub struct ObservedModelDay {
 /// Evidence of sampling.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SamplingEvidence {
-    /// Smallest fraction of all traces that a client says it sends.
+    /// Smallest sample rate that a client reports: the fraction of traces that it sends.
     pub sample_rate: Option<f64>,
     /// Number of items that clients report as dropped by sampling.
     pub sampled_out: u64,

@@ -8,8 +8,8 @@
 //! wrapper and its call do. Two users who send the same input at once do not get responses in the same millisecond, and not through two
 //! instrumentations.
 //!
-//! One report of a call is counted, and takes usage and cost from another one that knows more. The others keep their data and are
-//! excluded.
+//! One report of a call is counted. It takes usage and cost from another report if that report has more complete data. The other reports
+//! keep their data and are excluded.
 
 #[cfg(test)]
 mod tests;
@@ -149,7 +149,8 @@ impl CallReport {
         (self.gateway, alone, self.start_us.saturating_sub(self.end_us), self.start_us, self.trace_id, self.span_id)
     }
 
-    /// Returns true if the cost of this report may be taken over: it is a gateway's, which knows what it bills.
+    /// Returns true if the cost of this report may replace that of the counted report: the report comes from a gateway, and its cost is
+    /// what the gateway bills.
     pub fn bills(&self) -> bool {
         self.gateway > GatewayConfidence::Unlikely
     }
@@ -306,9 +307,9 @@ fn is_gateway_forward(one: &CallReport, other: &CallReport) -> bool {
     one.reporter != other.reporter && gateway.gateway > GatewayConfidence::Unlikely && within && gateway.tokens != (None, None)
 }
 
-/// Records in the counted span that another span reports the same call, and takes over what that knows better: usage with more buckets;
-/// for the same usage, the cost that a gateway bills, or any cost if there is none. `bills` is [`CallReport::bills`] of the other report.
-/// The result does not depend on the order of several other reports, nor on repeats.
+/// Records in the counted span that another span reports the same call, and takes better data from that span: usage with more buckets, or,
+/// for the same usage, the cost that a gateway bills, or any cost if the counted span has none. `bills` is [`CallReport::bills`] of the
+/// other report. The result does not depend on the order of several other reports, nor on repeats.
 pub fn take_over_report(span: &mut Span, other: &Span, bills: bool) {
     let key = (other.trace_id, other.span_id);
     let took = has_taken_over(span);
@@ -342,7 +343,7 @@ pub fn has_taken_over(span: &Span) -> bool {
     span.reading.iter().any(|read| read.source.report().is_some())
 }
 
-/// Returns true if the cost of the span comes from a gateway, which knows what it bills.
+/// Returns true if the cost of the span is what a gateway bills.
 pub fn has_gateway_cost(program: &Span) -> bool {
     program.also_reported.is_some_and(|other| other.counts)
         && program.reading.iter().any(|read| read.field == "cost" && matches!(read.source, FieldSource::GatewayReport(_)))

@@ -87,7 +87,7 @@ impl MappingRuleSet {
     ///
     /// # Errors
     ///
-    /// Returns an error that says where and what when the text is not TOML, or a rule is invalid.
+    /// Returns an error with the place and the reason if the text is not TOML, or a rule is invalid.
     pub fn from_text(text: &str) -> Result<MappingRuleSet, MappingFileError> {
         if text.len() > MAX_MAPPING_BYTES {
             return Err(MappingFileError::TooLarge);

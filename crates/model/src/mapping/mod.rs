@@ -78,7 +78,7 @@ struct FieldMapping {
 pub(crate) struct MappedSpanFields {
     /// Kind, and the rule that sets it.
     pub(crate) kind: Option<(SpanType, String)>,
-    /// How mapped token counts are counted, if a rule says so.
+    /// Whether mapped input counts include cached tokens and mapped output counts include reasoning tokens, if a rule sets it.
     pub(crate) tokens: Option<TokenCountConvention>,
     /// Mapped fields, each once.
     pub(crate) values: Vec<MappedFieldValue>,

@@ -1,4 +1,4 @@
-//! Facts about single clients that no attribute tells: how they count input, and how they write costs and levels.
+//! Facts about individual clients that no attribute contains: how they count input, and how they write costs and levels.
 
 use serde_json::{Map, Value};
 
@@ -103,8 +103,8 @@ fn cost_by_own_prices(found: &RecognizedAttributes) -> Option<f64> {
     Some(found.number(SpanField::InputTokens)? * input? + found.number(SpanField::OutputTokens)? * output?)
 }
 
-/// Returns the cost that a usage object contains beside its counts: an amount, or an object of amounts. Zero is a bill that another
-/// account gets.
+/// Returns the cost that a usage object contains in addition to its counts: an amount, or an object of amounts. Zero means that another
+/// account is billed.
 pub(super) fn cost_in_usage(usage: &Map<String, Value>) -> Option<f64> {
     let cost = usage.get("cost").or_else(|| usage.get("value")?.get("cost"))?;
     let cost = cost.as_object().map_or_else(|| dollars(cost), total_cost);

@@ -1,4 +1,4 @@
-//! Models, agents and tools that only the name of a step tells, and models behind the alias of a gateway.
+//! Models, agents and tools that only the name of a span contains, and models behind the alias of a gateway.
 
 use serde_json::Value;
 

@@ -28,7 +28,7 @@ struct SentTokenCounts {
     answer: Option<&'static str>,
 }
 
-/// Returns the usage in buckets, and where it was read from if no attribute for counts tells: the response, or the rest of the total.
+/// Returns the usage in buckets and, if no attribute contains the counts, their source: the response, or the rest of the total.
 pub(super) fn usage_and_reasoning(
     found: &RecognizedAttributes,
     measurements: &[(String, f64)],

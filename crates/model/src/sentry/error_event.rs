@@ -43,7 +43,7 @@ pub struct ErrorEvent {
     pub kind: String,
     /// Message of that exception.
     pub value: String,
-    /// Title of an exception whose type and message say little: the function that crashed. `None` for all others.
+    /// Title of an exception whose type and message are the same for many errors: the function that crashed. `None` for all others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Message of the event, if it also has an exception.
@@ -96,7 +96,7 @@ pub struct ErrorEvent {
     pub earlier_group: Option<[u8; 32]>,
 }
 
-/// What a client sends with an error beside the error itself. Sensitive values are replaced, and large values are truncated.
+/// Further data that a client sends with an error. Sensitive values are replaced, and large values are truncated.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ErrorDetails {
@@ -203,7 +203,7 @@ pub struct ExceptionMechanism {
     /// Type of the mechanism, such as `onerror` or `logging`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// True if type and message say little because one handler creates all exceptions of that kind.
+    /// True if type and message are the same for many errors, because one handler creates all exceptions of that kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub synthetic: Option<bool>,
     /// Description of the mechanism.
@@ -337,7 +337,7 @@ impl ErrorEvent {
 }
 
 impl ErrorException {
-    /// Returns whether type and message say little about the error.
+    /// Returns whether type and message are the same for many different errors.
     pub fn is_synthetic(&self) -> bool {
         self.mechanism.as_ref().is_some_and(|mechanism| mechanism.synthetic == Some(true))
     }

@@ -99,7 +99,7 @@ pub(crate) fn facet_text(field: &str) -> Result<Expr, QueryError> {
     }
 }
 
-/// Returns the condition that a filter stands for; `None` for the empty filter.
+/// Returns the condition of a filter; `None` for the empty filter.
 ///
 /// # Errors
 ///

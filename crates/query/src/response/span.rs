@@ -214,7 +214,7 @@ pub struct SpanSummary {
     pub incomplete: bool,
     /// Start (RFC 3339), after correction of the client's clock.
     pub start_time: String,
-    /// Duration in milliseconds; null if no report says how long the span took, such as that of a call that only log records report.
+    /// Duration in milliseconds; null if no report of the span contains it, for example if only log records report a call.
     #[schema(required)]
     pub duration_ms: Option<f64>,
     /// Origin of start and duration: `sent` by the client; `mended`, if another time of the span replaces an impossible one; `received`,

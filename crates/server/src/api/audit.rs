@@ -44,7 +44,7 @@ struct AuditEntryView {
     actor: AuditActorView,
     /// What was done, such as `keys.create`. Ends with `.denied` if a role did not permit it.
     action: String,
-    /// What it was done to, such as `key 5`; empty if the action says it.
+    /// Object of the action, such as `key 5`; empty if the action already names it.
     object: String,
     /// ID of the project; null for the whole server.
     #[schema(required)]

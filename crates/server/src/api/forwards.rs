@@ -39,7 +39,7 @@ pub(super) struct ForwardView {
     delivered: u64,
     /// Number of requests that the target rejected, that were given up after seven days, or that did not fit into the queue.
     failed: u64,
-    /// Reason of the last failed attempt; null if the last attempt succeeded.
+    /// Reason why the last attempt failed; null if it succeeded.
     #[schema(required)]
     last_error: Option<String>,
     /// Time of the last failed attempt (RFC 3339); null if the last attempt succeeded.

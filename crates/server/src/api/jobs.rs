@@ -36,7 +36,7 @@ pub(super) struct JobStatus {
     done: u64,
     /// Number of items to process, as far as it is known; 0 before the job starts.
     total: u64,
-    /// Reason of the failure; null unless the state is `failed`.
+    /// Reason for the failure; null unless the state is `failed`.
     #[schema(required)]
     reason: Option<String>,
     /// Time at which the job was requested (RFC 3339).

@@ -3,7 +3,7 @@
 use hinomi_alerting::delivery::{AllowedNetworks, ChannelError, check_url};
 use hinomi_tables::forwards::{ForwardKey, ForwardType};
 
-/// Reason for which an address is not valid.
+/// Reason why an address is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardAddressError {
     /// The URL is not valid or not allowed.
@@ -27,7 +27,7 @@ pub struct TargetAddress {
 }
 
 impl TargetAddress {
-    /// Reads the address of a target. A DSN contains its key; for other services it is given beside the URL.
+    /// Reads the address of a target. A DSN contains its key; for other services, the key is a separate argument.
     ///
     /// # Errors
     ///

@@ -47,7 +47,7 @@ impl JobCounts {
         self.total.store(items, Ordering::Relaxed);
     }
 
-    /// Returns the counter of processed items, for work that counts by itself.
+    /// Returns the counter of processed items, for work that increments the counter itself.
     pub fn done_counter(&self) -> Arc<AtomicU64> {
         self.done.clone()
     }

@@ -3,7 +3,7 @@
 use hinomi_query::QueryError;
 use hinomi_query::filter::FilterError;
 
-/// Reason for which a parameter is not valid.
+/// Reason why a parameter is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryParameterError {
     /// Text that is not a time.

@@ -96,7 +96,8 @@ impl CommitWorker {
         rows
     }
 
-    /// Applies `revise` to what rows say alone, and stages those that changed. Returns their number and their traces.
+    /// Applies `revise` to spans as they were before the deduplication rules, and stages those that changed. Returns their number and their
+    /// traces.
     pub(super) fn revise_rows(
         &mut self,
         project: u64,

@@ -11,7 +11,7 @@ use hinomi_model::id::{SpanId, TraceId};
 
 use crate::seeded_hash::SeededMap;
 
-/// Maximum number of spans of one trace that are decided together. In a longer trace, new spans keep what they say alone: deciding the
+/// Maximum number of spans of one trace that are decided together. In a longer trace, the rules are not applied to new spans: deciding the
 /// whole trace again for each request would take time quadratic in its length.
 pub(crate) const MAX_TRACE_SPANS: usize = 8000;
 
@@ -22,7 +22,7 @@ pub(crate) type TraceKey = (u64, TraceId);
 #[derive(Debug)]
 pub(crate) struct StoredSpanNode {
     pub(crate) node: SpanNode,
-    /// Last decision, if it differs from what the span says alone.
+    /// Last decision, if it differs from the decision from the span alone.
     pub(crate) decision: Option<Box<SpanDecision>>,
 }
 
@@ -57,7 +57,7 @@ struct CachedTraceState {
 /// Changed decisions of one trace.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct TraceDecisionChanges {
-    /// Decisions for the given spans, by their indices, where they differ from what the spans say alone.
+    /// Decisions for the given spans, by their indices, where they differ from the decisions from each span alone.
     pub(crate) decisions: Vec<(usize, SpanDecision)>,
     /// New decisions for earlier spans.
     pub(crate) corrections: Vec<(SpanId, SpanDecision)>,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::error::StoreError;
 use crate::state::StoreInner;
 
-/// Returns the bytes that an unprivileged user may still write to the disk that contains a path; `None` if the platform does not say.
+/// Returns the bytes that an unprivileged user may still write to the disk that contains a path; `None` if the platform does not report it.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     rustix::fs::statvfs(path).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }

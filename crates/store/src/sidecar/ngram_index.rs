@@ -39,7 +39,7 @@ impl SidecarContent for NgramIndex {
 }
 
 impl SidecarCell<NgramIndex> {
-    /// Returns the rows that may contain a text, ascending; `None` if the index cannot say. Reads a file.
+    /// Returns the rows that may contain a text, ascending; `None` if the index cannot be used for this text. Reads a file.
     pub(crate) fn rows_holding(&self, objects: &SegmentObjects, text: &str) -> Option<Vec<Range<u32>>> {
         let wanted = hashes_to_look_up(text);
         if wanted.is_empty() {

@@ -35,7 +35,7 @@ pub(crate) struct WalFramePreamble {
     /// Time of arrival of the spans that were only revised, by index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) received: Vec<(u32, i64)>,
-    /// Decisions about spans of this request, by index, where they differ from what the span alone says.
+    /// Decisions about spans of this request, by index, where they differ from the decision from the span alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) decided: Vec<(u32, SpanDecision)>,
     /// New decisions about spans that were stored earlier.

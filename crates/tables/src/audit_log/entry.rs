@@ -26,7 +26,7 @@ pub struct AuditEvent {
     pub actor: AuditActor,
     /// What was done, in words separated by dots, such as `keys.create`.
     pub action: String,
-    /// What it was done to, such as `key 5`; empty if the action says it.
+    /// Object of the action, such as `key 5`; empty if the action already names it.
     pub object: String,
     /// ID of the project; `None` for the whole server.
     pub project: Option<u64>,
@@ -63,7 +63,7 @@ pub struct AuditEntry {
     pub actor: AuditActor,
     /// What was done.
     pub action: String,
-    /// What it was done to; empty if the action says it.
+    /// Object of the action; empty if the action already names it.
     pub object: String,
     /// ID of the project; `None` for the whole server.
     pub project_id: Option<u64>,

@@ -28,7 +28,7 @@ pub struct IssueEvent {
     pub threads: Vec<ProgramThreadResponse>,
     /// Number of threads that were removed, because an event has at most 100.
     pub threads_cut: u64,
-    /// Message that the program sent beside the exception; null if there is none.
+    /// Message that the program sent in addition to the exception; null if there is none.
     #[schema(required)]
     pub message: Option<String>,
     /// Tags that the program set.
@@ -242,7 +242,7 @@ pub struct ProgramThreadResponse {
     has_event_stack: bool,
     /// Stack frames, the innermost frame last.
     frames: Vec<StackFrameResponse>,
-    /// Number of the outermost frames that were removed, because a thread beside the event's has at most 100.
+    /// Number of the outermost frames that were removed, because a thread other than that of the event has at most 100.
     frames_cut: u64,
 }
 

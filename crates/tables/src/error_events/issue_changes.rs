@@ -20,7 +20,7 @@ pub(super) enum IssueChange {
     Split { issue: i64, groups: Vec<String> },
 }
 
-/// Reason for which a change is not possible.
+/// Reason why a change is not possible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum IssueChangeError {
     UnknownIssue(i64),

@@ -170,7 +170,7 @@ pub struct ForwardQueueState {
     pub delivered: u64,
     /// Number of requests that were given up, or that did not fit into the queue.
     pub failed: u64,
-    /// Reason of the last failed attempt; `None` if the last attempt succeeded.
+    /// Reason why the last attempt failed; `None` if it succeeded.
     pub last_error: Option<String>,
     /// Time of the last failed attempt (RFC 3339).
     pub last_error_at: Option<String>,

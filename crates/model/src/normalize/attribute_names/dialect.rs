@@ -1,4 +1,5 @@
-//! Names that have a meaning on the spans of one client only, or only beside another attribute, and values that mean that there is none.
+//! Attribute names that have a meaning only for one client, or only together with another attribute; and texts that stand for a missing
+//! value.
 
 use super::{SpanField, lookup};
 use crate::span::Attributes;

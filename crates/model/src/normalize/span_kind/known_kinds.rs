@@ -203,7 +203,7 @@ pub(super) const MARKERS: &[(&str, &str, &[&str], SpanType)] = &[
     ("livekit", "lk.pii.user_transcript", &[], SpanType::Other),
 ];
 
-/// Kinds that say nothing, in lower case.
+/// Kinds from which nothing can be inferred, in lower case.
 pub(super) const NEUTRAL_KINDS: &[&str] = &[
     "span",
     "default",
@@ -276,10 +276,10 @@ pub(super) const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
     ("mcp_tool_call", SpanType::Tool),
 ];
 
-/// Kinds by the whole name of a span, after its instrumentation scope, for clients that say it nowhere else.
+/// Kinds by instrumentation scope and whole name of a span, for clients that send the kind nowhere else.
 pub(super) const KINDS_BY_NAME: &[(&str, &str, SpanType)] = &[("openclaw", "openclaw.run", SpanType::Agent)];
 
-/// Kinds by the end of the name of a component's class, for frameworks that name no kind. The first match decides.
+/// Kinds by the end of the class name of a component, for frameworks that send no kind. The first match decides.
 pub(super) const KINDS_BY_CLASS: &[(&str, SpanType)] = &[
     ("ImageGenerator", SpanType::Other),
     ("Generator", SpanType::Llm),
