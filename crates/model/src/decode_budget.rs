@@ -55,7 +55,7 @@ impl Drop for DecodeBudgetGuard {
 ///
 /// # Errors
 ///
-/// Returns an error if a limit is exceeded. The result of `decode` is discarded then.
+/// Returns an error if a limit is exceeded. In this case, the result of `decode` is discarded.
 pub fn decode_within<T>(limits: DecodeLimits, decode: impl FnOnce() -> T) -> Result<T, DecodeLimitExceeded> {
     let _before = DecodeBudgetGuard(
         REMAINING_ITEMS.replace(limits.items),

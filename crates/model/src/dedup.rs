@@ -175,7 +175,7 @@ const CLOCK_TOLERANCE_US: i64 = 1_000_000;
 /// one another. All spans below a named pipeline belong to the outermost one. User and session come from the nearest span above that
 /// names them, since many clients name them only at the root.
 ///
-/// Takes time in proportion to the number of nodes, and a little more if response IDs repeat. Missing or cyclic parents do no harm.
+/// Takes time in proportion to the number of nodes, and a little more if response IDs repeat. Missing or cyclic parents are allowed.
 pub fn decide_trace(nodes: &[SpanNode]) -> Vec<SpanDecision> {
     let tree = SpanTree::new(nodes);
     let mut decisions: Vec<SpanDecision> = nodes.iter().map(|node| node.local_decision.clone()).collect();

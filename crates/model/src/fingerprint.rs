@@ -6,8 +6,8 @@ use crate::id::{SpanId, TraceId};
 
 /// A hash of texts, from which IDs are made.
 ///
-/// An ID has fewer bits than the hash, so a collision of two texts can be found with some effort. That does no harm: an ID is unique only
-/// within its project, trace or span, and whoever sends there may send any ID.
+/// An ID has fewer bits than the hash, so a collision of two texts can be found with some effort. This is not a risk: an ID is unique only
+/// within its project, trace or span, and clients that send there may choose any ID anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 32]);
 

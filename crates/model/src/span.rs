@@ -318,7 +318,7 @@ names!(
 names!(
     /// Status of a span. An unset status is `ok` unless something else indicates a failure.
     SpanStatus {
-        /// The span succeeded, as far as is known.
+        /// The span succeeded, or nothing indicates a failure.
         Ok = "ok",
         /// The span failed.
         Error = "error",
@@ -349,7 +349,7 @@ names!(
 
 /// Token usage in buckets that do not overlap: each token is in exactly one.
 ///
-/// `input` and `output` contain what remains after the special buckets.
+/// `input` and `output` contain only the tokens that are in no other bucket.
 #[serde_with::skip_serializing_none]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -409,7 +409,7 @@ fn otlp_router(ingestion: Arc<IngestState>) -> Router {
     ingest::otlp_routes(ingestion).layer(CatchPanicLayer::new()).layer(middleware::from_fn(body_drain::drain_body))
 }
 
-/// Listens on OTLP's standard ports as far as they are free: another collector may use them, and the server's own port accepts the same.
+/// Listens on OTLP's standard ports, if they are free: another collector may use them, and the server's own port accepts the same data.
 async fn otlp_listeners(listen: SocketAddr) -> Vec<TcpListener> {
     let mut listeners = Vec::new();
     for port in OTLP_PORTS.into_iter().filter(|port| *port != listen.port()) {

@@ -284,7 +284,7 @@ fn is_client_error(error: &std::io::Error) -> bool {
     matches!(error.kind(), E::ConnectionRefused | E::ConnectionAborted | E::ConnectionReset | E::Interrupted)
 }
 
-/// Raises the limit of open files of the process as far as the operating system allows, and returns it.
+/// Raises the limit of open files of the process to the maximum that the operating system allows, and returns the limit.
 pub fn raise_file_limit() -> u64 {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(files) => files,

@@ -11,9 +11,8 @@
 //!   a snapshot starts again at 0, and `received_at` is neither in the order of the commits nor changed by a correction.
 //! - **Subscribers read frames; nothing is pushed to them.** The commit thread does not know of them, so a slow one can neither block it
 //!   nor take memory. A frame names every span that a commit added, joined, moved or corrected. A reader decodes about one megabyte of
-//!   frames at a time, only as far as the commits are visible, and returns the *current* rows of these spans from a snapshot. The rows as
-//!   they were before cannot be restored once they are in segments. A subscriber therefore applies each row in place of what it knows of
-//!   the span.
+//!   frames at a time, only frames of visible commits, and returns the *current* rows of their spans from a snapshot. The rows as they were
+//!   before cannot be restored once they are in segments. A subscriber therefore applies each row in place of what it knows of the span.
 //! - **A flush keeps the WAL files that a subscription needs** ([`WalRetention`](crate::wal::retention::WalRetention)), up to
 //!   [`StoreConfig::retained_wal_bytes`](crate::StoreConfig), and none while the disk is low. A subscription that falls further behind
 //!   receives [`SubscriptionChanges::Missed`]: it reads a snapshot and continues from there. The same happens if the WAL was damaged,

@@ -54,7 +54,7 @@ pub enum StoreError {
     Locked {
         /// Data directory.
         path: PathBuf,
-        /// The process that has it open, as far as it is known.
+        /// The process that has it open, if it is known.
         holder: String,
     },
     /// A file is damaged.
@@ -111,7 +111,7 @@ pub enum StoreError {
         /// What is wrong with the request.
         reason: String,
     },
-    /// A defect in the program made this request fail; nothing of it is stored. Sending it again fails in the same way.
+    /// A defect in the program made this request fail; none of its spans are stored. Sending the request again fails in the same way.
     #[error("the spans cannot be stored because of a bug in Hinomi; please report it with the server's log")]
     InternalError,
     /// The store has been closed, or its thread has ended.

@@ -1,4 +1,4 @@
-//! The durable store of spans: write-ahead log, memtable, segments, manifest. It knows nothing of HTTP or of project names.
+//! The durable store of spans: write-ahead log, memtable, segments, manifest. It does not depend on HTTP or on project names.
 //!
 //! # The life of a span
 //!
@@ -282,7 +282,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Returns an error if the spans cannot be stored. Nothing of the request has been acknowledged; unless the error is
+    /// Returns an error if the spans cannot be stored. No part of the request has been acknowledged; unless the error is
     /// [`StoreError::TooLargeForWal`] or [`StoreError::InternalError`], the same request may be sent again.
     pub async fn append(&self, project: u64, spans: Vec<Span>) -> Result<SpanAppendResult, StoreError> {
         let permit = self.prepare_permits.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
@@ -333,7 +333,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Returns an error if the change could not be stored. Nothing has been changed then.
+    /// Returns an error if the change could not be stored. In this case, nothing has been changed.
     pub async fn revise(&self, project: u64, spans: Vec<(TraceId, SpanId)>, revise: SpanReviser) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let command = CommitCommand::Revise(Box::new(ReviseRequest { project, spans, revise, reply }));

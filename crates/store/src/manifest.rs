@@ -276,7 +276,7 @@ pub(super) fn state_without_content(path: &Path) -> Option<&'static str> {
     }
 }
 
-/// Moves a manifest that cannot be read to `damaged/`. Returns where it is then.
+/// Moves a manifest that cannot be read to `damaged/`, and returns its new path.
 pub(super) fn set_aside(folder: &DataDirectory) -> Result<PathBuf, StoreError> {
     let path = folder.manifest();
     let aside = free_name(&folder.damaged_directory(), "manifest", "db");

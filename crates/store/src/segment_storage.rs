@@ -116,8 +116,8 @@ pub enum QuarantineReason {
 /// Fills an object that is being written.
 pub type SegmentObjectFill<'a> = &'a mut dyn FnMut(&mut (dyn Write + Send)) -> Result<(), StoreError>;
 
-/// An object that is open for reading. It remains readable after it has been deleted, as far as the storage supports that; the store
-/// deletes an object only after its last reader is gone.
+/// An object that is open for reading. If the storage supports it, the object remains readable after it has been deleted. The store deletes
+/// an object only after its last reader has closed it.
 pub trait SegmentObjectReader: Debug + Send + Sync {
     /// Reads at most as many bytes as fit, from a position on. Returns 0 only at the end of the object.
     ///
@@ -182,7 +182,7 @@ pub trait SegmentStorage: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns an error if `fill` fails, or the object cannot be written. Nothing of it remains.
+    /// Returns an error if `fill` fails, or the object cannot be written. In this case, no part of the object remains.
     fn put(&self, object: SegmentObject, fill: SegmentObjectFill) -> Result<(), StoreError>;
 
     /// Opens an object. A reader is opened for each lookup of an index, so this must be cheap.
@@ -230,7 +230,7 @@ pub trait SegmentStorage: Debug + Send + Sync {
     /// Returns where an object is or would be, for messages. No two storages of a process return the same for different objects.
     fn location(&self, object: SegmentObject) -> PathBuf;
 
-    /// Moves a segment to the quarantine, durably. Returns where its Parquet file is then.
+    /// Moves a segment to the quarantine, durably, and returns the new path of its Parquet file.
     ///
     /// # Errors
     ///

@@ -89,7 +89,7 @@ impl SqliteError {
 ///
 /// # Errors
 ///
-/// Returns an error if the database cannot be opened, or was written by a newer version. It has not been changed then.
+/// Returns an error if the database cannot be opened, or was written by a newer version. In this case, the database has not been changed.
 pub fn open(path: &Path, steps: &[&str]) -> Result<Connection, SqliteError> {
     let failed = SqliteError::sqlite_error(path);
     let mut connection = Connection::open(path).map_err(&failed)?;

@@ -1405,8 +1405,8 @@ export interface paths {
         post?: never;
         /**
          * Deletes a trace with its error events, scores and log lines.
-         * @description The data is removed from every file. Spans of the trace that arrive later are stored again. Responds with 404 if nothing is stored of
-         *     the trace.
+         * @description The data is removed from every file. Spans of the trace that arrive later are stored again. Responds with 404 if no data of the trace is
+         *     stored.
          */
         delete: operations["delete_projects_project_traces_trace"];
         options?: never;
@@ -1522,7 +1522,7 @@ export interface paths {
         /**
          * Deletes the data of a user.
          * @description Deletes the spans with the user's ID, spans without a user ID in the same traces, and the error events, scores and log lines of these
-         *     traces. The data is removed from every file. Responds with 404 if nothing is stored of the user.
+         *     traces. The data is removed from every file. Responds with 404 if no data of the user is stored.
          */
         delete: operations["delete_projects_project_users_user"];
         options?: never;
@@ -3972,7 +3972,7 @@ export interface components {
             to: string | null;
             /**
              * Format: int64
-             * @description Number of items to process, as far as it is known; 0 before the job starts.
+             * @description Number of known items to process; 0 before the job starts.
              */
             total: number;
         };
@@ -4575,7 +4575,7 @@ export interface components {
              * @description Number of the outermost frames that were removed, because a thread other than that of the event has at most 100.
              */
             frames_cut: number;
-            /** @description True if `frames` of the event are those of the thread. The thread's own list is empty then. */
+            /** @description True if `frames` of the event are those of the thread. In this case, the `frames` of the thread are empty. */
             has_event_stack: boolean;
             /** @description ID of the thread. */
             id: string | null;
@@ -4709,7 +4709,7 @@ export interface components {
             gap: number | null;
             /**
              * Format: double
-             * @description Observed cost in US dollars; null if nothing was observed, or nothing of it has a price.
+             * @description Observed cost in US dollars; null if there are no observed calls, or none of them has a price.
              */
             observed: number | null;
             /**
@@ -5454,15 +5454,15 @@ export interface components {
             };
         };
         /**
-         * @description What decided between the interpretations of a count.
+         * @description Why one interpretation of a token count was chosen.
          * @enum {string}
          */
         TokenCountBasis: "total_agrees" | "total" | "convention" | "impossible";
-        /** @description How a count as sent was interpreted, if there was more than one possibility. */
+        /** @description How a token count that the client sent was interpreted, if there was more than one possibility. */
         TokenCountInterpretation: {
-            /** @description What decided between the interpretations. */
+            /** @description Why this interpretation was chosen. */
             because: components["schemas"]["TokenCountBasis"];
-            /** @description Whether the count includes the special tokens. */
+            /** @description Whether the count includes the tokens that have their own buckets. */
             rule: components["schemas"]["TokenInclusionRule"];
             /**
              * Format: int64
@@ -5471,17 +5471,17 @@ export interface components {
             sent: number;
             /**
              * Format: int64
-             * @description Number of tokens in special buckets: cache reads and writes, reasoning, audio, images.
+             * @description Number of tokens that have their own buckets: cache reads and writes, reasoning, audio, images.
              */
             special: number;
             /**
              * Format: int64
-             * @description Whole count that results from the interpretation.
+             * @description Total number of input or output tokens according to the interpretation.
              */
             whole: number;
         };
         /**
-         * @description Whether a count includes the tokens of special buckets.
+         * @description Whether a token count includes cached, reasoning, audio and image tokens, which have their own buckets.
          * @enum {string}
          */
         TokenInclusionRule: "inclusive" | "exclusive" | "partly";

@@ -98,7 +98,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written. None of the notifications is enqueued then.
+    /// Returns an error if the database cannot be written. In this case, none of the notifications is enqueued.
     pub fn enqueue(&self, notifications: &[(AlertNotification, Vec<ChannelId>)]) -> Result<usize, SqliteError> {
         let now = now_us();
         let taken = self.with_connection(|connection| {

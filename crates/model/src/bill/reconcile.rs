@@ -50,7 +50,7 @@ pub struct ReconciliationTotals {
     /// Billed amount in US dollars; null if the bill has none.
     #[schema(required)]
     pub billed: Option<f64>,
-    /// Observed cost in US dollars; null if nothing was observed, or nothing of it has a price.
+    /// Observed cost in US dollars; null if there are no observed calls, or none of them has a price.
     #[schema(required)]
     pub observed: Option<f64>,
     /// Billed amount minus observed cost, in US dollars.

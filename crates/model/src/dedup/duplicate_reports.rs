@@ -115,7 +115,7 @@ pub struct CallReport {
     pub texts: Option<u64>,
     /// Hash of the model.
     model: Option<u64>,
-    /// Span that is counted instead of this one, as far as known.
+    /// Span that is counted instead of this one, if it is known.
     pub counted_elsewhere: Option<(TraceId, SpanId)>,
     /// Program and instrumentation that report the call.
     reporter: SpanReporter,
@@ -278,7 +278,7 @@ pub fn has_same_messages(one: &CallReport, other: &CallReport) -> bool {
         && one.reporter.may_be_same_program(&other.reporter)
 }
 
-/// Returns whether two values are equal, as far as both are known.
+/// Returns whether two values are equal, if both are known.
 fn agree_if_known(one: Option<u64>, other: Option<u64>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one == other)
 }

@@ -287,7 +287,7 @@ impl<'a> LangfuseBatchReader<'a> {
         }
     }
 
-    /// Returns the trace of an observation, and the ID of the trace as far as it is known.
+    /// Returns the trace of an observation, and the ID of the trace if it is known.
     fn observation_trace(&mut self, id: &str, span: SpanId, body: &Map<String, Value>, kind: &str) -> (ObservationTrace, String) {
         let named = ids::text(body, "traceId").or_else(|| self.traces.get(id).cloned());
         self.has_unknown_trace |= named.is_none();

@@ -50,6 +50,6 @@ pub struct BillableCall<'a> {
     pub duration_us: Option<i64>,
     /// Service tier of the call, such as `batch`, `flex` or `priority`.
     pub service_tier: Option<&'a str>,
-    /// True if the call failed. A price per request does not apply then.
+    /// True if the call failed. Prices per request apply only to successful calls.
     pub failed: bool,
 }

@@ -117,7 +117,7 @@ struct RawEnvelopeHeader<'a> {
     trace: Option<&'a RawValue>,
 }
 
-/// The trace context in the header of an envelope, as far as it is used.
+/// The fields of the trace context in the header of an envelope that are used.
 #[derive(Deserialize, Default)]
 struct DynamicSamplingContext<'a> {
     #[serde(borrow, default)]

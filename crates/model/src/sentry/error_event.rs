@@ -246,7 +246,7 @@ pub struct ProgramThread {
     pub crashed: bool,
     /// True if the thread was running when the event was created.
     pub current: bool,
-    /// True if the stack of the event is that of the thread. The thread has no frames then.
+    /// True if the stack of the event is that of the thread. In this case, the thread itself has no frames.
     pub has_event_stack: bool,
     /// Stack, innermost frame last.
     pub frames: Vec<StackFrame>,

@@ -60,8 +60,8 @@ impl ProjectSnapshot {
         Ok(units)
     }
 
-    /// Aggregates these rows and those of the memtable, as far as they are in the scope. Returns the reservations of the memory that the
-    /// result uses.
+    /// Aggregates those of these rows and of the rows of the memtable that are in the scope. Returns the reservations of the memory that
+    /// the result uses.
     pub(crate) async fn aggregate_rows(
         &self,
         scope: &QueryScope,
@@ -79,7 +79,8 @@ impl ProjectSnapshot {
         Ok(built.into_iter().map(|rows| (rows.finished, rows.reserved)).unzip())
     }
 
-    /// Passes these rows and those of the memtable, as far as they are in the scope, to consumers, each of which runs on its own thread.
+    /// Passes rows to consumers, each of which runs on its own thread: those of these rows and of the rows of the memtable that are in the
+    /// scope.
     ///
     /// # Errors
     ///

@@ -34,7 +34,7 @@ pub(super) struct JobStatus {
     state: JobState,
     /// Number of items that have been processed; for `reprice`, of calls.
     done: u64,
-    /// Number of items to process, as far as it is known; 0 before the job starts.
+    /// Number of known items to process; 0 before the job starts.
     total: u64,
     /// Reason for the failure; null unless the state is `failed`.
     #[schema(required)]

@@ -50,8 +50,8 @@ pub(super) async fn unpin(
 
 /// Deletes a trace with its error events, scores and log lines.
 ///
-/// The data is removed from every file. Spans of the trace that arrive later are stored again. Responds with 404 if nothing is stored of
-/// the trace.
+/// The data is removed from every file. Spans of the trace that arrive later are stored again. Responds with 404 if no data of the trace is
+/// stored.
 #[utoipa::path(delete, path = "/projects/{project}/traces/{trace}", tag = "deletion",
     params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace.")),
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
@@ -68,7 +68,7 @@ pub(super) async fn delete_trace(
 /// Deletes the data of a user.
 ///
 /// Deletes the spans with the user's ID, spans without a user ID in the same traces, and the error events, scores and log lines of these
-/// traces. The data is removed from every file. Responds with 404 if nothing is stored of the user.
+/// traces. The data is removed from every file. Responds with 404 if no data of the user is stored.
 #[utoipa::path(delete, path = "/projects/{project}/users/{user}", tag = "deletion",
     params(("project" = u64, Path, description = "ID of the project."), ("user" = String, Path, description = "ID of the user.")),
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]

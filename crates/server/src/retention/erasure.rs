@@ -222,7 +222,7 @@ fn deletion_sweep(project: u64, subject: DeletionSubject, traces: HashSet<TraceI
     }
 }
 
-/// Deletes a subject from every file. When it returns, nothing of the subject is left except in the files that the receipt lists.
+/// Deletes a subject from every file. When it returns, no data of the subject remains, except in the files that the receipt lists.
 ///
 /// # Errors
 ///

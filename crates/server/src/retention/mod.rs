@@ -71,7 +71,7 @@ pub enum RetentionError {
     /// The data of a trace or user could not be found.
     #[error(transparent)]
     Query(#[from] QueryError),
-    /// Nothing of the trace or user is stored.
+    /// No data of the trace or user is stored.
     #[error("no data is stored for it")]
     NotFound,
     /// A bug in Hinomi.

@@ -1,5 +1,5 @@
-//! `hinomi doctor --repair`: repairs a data directory as far as its files allow. Nothing is deleted: unreadable files are moved to
-//! `damaged/`.
+//! `hinomi doctor --repair`: repairs everything in a data directory that its files allow to repair. Nothing is deleted: unreadable files
+//! are moved to `damaged/`.
 //!
 //! 1. A manifest that is missing, empty or unreadable is rebuilt.
 //! 2. A segment of the manifest that is missing or damaged is searched for in `damaged/`; if it is not found there, it is removed from
@@ -154,7 +154,7 @@ fn open_or_rebuild_manifest(
             let aside = manifest::set_aside(folder)?;
             let what = format!("{error}; it was moved to {} and has been rebuilt", aside.display());
             findings
-                .push(DoctorFinding::note(what, "superseded rows are only known as far as later segments contain their newer versions"));
+                .push(DoctorFinding::note(what, "a superseded row is only recognized if a later segment contains its newer version"));
             Manifest::open(folder)
         }
         (Err(error), _) => Err(error),

@@ -48,7 +48,7 @@ pub(crate) fn merge_all(shared: &StoreInner) -> Result<usize, StoreError> {
 ///
 /// # Errors
 ///
-/// Returns an error if a file could not be read or written. Nothing has changed then.
+/// Returns an error if a file could not be read or written. In this case, nothing has changed.
 pub(crate) fn merge_once(shared: &StoreInner) -> Result<bool, StoreError> {
     let Some(inputs) = choose_small_segments(shared).or_else(|| choose_quiet_day(shared)) else { return Ok(false) };
     if !shared.has_space_for(inputs.iter().map(|input| input.segment.bytes).sum()) {

@@ -144,7 +144,7 @@ impl crate::Store {
     ///
     /// # Errors
     ///
-    /// Returns an error if the manifest cannot be written. Nothing has been removed then.
+    /// Returns an error if the manifest cannot be written. In this case, nothing has been removed.
     pub async fn drop_oldest_segments(&self, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
         self.rewrite_segments(|reply| MaintenanceCommand::DropOldest { bytes, reply }).await
     }

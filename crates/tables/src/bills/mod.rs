@@ -102,7 +102,7 @@ impl BillStore {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written. Nothing of the export is stored then.
+    /// Returns an error if the database cannot be written. In this case, no line of the export is stored.
     pub fn import(&self, project: u64, name: &str, export: &BillExport) -> Result<(), SqliteError> {
         let key = i64::try_from(project).unwrap_or(i64::MAX);
         let write = |connection: &mut Connection| -> rusqlite::Result<()> {

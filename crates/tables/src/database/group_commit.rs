@@ -81,8 +81,9 @@ impl GroupCommitDatabase {
         Ok(GroupCommitDatabase { readers: Arc::new(readers), tasks: Mutex::new(Some(tasks)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Applies a change. When it returns without an error, the change is on disk and visible to every later query; after an error nothing
-    /// of it is. `change` may be called more than once: if another change in the same transaction fails, it is rolled back and repeated.
+    /// Applies a change. When it returns without an error, the change is on disk and visible to every later query. After an error, no part
+    /// of the change is stored. `change` may be called more than once: if another change in the same transaction fails, it is rolled back
+    /// and repeated.
     ///
     /// # Errors
     ///

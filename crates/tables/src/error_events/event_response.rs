@@ -238,7 +238,7 @@ pub struct ProgramThreadResponse {
     crashed: bool,
     /// True if the thread was running when the event was created.
     current: bool,
-    /// True if `frames` of the event are those of the thread. The thread's own list is empty then.
+    /// True if `frames` of the event are those of the thread. In this case, the `frames` of the thread are empty.
     has_event_stack: bool,
     /// Stack frames, the innermost frame last.
     frames: Vec<StackFrameResponse>,

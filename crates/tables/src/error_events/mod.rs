@@ -171,7 +171,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// Returns an error if the events cannot be stored. Nothing of the request has been acknowledged; the same request may be sent again.
+    /// Returns an error if the events cannot be stored. No part of the request has been acknowledged; the same request may be sent again.
     pub async fn append(&self, project: u64, received_us: i64, events: Vec<ErrorEvent>) -> Result<ErrorAppendResult, ErrorStoreError> {
         if events.is_empty() {
             return Ok(ErrorAppendResult::default());
@@ -187,7 +187,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written. Some events may have been deleted then.
+    /// Returns an error if the database cannot be written. Some events may already have been deleted.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, ErrorStoreError> {
         let mut deleted = 0;
         loop {

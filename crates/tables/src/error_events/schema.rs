@@ -106,8 +106,8 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-/// Opens the database for the writing thread, and completes changes of issues that a stop interrupted. Damaged rows are no reason not to
-/// open: what needs them fails later, and is reported then.
+/// Opens the database for the writing thread, and completes changes of issues that a stop interrupted. The database opens even if rows are
+/// damaged: operations that need such a row fail later and report it.
 pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
     let mut connection = database::open(path, MIGRATIONS)?;
     let complete = |connection: &mut Connection| -> rusqlite::Result<()> {

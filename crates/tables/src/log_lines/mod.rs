@@ -143,7 +143,8 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written. Nothing of the request has been stored; the same request may be sent again.
+    /// Returns an error if the database cannot be written. In this case, no line of the request is stored; the same request may be sent
+    /// again.
     pub async fn append(&self, project: u64, lines: Vec<LogLine>) -> Result<LogAppendResult, SqliteError> {
         if lines.is_empty() {
             return Ok(LogAppendResult::default());
@@ -210,7 +211,7 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written. Some lines may have been deleted then.
+    /// Returns an error if the database cannot be written. Some lines may already have been deleted.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, SqliteError> {
         let mut deleted = 0;
         loop {

@@ -127,7 +127,7 @@ impl MediaStore {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written. Nothing of the request has been stored.
+    /// Returns an error if the database cannot be written. In this case, none of the objects is stored.
     pub async fn store(&self, project: u64, objects: Vec<MediaObject>, uses: Vec<MediaUse>, now_us: i64) -> Result<usize, SqliteError> {
         if objects.is_empty() && uses.is_empty() {
             return Ok(0);

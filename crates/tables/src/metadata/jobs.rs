@@ -67,7 +67,7 @@ pub struct JobRecord {
     pub progress: Option<String>,
     /// Number of items that are done.
     pub done: u64,
-    /// Total number of items, as far as it is known.
+    /// Number of known items.
     pub total: u64,
     /// Why the job failed.
     pub reason: Option<String>,

@@ -90,7 +90,7 @@ impl MetadataStore {
         Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
     }
 
-    /// Replaces a deletion that had begun with its receipt. Nothing of the deletion's record remains in the file.
+    /// Replaces a deletion that had begun with its receipt. The file then contains no part of the record.
     ///
     /// # Errors
     ///

@@ -115,7 +115,8 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written. Nothing of the request has been stored; the same request may be sent again.
+    /// Returns an error if the database cannot be written. In this case, no point of the request is stored; the same request may be sent
+    /// again.
     pub async fn append(&self, project: u64, received_us: i64, points: Vec<MetricPoint>) -> Result<OtelMetricAppendResult, SqliteError> {
         if points.is_empty() {
             return Ok(OtelMetricAppendResult::default());
@@ -146,7 +147,7 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written. Some points may have been deleted then.
+    /// Returns an error if the database cannot be written. Some points may already have been deleted.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, SqliteError> {
         let mut deleted = 0;
         loop {

@@ -14,7 +14,8 @@ use crate::database::SqliteError;
 ///
 /// # Errors
 ///
-/// Returns an error if the database cannot be written. Nothing has been deleted then, or only the WAL still contains it; repeat the call.
+/// Returns an error if the database cannot be written. In this case, either nothing has been deleted, or the WAL still contains deleted
+/// rows; repeat the call.
 pub fn erase(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> Result<ErasedRowCounts, SqliteError> {
     let selections = selections(table, subject);
     if selections.is_empty() {
@@ -110,7 +111,7 @@ pub fn count_expiring(
 ///
 /// # Errors
 ///
-/// Returns an error if the database cannot be written. Nothing has been deleted then.
+/// Returns an error if the database cannot be written. In this case, nothing has been deleted.
 pub fn delete_expired(
     path: &Path,
     selections: &[RowSelection],

@@ -91,7 +91,7 @@ impl ScoreStore {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written. None of them is stored then.
+    /// Returns an error if the database cannot be written. In this case, none of the scores is stored.
     pub fn store_scores(&self, project: u64, scores: &[Score]) -> Result<(), SqliteError> {
         let mut connection = lock(&self.connection);
         let write = |connection: &mut Connection| -> rusqlite::Result<()> {
