@@ -153,8 +153,7 @@ fn open_or_rebuild_manifest(
         (Err(error @ (StoreError::Damaged { .. } | StoreError::Manifest { .. })), _) => {
             let aside = manifest::set_aside(folder)?;
             let what = format!("{error}; it was moved to {} and has been rebuilt", aside.display());
-            findings
-                .push(DoctorFinding::note(what, "a superseded row is only recognized if a later segment contains its newer version"));
+            findings.push(DoctorFinding::note(what, "a superseded row is only recognized if a later segment contains its newer version"));
             Manifest::open(folder)
         }
         (Err(error), _) => Err(error),
