@@ -291,7 +291,7 @@ impl EvaluationWorker {
                     self.is_backfill_failing = false;
                     lock(&self.alerts.evaluator).add_series(series);
                 }
-                None => self.schedule_backfill("more spans came meanwhile than are kept"),
+                None => self.schedule_backfill("more spans arrived during the backfill than can be buffered"),
             },
             Err(error) => self.schedule_backfill(&error),
         }

@@ -453,7 +453,7 @@ impl Store {
         if let Some(ended) = threads.iter().find(|thread| thread.is_finished()) {
             let name = ended.thread().name().unwrap_or_default();
             stats.intake_error =
-                Some(format!("the thread {name} has stopped by an internal error; restart: acknowledged data is not lost"));
+                Some(format!("the thread {name} stopped because of an internal error; restart the server: no acknowledged data is lost"));
         }
         stats
     }

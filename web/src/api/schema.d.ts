@@ -74,7 +74,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists the audit log: who did what to what, when and from where.
+         * Lists the audit log: who did what to which object, when, and from which address.
          * @description Requires admin permission.
          */
         get: operations["get_audit"];
@@ -6034,7 +6034,7 @@ export interface operations {
             query?: {
                 /** @description ID of an account: only its entries are returned. */
                 account?: number;
-                /** @description Only entries with this action, or with one that begins with it and a dot. */
+                /** @description Only entries whose action is this text, or begins with this text and a dot. */
                 action?: string;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;

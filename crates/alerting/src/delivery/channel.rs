@@ -256,7 +256,7 @@ impl ChannelConfiguration {
             ChannelConfiguration::Webhook { url } => {
                 check_url("address.url", url, true, allowed)?;
                 if signing_key(secret).is_none() {
-                    return wrong("secret", "must be `whsec_` followed by 24 to 64 bytes in Base64; leave it out to have one generated");
+                    return wrong("secret", "must be `whsec_` followed by 24 to 64 bytes in Base64; omit it to generate one");
                 }
                 Ok(())
             }

@@ -159,7 +159,7 @@ fn checked_field(entry: FieldEntry) -> Result<FieldMapping, String> {
     let units = field.value_type.units();
     if !units.contains(&unit) {
         let known: Vec<_> = units.iter().map(|unit| unit.as_str()).collect();
-        return Err(format!("{name} is not sent in {unit:?}; use one of {}", known.join(", "), unit = unit.as_str()));
+        return Err(format!("the unit {unit:?} is not valid for {name}; use one of {}", known.join(", "), unit = unit.as_str()));
     }
     Ok(FieldMapping { field, unit })
 }

@@ -1,8 +1,8 @@
 //! Mapping rules: how a project reads the attributes of its own instrumentation.
 //!
-//! A rule selects spans by the instrumentation, the name of the span or its attributes, and says which attribute is which field. Rules are
-//! applied during decoding, before the tables of known attribute names, so everything that depends on a field (kind, usage, cost,
-//! deduplication) uses the mapped value. They apply to spans of OpenTelemetry and Sentry.
+//! A rule selects spans by the instrumentation, the name of the span or its attributes, and maps attributes to fields. Rules are applied
+//! during decoding, before the tables of known attribute names, so everything that depends on a field (kind, usage, cost, deduplication)
+//! uses the mapped value. They apply to spans of OpenTelemetry and Sentry.
 //!
 //! ```toml
 //! [[rule]]

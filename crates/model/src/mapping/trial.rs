@@ -49,9 +49,9 @@ pub enum MappedValueProblem {
     NotText,
     /// The value is neither true nor false.
     NotFlag,
-    /// The value is not a number from 0 on.
+    /// The value is not a number of at least 0.
     NotNumber,
-    /// The value is not a count from 0 on.
+    /// The value is not a whole number of at least 0.
     NotCount,
     /// A rule before this one, or another attribute of the rule, sets the field.
     SetBefore,

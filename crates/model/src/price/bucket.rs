@@ -252,7 +252,7 @@ impl BucketPrices {
 }
 
 pub(super) fn usd<E: de::Error>(dollars: f64) -> Result<Usd, E> {
-    Usd::from_dollars(dollars).filter(|usd| usd.0 >= 0).ok_or_else(|| E::custom("a price is a number from 0 on"))
+    Usd::from_dollars(dollars).filter(|usd| usd.0 >= 0).ok_or_else(|| E::custom("a price must be a number of at least 0"))
 }
 
 impl<'de> Deserialize<'de> for TieredPrice {

@@ -40,7 +40,7 @@ pub struct ImportedPriceTable {
     pub text: String,
     /// Number of models in the table.
     pub models: usize,
-    /// Models that were omitted because a rule for their names is not supported.
+    /// Models that were omitted because their provider does not sell them, or because a rule for their names is not supported.
     pub left_out: Vec<String>,
 }
 

@@ -161,17 +161,17 @@ impl PriceTable {
         for provider in self.providers.list() {
             let reached = self.canonical_provider(&provider.id);
             if reached != Some(provider.id.as_str()) {
-                faults.push((provider.id.clone(), format!("its own name leads to {reached:?}")));
+                faults.push((provider.id.clone(), format!("its own name resolves to {reached:?}")));
             }
             for resold in provider.resells.iter().filter(|resold| self.canonical_provider(resold).is_none()) {
-                faults.push((provider.id.clone(), format!("it sells the models of {resold:?}, who is not in the table")));
+                faults.push((provider.id.clone(), format!("it resells the models of {resold:?}, which is not in the table")));
             }
             for entry in provider.models.entries() {
                 let name = || format!("{}:{}", provider.id, entry.id);
                 let errors = entry.like.iter().flat_map(|clause| clause.patterns()).filter_map(|pattern| pattern.error());
                 faults.extend(errors.map(|error| (name(), error)));
                 let lost = entry.names().into_iter().filter(|known| provider.models.find(known).is_none());
-                faults.extend(lost.map(|known| (name(), format!("its name {known:?} leads nowhere"))));
+                faults.extend(lost.map(|known| (name(), format!("its name {known:?} resolves to no provider"))));
             }
         }
         faults

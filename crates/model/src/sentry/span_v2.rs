@@ -83,7 +83,7 @@ pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
         return;
     };
     if let Some(count) = item.header.item_count.filter(|count| *count != raws.len() as u64) {
-        let detail = format!("the item's header says {count} spans, it has {}", raws.len());
+        let detail = format!("the header of the item announces {count} spans, but the item has {}", raws.len());
         let quantity = (raws.len() as u64).max(1);
         reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Span, OutcomeReason::ItemCountMismatch, detail) });
         return;

@@ -91,7 +91,7 @@ pub(super) struct AuditParameters {
     to: Option<String>,
     /// ID of a project: only its entries are returned.
     project: Option<u64>,
-    /// Only entries with this action, or with one that begins with it and a dot.
+    /// Only entries whose action is this text, or begins with this text and a dot.
     action: Option<String>,
     /// ID of an account: only its entries are returned.
     account: Option<i64>,
@@ -101,7 +101,7 @@ pub(super) struct AuditParameters {
     cursor: Option<String>,
 }
 
-/// Lists the audit log: who did what to what, when and from where.
+/// Lists the audit log: who did what to which object, when, and from which address.
 ///
 /// Requires admin permission.
 #[utoipa::path(get, path = "/audit", tag = "accounts", params(AuditParameters), responses((status = 200, body = AuditPage), (status = 400, body = super::error::ErrorResponse), (status = 403, body = super::error::ErrorResponse)))]

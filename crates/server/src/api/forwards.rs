@@ -154,7 +154,10 @@ pub(super) async fn update(
     // Otherwise whoever may change the URL could read the key.
     let moved = stored.kind != draft.kind || host(&stored.url) != host(&draft.url);
     if moved && draft.key.is_none() && !stored.key.reveal().is_empty() {
-        return Err(ApiError::bad_request("invalid_value", "`key` is missing: the target moves to another host, enter its key again"));
+        return Err(ApiError::bad_request(
+            "invalid_value",
+            "`key` is missing: enter the key again, because the target moves to another host",
+        ));
     }
     api.forwards.store().update(project, id, draft).await?;
     view_of(&api, project, id).await.map(Json)
@@ -195,7 +198,10 @@ fn checked_draft(api: &ApiState, project: u64, request: ForwardRequest) -> Resul
     // The random keys of this server are not those of another one.
     let is_own = |key: &str| api.meta.key(key).is_some_and(|known| known.project == project);
     if key.as_ref().is_some_and(|key| key.reveal().split([':', '=', ' ', ',']).any(is_own)) {
-        return Err(ApiError::bad_request("forward_loop", "the key belongs to this project: it would forward to itself"));
+        return Err(ApiError::bad_request(
+            "forward_loop",
+            "the key belongs to this project, so the project would forward requests to itself",
+        ));
     }
     Ok(ForwardDraft { kind: request.r#type, url, key, enabled: request.enabled })
 }

@@ -135,7 +135,7 @@ impl ApiState {
         let paused = self.delivery_worker.is_paused().then(|| match self.are_notifications_paused {
             true => "alert notifications and forwarding are paused: the server was started with --quiet-notifications".to_owned(),
             false => {
-                "alert notifications are paused, as after a restore, and so is forwarding; resume both with `hinomi notifications resume`"
+                "alert notifications and forwarding are paused, for example after a restore; resume both with `hinomi notifications resume`"
                     .to_owned()
             }
         });

@@ -205,7 +205,9 @@ impl RestoreCommand {
             print_line("all other files match the backup; sessions have ended; missing:")?;
             restored.missing.iter().try_for_each(|missing| print_line(&format!("  {missing}")))?;
         }
-        print_line("notifications are paused, and so is forwarding; run `hinomi notifications resume` when this server is the one in use")?;
+        print_line(
+            "notifications and forwarding are paused; run `hinomi notifications resume` once this server replaces the original one",
+        )?;
         print_line(&format!("start the server with: hinomi serve --data {}", data.display()))
     }
 }

@@ -70,7 +70,7 @@ enum CliCommand {
         /// Write the port to this file when the server is ready
         #[arg(long, value_name = "FILE")]
         port_file: Option<PathBuf>,
-        /// Do not send notifications and do not forward requests; both wait
+        /// Send no notifications and forward no requests; they wait for a server without this option
         #[arg(long)]
         quiet_notifications: bool,
     },
@@ -197,8 +197,7 @@ fn execute(command: CliCommand) -> anyhow::Result<()> {
             let data = config.data.display();
             ensure!(
                 lock_holder(&config.data).is_some(),
-                "no server is running on {data}; start one with `hinomi serve --data {data}`, which prints a sign-in link, \
-                 or pass the data directory of the running server with --data (the server prints it at startup)"
+                "no server is running on {data}; to start one, run `hinomi serve --data {data}`; if your server uses another data directory, pass it with --data (the server prints the path at startup)"
             );
             let link = sign_in_link(&meta, &public_url(&meta, &config))?;
             audit::record_command(&config, |actor| AuditEvent::new(actor, "sign_in_link.create"))?;
@@ -258,7 +257,8 @@ fn effective_config(common: &CommonArguments, listen: Option<SocketAddr>) -> any
     Ok(config)
 }
 
-/// Opens the metadata of an existing data directory. Does not create one, so a command that only reads leaves no new directory behind.
+/// Opens the metadata of an existing data directory. Does not create the directory, so a command that only reads leaves no new directory
+/// behind.
 fn open_existing(config: &Config) -> anyhow::Result<MetadataStore> {
     let is_there = config.data.join("hinomi.db").exists();
     ensure!(

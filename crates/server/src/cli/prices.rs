@@ -75,7 +75,10 @@ fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
         }
     }
     if !imported.left_out.is_empty() {
-        print_line(&format!("{} models were skipped: they are not sold, or their name rules are not supported", imported.left_out.len()))?;
+        print_line(&format!(
+            "{} models were skipped: their provider does not sell them, or rules for their names are not supported",
+            imported.left_out.len()
+        ))?;
     }
     print_line("A running server loads the new table within seconds. `hinomi reprice` recalculates the cost of stored calls.")
 }

@@ -122,7 +122,7 @@ impl RepriceCommand {
                     let why = job.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
                     let far = job
                         .reached
-                        .map(|reached| format!("; calls before {reached} have new costs, later ones may still have the old"))
+                        .map(|reached| format!("; calls before {reached} have new costs, later calls may still have their old costs"))
                         .unwrap_or_default();
                     bail!("project {project}: job {} {}{why}{far}; run the command again to finish", job.id, job.state.name())
                 }

@@ -157,7 +157,7 @@ async fn enforce_disk_budget(resources: &RetentionResources, budget: u64) -> Res
     }
     tracing::warn!(used, budget, spans = swept.spans, "retention.disk_budget.oldest_deleted");
     let mut receipt = DeletionReceipt::of(0, DeletionSubject::Budget, &swept);
-    receipt.subject = Some(format!("{used} bytes where {budget} may be used (disk.budget_bytes)"));
+    receipt.subject = Some(format!("{used} bytes are used, the limit is {budget} (disk.budget_bytes)"));
     receipt.duration_ms = began.elapsed().as_millis() as u64;
     receipt.store_receipt(resources).await
 }

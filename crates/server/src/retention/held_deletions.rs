@@ -90,7 +90,7 @@ impl RetentionHold {
         let left =
             if left > 2 * 86_400 { format!("{} more days", left.div_ceil(86_400)) } else { format!("{} more hours", left.div_ceil(3600)) };
         format!(
-            "a deletion waits for confirmation: {}; revert the setting if this is not intended, or run `hinomi retention confirm`; the server deletes it after {left} of running",
+            "a deletion waits for confirmation: {}; revert the setting if this is not intended, or run `hinomi retention confirm`; otherwise the server deletes the data after {left} of running time",
             self.what.join("; ")
         )
     }

@@ -6,7 +6,7 @@ use crate::database::SqliteError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuditViolation {
     /// An entry does not have its hash.
-    #[error("entry {sequence} was edited, or the entries before it were")]
+    #[error("entry {sequence} or an earlier entry was edited")]
     EditedEntry {
         /// Sequence number of the entry.
         sequence: u64,
@@ -18,7 +18,7 @@ pub enum AuditViolation {
         sequence: u64,
     },
     /// The log ends before an exported head.
-    #[error("the log ends at entry {last}, but its head was at entry {head} before: the last entries were cut off")]
+    #[error("the log ends at entry {last}, but it once reached entry {head}: the last entries were cut off")]
     CutTail {
         /// Sequence number of the exported head.
         head: u64,
@@ -33,7 +33,7 @@ pub enum AuditViolation {
     },
     /// All exported heads are of entries that have expired, or are said to.
     #[error(
-        "all exported heads are of expired entries (to {through}), so the log cannot be compared: if nothing expired since, it was rewritten"
+        "all exported heads refer to expired entries (up to entry {through}), so the log cannot be compared with them; if no entries have expired since the export, the log was rewritten"
     )]
     NoComparableHead {
         /// Sequence number of the last expired entry.

@@ -1,4 +1,4 @@
-//! The audit log: who did what to what, when and from where. One SQLite database, `audit.db`.
+//! The audit log: who did what to which object, when, and from which address. One SQLite database, `audit.db`.
 //!
 //! Entries are only ever appended. The hash of each covers the entry and the hash before it, so an entry cannot be changed without all
 //! later ones. Whoever can write the file can also compute all hashes anew; that, and a tail that is cut off, is found by comparing with a
@@ -52,7 +52,7 @@ const MIGRATIONS: &[&str] = &["
 pub struct AuditFilter {
     /// Only entries of these projects; of the whole server and all projects if `None`.
     pub projects: Option<Vec<u64>>,
-    /// Only entries with this action, or with one that begins with it and a dot.
+    /// Only entries whose action is this text, or begins with this text and a dot.
     pub action: Option<String>,
     /// Only entries of this account.
     pub account: Option<i64>,

@@ -52,7 +52,7 @@ impl MetadataStore {
         let record = self.account(account)?;
         let state = if purpose == LinkPurpose::Invitation { AccountState::Invited } else { AccountState::Active };
         if record.kind == AccountKind::Service {
-            return Err(MetadataError::Invalid(format!("account {account} is that of a program, which does not sign in")));
+            return Err(MetadataError::Invalid(format!("account {account} belongs to a program, which cannot sign in")));
         }
         if record.state != state {
             return Err(MetadataError::Invalid(format!("account {account} is {}, and cannot use such a link", record.state.name())));

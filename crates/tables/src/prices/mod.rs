@@ -128,7 +128,7 @@ impl ActivePrices {
             }
             Err(error) => {
                 tracing::error!(%error, effect = "the previous prices stay effective", "prices.file.invalid");
-                known.file_fault = Some(format!("{error}; the prices that it last contained stay effective, if it was ever read"));
+                known.file_fault = Some(format!("{error}; if it was read before, its previous prices stay effective"));
                 false
             }
         }

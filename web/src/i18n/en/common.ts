@@ -148,7 +148,7 @@ export const common = {
   'help.syntax.not': 'exclude',
   'help.syntax.greaterThan': 'greater than; also <, >= and <=',
   'help.syntax.duration': 'units are ms, s, m and h; milliseconds if no unit',
-  'help.syntax.or': 'either side; without parentheses, a side is all adjacent terms',
+  'help.syntax.or': 'one of the two sides matches; without parentheses, a side is all adjacent terms',
   'help.grammar': 'All fields, the grammar, and how trace filters work',
   'help.syntax.present': 'has any value',
   'help.syntax.text': 'text in prompts and answers',

@@ -34,7 +34,7 @@ export const issueEvent = {
   'issues.current': 'current',
   'issues.variables': 'Local variables',
   'issues.filtered': 'filtered',
-  'issues.filteredWhy': 'The value looked sensitive. It was removed before it was stored.',
+  'issues.filteredWhy': 'The value looked sensitive. Hinomi removed the value before it stored the event.',
   'issues.showAll': 'Show all {n}',
   // The call near the error.
   'issues.call': 'LLM call',

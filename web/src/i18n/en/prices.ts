@@ -58,7 +58,7 @@ export const prices = {
   'prices.queued': 'Waiting for another recalculation of this project to finish.',
   'prices.counting': 'Counting calls.',
   'prices.running': 'Recalculated {done} of {total} calls.',
-  'prices.continuesInServer': 'It continues on the server if you leave the page.',
+  'prices.continuesInServer': 'The recalculation continues on the server if you leave the page.',
   'prices.cancel': 'Cancel',
   'prices.doneAt': 'Recalculation finished: {time}',
   'prices.failedAt': 'Recalculation failed: {time}',

@@ -90,7 +90,7 @@ export const setup = {
     'Spring AI does not put prompts and answers in spans. Spring Boot 3 names the properties `management.otlp.tracing.endpoint` and `management.otlp.tracing.headers.x-hinomi-key`.',
   'setup.noteRuby':
     'For RubyLLM, the gem `opentelemetry-instrumentation-ruby_llm` creates these spans. With other libraries, put a span with these attributes around each call.',
-  'setup.noteGateway': 'If the program also reports the call, it counts once.',
+  'setup.noteGateway': 'If the program also reports a call, the call counts once.',
   'setup.notePortkey': 'Only the self-hosted enterprise gateway sends traces. They always include prompts and answers.',
   'setup.noteEnvoy':
     'Prompts and answers are included, unless `OPENINFERENCE_HIDE_INPUTS` and `OPENINFERENCE_HIDE_OUTPUTS` are `true`.',
