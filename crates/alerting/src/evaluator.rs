@@ -406,7 +406,7 @@ impl RuleEvaluator {
         rules.collect()
     }
 
-    /// Returns the current value of a rule; with groups, the one furthest beyond the threshold. `None` without data.
+    /// Returns the current value of a rule; for a rule with groups, the value that is furthest beyond the threshold. `None` without data.
     pub(super) fn current_value(&self, id: i64) -> Option<f64> {
         let Some(AlertWatch::Rule(watch)) = self.watches.get(&id) else { return None };
         let track = &self.series[*self.series_by_spec.get(watch.spec.as_ref()?)?];

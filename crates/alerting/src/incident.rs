@@ -111,7 +111,7 @@ pub struct Incident {
     /// Time of the last crossing of a threshold in either direction.
     #[serde(default)]
     pub stepped_us: Option<i64>,
-    /// Start of the time that `since` of the contributors covers; `None` without an earlier crossing, or if it was just before.
+    /// Start of the time that `since` of the contributors covers; `None` if there was no earlier crossing, or if it was immediately before.
     #[serde(default)]
     pub culprits_since_us: Option<i64>,
     /// Projected cost at the end of the period.

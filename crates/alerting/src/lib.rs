@@ -257,7 +257,7 @@ impl AlertService {
         self.store.read_incident(project, id)
     }
 
-    /// Applies an action to an incident and returns the changed incident. Acknowledging it again has no effect.
+    /// Applies an action to an incident and returns the changed incident. Acknowledging an incident again has no effect.
     ///
     /// # Errors
     ///

@@ -62,7 +62,7 @@ pub struct NotificationPolicy {
 pub struct AlertRule {
     /// Name of 1 to 100 characters, unique within the project.
     pub name: String,
-    /// False for a draft, which is never evaluated. Default: true.
+    /// False if the definition is disabled and never evaluated. Default: true.
     #[serde(default = "default_true")]
     pub enabled: bool,
     /// What the rule measures.
@@ -99,12 +99,12 @@ pub struct AlertRule {
     /// values.
     #[serde(default)]
     pub compare: Option<ComparisonBaseline>,
-    /// Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. If omitted or null: no
-    /// minimum.
+    /// Minimum number of calls, tool calls or spans in the window. If the window has fewer, it counts as a window without data. If omitted
+    /// or null: no minimum.
     #[serde(default, alias = "at_least")]
     pub min_samples: Option<u64>,
-    /// What happens if the window has no data. If it is given, every empty window counts as one without data. If omitted or null: sums and
-    /// counts are 0 in an empty window, and other measures act as with `keep`.
+    /// What happens if the window has no data. If a policy is set, every empty window counts as a window without data. If omitted or null:
+    /// sums and counts are 0 in an empty window, and other measures act as with `keep`.
     #[serde(default)]
     pub no_data: Option<NoDataPolicy>,
     /// Person or team that is responsible for the rule; null for none.

@@ -64,7 +64,7 @@ pub struct UsageSummary {
     pub reasoning_tokens: u64,
     /// Number of successful calls that report no token usage.
     pub calls_without_usage: u64,
-    /// Number of calls whose tokens are estimated from their messages. They are part of all totals.
+    /// Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
     pub estimated_calls: u64,
     /// Estimated part of the input tokens.
     pub estimated_input_tokens: u64,
@@ -156,7 +156,7 @@ pub struct BreakdownRow {
     pub cache_write_tokens: u64,
     /// Output tokens spent on reasoning.
     pub reasoning_tokens: u64,
-    /// Number of calls whose tokens are estimated from their messages. They are part of all totals.
+    /// Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
     pub estimated_calls: u64,
     /// Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
     #[schema(required)]
@@ -180,7 +180,7 @@ pub struct BreakdownRow {
 pub struct FacetValue {
     /// Value of the field.
     pub value: String,
-    /// Number of spans, or of traces where traces are counted, that have the value.
+    /// Number of spans with this value, or of traces with this value if traces are counted.
     pub count: u64,
 }
 
@@ -224,7 +224,7 @@ pub struct FacetQuery<'a> {
     pub counts_traces: bool,
 }
 
-/// What a word of a text search can be an ID of.
+/// Kind of object that a word of a text search can be an ID of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SuggestedIdField {
@@ -253,11 +253,11 @@ impl SuggestedIdField {
 /// A word of a text search that is an ID.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct IdSuggestion {
-    /// What the word is an ID of: the field of the filter.
+    /// Kind of object that the word is an ID of, as a field of the filter language.
     pub field: SuggestedIdField,
     /// The word.
     pub value: String,
-    /// Filter that selects what the ID names.
+    /// Filter that selects the spans of the object with this ID.
     pub q: String,
     /// The trace, or the trace of the span; null for users and sessions.
     #[schema(required)]
@@ -309,21 +309,21 @@ pub struct TraceSummary {
     pub llm_calls: u64,
     /// Number of LLM calls that failed.
     pub failed_llm_calls: u64,
-    /// Number of failed calls that a successful call with the same requested model and the same input followed.
+    /// Number of failed calls that were followed by a successful call with the same requested model and the same input.
     pub retries: u64,
     /// Number of tool calls, each tool call ID once.
     pub tool_calls: u64,
     /// Number of error events.
     pub error_count: u64,
-    /// First 200 characters of the first error event, otherwise of the status of the first span that failed on its own; null if nothing
-    /// failed or no reason is known.
+    /// First 200 characters of the first error event; if there is none, of the status of the first span that failed by its own error. Null
+    /// if nothing failed, or no reason is known.
     #[schema(required)]
     pub error_preview: Option<String>,
     /// Input tokens, including those read from or written to a cache.
     pub input_tokens: u64,
     /// Output tokens, including reasoning.
     pub output_tokens: u64,
-    /// Sum of the totals as the clients reported them, otherwise of input and output.
+    /// Sum of the totals that the clients reported; for calls without a reported total, of input and output.
     pub total_tokens: u64,
     /// Number of successful calls that report no token usage.
     pub calls_without_usage: u64,
@@ -332,13 +332,13 @@ pub struct TraceSummary {
     pub cost: Option<f64>,
     /// Number of calls that report token usage and have no price.
     pub unpriced_calls: u64,
-    /// Number of calls whose tokens are estimated from their messages. They are part of all totals.
+    /// Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
     pub estimated_calls: u64,
     /// Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
     #[schema(required)]
     pub estimated_cost: Option<f64>,
-    /// Models of the calls, the most expensive first. A call without a response adds no model if another call answered for its requested
-    /// model.
+    /// Models of the calls, the most expensive first. A call without a response is ignored if another call with the same requested model
+    /// has an answering model.
     pub models: Vec<String>,
     /// User of the first span that names one.
     #[schema(required)]

@@ -204,7 +204,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// Returns an error if the last flush failed. Everything acknowledged is in the write-ahead log all the same.
+    /// Returns an error if the last flush failed. The write-ahead log still contains all acknowledged data.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let App { api, ingestion, metrics, listener, otlp, proof, connections, low_priority, completion } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
@@ -450,7 +450,7 @@ fn normalize_path(base: &str, mut request: Request) -> Request {
     request
 }
 
-/// Writes a text to a file atomically: a reader sees all of it or nothing, also after a power failure.
+/// Writes a text to a file atomically: a reader sees either the whole new text or none of it, even after a power failure.
 ///
 /// # Errors
 ///

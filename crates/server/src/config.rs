@@ -67,7 +67,8 @@ pub struct DiskConfig {
 }
 
 impl DiskConfig {
-    /// Returns the bytes of media that a project may store. Only spans are deleted to keep to the disk budget, so media must leave room.
+    /// Returns the bytes of media that a project may store. Hinomi deletes only spans to stay within the disk budget, so media must leave
+    /// room for spans.
     pub fn media_quota(&self) -> u64 {
         if self.budget_bytes == 0 { self.media_quota_bytes } else { self.media_quota_bytes.min(self.budget_bytes / 4) }
     }
@@ -82,7 +83,7 @@ impl Default for DiskConfig {
 /// Smallest memory limit with which a server can do useful work, in bytes.
 pub const MIN_MEMORY_BYTES: u64 = 256 << 20;
 
-/// Smallest disk budget, in bytes: a smaller one is most likely a mistake, and would delete nearly all stored data.
+/// Smallest disk budget in bytes. A smaller budget is probably a mistake, and would delete nearly all stored data.
 pub const MIN_DISK_BUDGET_BYTES: u64 = 256 << 20;
 
 /// Reads a number of bytes, plain or as a text with a unit: `100GB` (10⁹), `512MiB` (2²⁰).
@@ -189,13 +190,13 @@ pub struct IngestConfig {
     /// Largest request body after decompression, in bytes.
     #[serde(deserialize_with = "deserialize_bytes")]
     pub max_inflated_bytes: usize,
-    /// Bytes of request bodies that may arrive at the same time; further ones wait.
+    /// Total bytes of request bodies that may arrive at the same time; further bodies wait.
     #[serde(deserialize_with = "deserialize_bytes")]
     pub max_bytes_in_work: usize,
     /// Project of requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on loopback only and
     /// no public URL is set. Requests through a proxy always need a key.
     pub anonymous_project: String,
-    /// Whether the server also listens on OTLP's standard ports, 4317 and 4318. It never does if its own port is 0.
+    /// Whether the server also listens on OTLP's standard ports, 4317 and 4318. If its own port is 0, it never listens on them.
     pub otlp_ports: bool,
     /// Seconds without new spans after which the own usage of an agent is counted, if no call below the agent reports usage.
     pub quiet_trace_s: u64,
@@ -206,7 +207,7 @@ pub struct IngestConfig {
 pub struct KeylessProject {
     /// Number of the project.
     pub project: u64,
-    /// Whether the request may address the server by any name. If false, the name must mean this machine.
+    /// Whether the request may address the server by any host name. If false, the host name must refer to this machine.
     pub any_host: bool,
 }
 
@@ -450,9 +451,9 @@ pub fn to_toml(config: &Config) -> String {
     text.trim_end().to_owned() + "\n"
 }
 
-/// Returns the configuration of the running server (TOML, as [`to_toml`] wrote it when it started). Where a server started here and now
-/// would have another value, a comment shows it. Without a running server, returns that configuration alone. The first line says which of
-/// the two it is.
+/// Returns the configuration of the running server (TOML, as [`to_toml`] wrote it when it started). If a server that starts now would use
+/// another value, a comment shows the other value. If no server is running, returns the configuration that a server would use. The first
+/// line states which of these two cases applies.
 pub fn to_toml_with_differences(here: &Config, running: Option<&str>) -> String {
     let Some(running) = running else {
         return format!("# No server is running on this data directory. `hinomi serve` would use these settings:\n\n{}", to_toml(here));

@@ -1,8 +1,9 @@
 //! Limits of connections: their number, and how long one may be idle.
 //!
-//! A connection costs a file descriptor, which the store needs too, and some memory, so there are fewer connections than descriptors. An
-//! idle connection is closed after a while, or at once if others wait to connect; a request body that arrives too slowly ends with an
-//! error. A response in progress, such as an export, a live stream or a slow query, is never cut short while the client reads it.
+//! A connection needs a file descriptor and some memory. The store also needs file descriptors, so the number of connections is lower than
+//! the number of descriptors. An idle connection is closed after a while, or at once if others wait to connect; a request body that arrives
+//! too slowly ends with an error. A response in progress, such as an export, a live stream or a slow query, is never cut short while the
+//! client reads it.
 
 mod activity;
 mod timed_body;
@@ -59,7 +60,7 @@ const RESERVED_FILES: u64 = 256;
 const MIN_CONNECTIONS: u64 = 64;
 const MAX_CONNECTIONS: u64 = 16_384;
 
-/// All connections of the server, of all ports.
+/// All connections of the server, on all ports.
 #[derive(Debug)]
 pub struct ConnectionRegistry {
     limit: usize,
@@ -154,7 +155,7 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Waits until all connections have ended. Call it after `stop` of all listeners.
+    /// Waits until all connections have ended. Call this function after all listeners have stopped.
     pub async fn wait_for_all(&self) {
         self.tasks.close();
         self.tasks.wait().await;

@@ -679,7 +679,7 @@ export interface paths {
         };
         /**
          * Returns whether a budget is used up.
-         * @description The answer comes from memory, and is suitable for gateways and programs that check a budget before each call.
+         * @description The server responds from memory, so gateways and programs can check a budget before each call.
          */
         get: operations["get_projects_project_budgets_name_state"];
         put?: never;
@@ -737,7 +737,7 @@ export interface paths {
         };
         /**
          * Returns the most frequent values of a field.
-         * @description Values are counted in spans, or in traces with `select=traces`. They are suitable for completing a filter.
+         * @description Values are counted in spans, or in traces with `select=traces`. Clients can use the values to complete a filter.
          */
         get: operations["get_projects_project_facets"];
         put?: never;
@@ -760,7 +760,8 @@ export interface paths {
         put?: never;
         /**
          * Creates a target.
-         * @description From now on, each request that the project receives in the protocol of the service is passed on, after the client has its answer.
+         * @description From now on, the server forwards each request that the project receives in the protocol of the service. It forwards a request after the
+         *     client has received the response.
          */
         post: operations["post_projects_project_forwards"];
         delete?: never;
@@ -786,7 +787,7 @@ export interface paths {
         post?: never;
         /**
          * Deletes a target.
-         * @description Requests that wait for it are not sent any more.
+         * @description Requests that wait for this target are no longer sent.
          */
         delete: operations["delete_projects_project_forwards_forward"];
         options?: never;
@@ -803,8 +804,8 @@ export interface paths {
         };
         /**
          * Lists hints on client settings that would make more data available.
-         * @description Hints are grouped by SDK. They are those that were seen since `from`, by default in the last seven days. Hints about a model that has a
-         *     price by now are not returned, even if stored calls of the model have no cost yet.
+         * @description Hints are grouped by SDK. The list contains hints that were seen since `from`, by default in the last seven days. Hints about a model
+         *     that has a price by now are not returned, even if stored calls of the model have no cost yet.
          */
         get: operations["get_projects_project_hints"];
         put?: never;
@@ -862,7 +863,7 @@ export interface paths {
         };
         /**
          * Returns an issue with its newest events.
-         * @description For an issue that was merged into another one, it returns that one, under its own number.
+         * @description If the issue was merged into another issue, the response contains the other issue, with the number of the other issue.
          */
         get: operations["get_projects_project_issues_issue"];
         put?: never;
@@ -899,8 +900,8 @@ export interface paths {
         };
         /**
          * Returns the groups of events in an issue.
-         * @description An issue begins with one group: the events that the grouping algorithm considers the same error. It gets further ones when issues are
-         *     merged, and when a new version of the algorithm divides its events.
+         * @description An issue begins with one group: the events that the grouping algorithm considers the same error. An issue gets further groups when other
+         *     issues are merged into it, and when a new version of the algorithm divides its events.
          */
         get: operations["get_projects_project_issues_issue_groups"];
         put?: never;
@@ -922,7 +923,8 @@ export interface paths {
         put?: never;
         /**
          * Merges issues into another one.
-         * @description Their events, also later ones, belong to that issue from then on, and their addresses show it. `/split` undoes it.
+         * @description The events of the merged issues then belong to the other issue, including events that arrive later. Links to the merged issues show the
+         *     other issue. `/split` undoes it.
          */
         post: operations["post_projects_project_issues_issue_merge"];
         delete?: never;
@@ -1183,8 +1185,8 @@ export interface paths {
         };
         /**
          * Returns an OpenTelemetry metric over time.
-         * @description Counters have an `increase` and a `rate`, gauges have values, histograms have percentiles. In an empty bucket, counts are 0 and all
-         *     other values are null.
+         * @description Counters have an `increase` and a `rate`, gauges have values, histograms have percentiles. In a bucket without points, counts are 0 and
+         *     all other values are null.
          */
         get: operations["get_projects_project_metrics_series"];
         put?: never;
@@ -1204,7 +1206,7 @@ export interface paths {
         };
         /**
          * Returns what happened to received items, and why.
-         * @description Items are accepted, rejected, dropped, duplicates, or were dropped by the client before they were sent.
+         * @description An item was accepted, rejected or dropped, is a duplicate, or was dropped by the client before sending.
          */
         get: operations["get_projects_project_outcomes"];
         put?: never;
@@ -1248,7 +1250,7 @@ export interface paths {
         post?: never;
         /**
          * Deletes a custom price, as if it had never existed.
-         * @description To keep the price for past days, set its end date instead.
+         * @description If past calls should keep the price, set an end date instead.
          */
         delete: operations["delete_projects_project_prices_price"];
         options?: never;
@@ -1537,7 +1539,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns how much data the deletion of a user's data would remove. */
+        /** Returns how much data a deletion of the user's data would remove. */
         get: operations["get_projects_project_users_user_deletion"];
         put?: never;
         post?: never;
@@ -1558,8 +1560,8 @@ export interface paths {
         put?: never;
         /**
          * Confirms a pending deletion.
-         * @description Data that would expire all at once, because retention was shortened or the clock jumped, is not deleted until this request or a grace
-         *     period of seven days. `GET /system` describes the pending deletion. Requires admin permission.
+         * @description If unusually much data would expire at once, because retention was shortened or the clock jumped, the data is deleted only after this
+         *     request, or after a grace period of seven days. `GET /system` describes the pending deletion. Requires admin permission.
          */
         post: operations["post_retention_confirm"];
         delete?: never;
@@ -1599,7 +1601,7 @@ export interface paths {
         };
         /**
          * Lists the sessions that have not expired.
-         * @description An admin of the server sees all sessions, other people see their own. An API token of another role sees none.
+         * @description An admin of the server sees all sessions, other people see their own. An API token with a role below admin sees no sessions.
          */
         get: operations["get_sessions"];
         put?: never;
@@ -1659,7 +1661,7 @@ export interface paths {
         };
         /**
          * Lists API tokens.
-         * @description An admin of the server sees all tokens, other people see their own. A caller with an API token of another role sees none.
+         * @description An admin of the server sees all tokens, other people see their own. An API token with a role below admin sees no tokens.
          */
         get: operations["get_tokens"];
         put?: never;
@@ -1794,7 +1796,7 @@ export interface components {
              * @description Contribution in the window, or in the period of a budget so far.
              */
             contribution: number;
-            /** @description Property that the contributor is a value of: `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and others. */
+            /** @description Property whose value is the contributor: `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and others. */
             dimension: string;
             /** @description Value of the property; null for spans without it. */
             key: string | null;
@@ -1802,15 +1804,15 @@ export interface components {
             link: string | null;
             /**
              * Format: double
-             * @description Share of what `share_of` names, from 0 to 1; null if it is unknown. The shares of one dimension add up to at most 1.
+             * @description Share of the quantity that `share_of` names, from 0 to 1; null if it is unknown. The shares of one dimension add up to at most 1.
              */
             share: number | null;
             /** @description What the share refers to. */
             share_of: components["schemas"]["ShareOf"];
             /**
              * Format: double
-             * @description Part of the contribution since the previous crossing of a threshold; null if there was none, or if it was less than a minute
-             *     before.
+             * @description Part of the contribution since the previous crossing of a threshold; null if there was no previous crossing, or if it was less than
+             *     a minute before.
              */
             since: number | null;
             /** @description Unit of the figures. For sums, it is the unit of the measure; for percentiles and ratios, the number of slow or failed items. */
@@ -1847,8 +1849,8 @@ export interface components {
             /** @description Incidents that the rule would have opened, the oldest first; at most 200. */
             incidents: components["schemas"]["AlertPreviewRing"][];
             /**
-             * @description Pairs of time (RFC 3339) and value, in order of time; of a rule with groups, the value of the group that is furthest beyond the
-             *     threshold. The value is null if there is none.
+             * @description Pairs of time (RFC 3339) and value, in order of time. If the rule has groups, the value is that of the group that is furthest beyond
+             *     the threshold. The value is null if there is no data.
              */
             points: [
                 string,
@@ -1889,7 +1891,7 @@ export interface components {
             critical?: number | null;
             /** @description Whether the rule fires above or below the thresholds. Default: `above`. */
             direction?: components["schemas"]["ThresholdDirection"];
-            /** @description False for a draft, which is never evaluated. Default: true. */
+            /** @description False if the definition is disabled and never evaluated. Default: true. */
             enabled?: boolean;
             /** @description Filter for the spans that are measured, in the filter language. Default: all spans. */
             filter?: string;
@@ -1907,8 +1909,8 @@ export interface components {
             measure: components["schemas"]["AlertMetric"];
             /**
              * Format: int64
-             * @description Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. If omitted or null: no
-             *     minimum.
+             * @description Minimum number of calls, tool calls or spans in the window. If the window has fewer, it counts as a window without data. If omitted
+             *     or null: no minimum.
              */
             min_samples?: number | null;
             /** @description Name of 1 to 100 characters, unique within the project. */
@@ -1969,7 +1971,7 @@ export interface components {
             /** @description Role of the token, at most that of the caller. */
             role: components["schemas"]["AccountRole"];
         };
-        /** @description An API token. Its secret is shown only once, when it is created. */
+        /** @description An API token. The secret of the token is shown only once, when the token is created. */
         ApiTokenView: {
             /** @description Account that the token belongs to. The token never has more access than its account. */
             account: components["schemas"]["AccountReference"];
@@ -2133,7 +2135,7 @@ export interface components {
             duration_ms: components["schemas"]["DurationPercentiles"];
             /**
              * Format: int64
-             * @description Number of calls whose tokens are estimated from their messages. They are part of all totals.
+             * @description Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
              */
             estimated_calls: number;
             /**
@@ -2206,8 +2208,8 @@ export interface components {
         /** @description A budget: an amount that may be spent per day, week or month. */
         Budget: {
             /**
-             * @description True to open a warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed with groups. Default:
-             *     false.
+             * @description True to open an incident with the severity warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed
+             *     with groups. Default: false.
              */
             alert_on_forecast?: boolean;
             /**
@@ -2220,7 +2222,7 @@ export interface components {
              * @description Percentage of the amount from which incidents are critical. Default: 100.
              */
             critical_from?: number;
-            /** @description False for a draft, which is never evaluated. Default: true. */
+            /** @description False if the definition is disabled and never evaluated. Default: true. */
             enabled?: boolean;
             /** @description Filter for the spans that count, in the filter language. Default: all spans. */
             filter?: string;
@@ -2276,13 +2278,13 @@ export interface components {
              */
             projected: number;
             /**
-             * @description Time at which the budget is expected to be used up (RFC 3339); null if that is not expected within the period, or if it is already
-             *     used up.
+             * @description Time at which the budget is expected to be used up (RFC 3339); null if this is not expected within the period, or if the budget is
+             *     already used up.
              */
             runs_out_at: string | null;
             /**
-             * @description Time at which the budget is used up if spending follows the high estimate (RFC 3339); null if that is not within the period, or if
-             *     it is already used up.
+             * @description Time at which the budget is used up if spending follows the high estimate (RFC 3339); null if this time is not within the period, or
+             *     if the budget is already used up.
              */
             runs_out_earliest_at: string | null;
             /** @description Number of earlier periods that the forecast is based on. */
@@ -2326,8 +2328,8 @@ export interface components {
         /** @description A budget and its current state. */
         BudgetShown: {
             /**
-             * @description True to open a warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed with groups. Default:
-             *     false.
+             * @description True to open an incident with the severity warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed
+             *     with groups. Default: false.
              */
             alert_on_forecast: boolean;
             /**
@@ -2340,7 +2342,7 @@ export interface components {
              * @description Percentage of the amount from which incidents are critical. Default: 100.
              */
             critical_from: number;
-            /** @description False for a draft, which is never evaluated. Default: true. */
+            /** @description False if the definition is disabled and never evaluated. Default: true. */
             enabled: boolean;
             /** @description Filter for the spans that count, in the filter language. Default: all spans. */
             filter: string;
@@ -2408,10 +2410,10 @@ export interface components {
             period_start: string;
             /**
              * Format: double
-             * @description Amount observed so far in the period; of a budget with groups, the sum of all groups.
+             * @description Amount observed so far in the period; for a budget with groups, the sum of all groups.
              */
             spent: number;
-            /** @description True if nothing is left; of a budget with groups, if nothing is left for at least one group. */
+            /** @description True if nothing is left; for a budget with groups, true if nothing is left for at least one group. */
             used_up: boolean;
         };
         /** @description Use of a budget in the current period. Amounts are in US dollars, tokens or calls, according to the measure of the budget. */
@@ -2545,7 +2547,7 @@ export interface components {
             source: components["schemas"]["UsageSource"] | null;
             /**
              * Format: int64
-             * @description Total as the client reported it, otherwise input plus output.
+             * @description Total that the client reported; if it reported none, input plus output.
              */
             total_tokens: number | null;
             /** @description Units other than tokens that the provider charges for. */
@@ -2580,7 +2582,7 @@ export interface components {
             /** @enum {string} */
             kind: "teams";
         } | {
-            /** @description URL of the endpoint. Default: that of the US service region. */
+            /** @description URL of the endpoint. Default: the endpoint of the US service region. */
             endpoint?: string | null;
             /** @enum {string} */
             kind: "pagerduty";
@@ -3114,7 +3116,7 @@ export interface components {
             span_id: string | null;
             /** @description Time of the error (RFC 3339). */
             time: string;
-            /** @description Function that crashed, if type and message are the same for many errors, as for signals; null for all others. */
+            /** @description Function that crashed, if type and message are the same for many errors, for example for signals; null for all other errors. */
             title: string | null;
             /** @description ID of the trace in which the error happened; null if unknown. */
             trace_id: string | null;
@@ -3216,7 +3218,7 @@ export interface components {
         FacetValue: {
             /**
              * Format: int64
-             * @description Number of spans, or of traces where traces are counted, that have the value.
+             * @description Number of spans with this value, or of traces with this value if traces are counted.
              */
             count: number;
             /** @description Value of the field. */
@@ -3442,11 +3444,11 @@ export interface components {
         };
         /** @description A word of a text search that is an ID. */
         IdSuggestion: {
-            /** @description What the word is an ID of: the field of the filter. */
+            /** @description Kind of object that the word is an ID of, as a field of the filter language. */
             field: components["schemas"]["SuggestedIdField"];
             /** @description Start of the newest span with the ID. */
             last_seen: string;
-            /** @description Filter that selects what the ID names. */
+            /** @description Filter that selects the spans of the object with this ID. */
             q: string;
             /** @description The span; null for other IDs. */
             span_id: string | null;
@@ -3474,8 +3476,8 @@ export interface components {
             /** @description Main contributors to the change, the largest first. */
             culprits: components["schemas"]["AlertContributor"][];
             /**
-             * @description Start of the time that `since` of the contributors covers: the previous crossing of a threshold (RFC 3339). Null if there was
-             *     none, or if it was less than a minute before.
+             * @description Start of the time that `since` of the contributors covers: the previous crossing of a threshold (RFC 3339). Null if there was no
+             *     previous crossing, or if it was less than a minute before.
              */
             culprits_since: string | null;
             /** @description Whether the rule fires above or below the threshold. */
@@ -3507,7 +3509,7 @@ export interface components {
             resolved_by: string | null;
             /**
              * Format: int64
-             * @description ID of the rule or budget that fired. It may have been deleted since.
+             * @description ID of the rule or budget that fired. The rule or budget may have been deleted since.
              */
             rule_id: number;
             /** @description Name of the rule or budget when the incident opened. */
@@ -3544,7 +3546,7 @@ export interface components {
         /** @description An action on an incident. */
         IncidentActionRequest: {
             /**
-             * @description Name of the person who acts, for the timeline. It is not verified; at most 100 characters are kept.
+             * @description Name of the person who acts, for the timeline. The name is not verified; at most 100 characters are kept.
              * @default null
              */
             by?: string | null;
@@ -3606,7 +3608,7 @@ export interface components {
         };
         /** @description A note for the timeline of an incident. */
         IncidentNoteRequest: {
-            /** @description Name of the author. It is not verified; at most 100 characters are kept. */
+            /** @description Name of the author. The name is not verified; at most 100 characters are kept. */
             by?: string | null;
             /** @description Text of 1 to 4000 characters. */
             text: string;
@@ -3646,7 +3648,7 @@ export interface components {
             /** @description Ingest keys, the oldest first. */
             keys: components["schemas"]["IngestKeyView"][];
         };
-        /** @description An ingest key. Programs send data with it; it cannot read. */
+        /** @description An ingest key. Programs use the key to send data; the key cannot read data. */
         IngestKeyView: {
             /** @description Time at which the key was created (RFC 3339). */
             created_at: string;
@@ -3821,7 +3823,7 @@ export interface components {
         };
         /** @description A group of events within an issue: those that the grouping algorithm considers the same error. */
         IssueGroup: {
-            /** @description Whether the group can be split off: true for all but the one that the issue began with. */
+            /** @description Whether the group can be split off: true for all groups except the first group of the issue. */
             can_split: boolean;
             /**
              * Format: int64
@@ -3834,7 +3836,7 @@ export interface components {
             group_id: string;
             /**
              * Format: int64
-             * @description Number of the issue that was merged into this one and has the group; null for the issue's own groups.
+             * @description Number of the merged issue that the group comes from; null for the issue's own groups.
              */
             issue_id: number | null;
             /** @description Time of the newest stored event (RFC 3339). */
@@ -3998,8 +4000,8 @@ export interface components {
         ListedLogLine: components["schemas"]["LogLine"] & {
             /**
              * Format: int64
-             * @description Issue of the error event that the line reports: an event of the same trace and span within a second of a line of the level `error`
-             *     or `fatal`; null if there is none.
+             * @description Issue of the error event that the line reports: if the level of the line is `error` or `fatal`, an event of the same trace and span
+             *     within one second of the line. Null if there is no such event.
              */
             issue_id: number | null;
         };
@@ -4054,7 +4056,7 @@ export interface components {
         MappableFieldView: {
             /** @description Name of the field in the rule file. */
             name: string;
-            /** @description Units in which the client can send the value; the first is the default. */
+            /** @description Units in which the client can send the value; the first unit is the default. */
             units: components["schemas"]["MappedValueUnit"][];
             /** @description Type of the value. */
             value_type: components["schemas"]["MappedValueType"];
@@ -4261,7 +4263,7 @@ export interface components {
             ][];
             /**
              * Format: double
-             * @description Measure over the whole time range; for `value`, the value at its end. Null if it is unknown.
+             * @description Measure over the whole time range; for the measure `value`, the value at the end of the range. Null if it is unknown.
              */
             total: number | null;
         };
@@ -4321,7 +4323,7 @@ export interface components {
             name: string;
             /** @description Short readable form of the address without its secret parts, such as the recipients or the host of the webhook. */
             shown: string;
-            /** @description Secret for verifying webhook signatures. Present only in the response to the request that generated it. */
+            /** @description Secret for verifying webhook signatures. Only the response to the request that generated the secret contains it. */
             signing_secret?: string;
             /**
              * Format: int64
@@ -4853,7 +4855,7 @@ export interface components {
             critical: number | null;
             /** @description Whether the rule fires above or below the thresholds. Default: `above`. */
             direction: components["schemas"]["ThresholdDirection"];
-            /** @description False for a draft, which is never evaluated. Default: true. */
+            /** @description False if the definition is disabled and never evaluated. Default: true. */
             enabled: boolean;
             /** @description Filter for the spans that are measured, in the filter language. Default: all spans. */
             filter: string;
@@ -4871,8 +4873,8 @@ export interface components {
             measure: components["schemas"]["AlertMetric"];
             /**
              * Format: int64
-             * @description Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. If omitted or null: no
-             *     minimum.
+             * @description Minimum number of calls, tool calls or spans in the window. If the window has fewer, it counts as a window without data. If omitted
+             *     or null: no minimum.
              */
             min_samples: number | null;
             /** @description Name of 1 to 100 characters, unique within the project. */
@@ -4910,8 +4912,8 @@ export interface components {
             muted_until: string | null;
             /**
              * Format: double
-             * @description Current value of the measure in its unit, or its relative change if the rule compares with another period. Of a rule with groups,
-             *     the value of the group that is furthest beyond the threshold. Null if there is no value.
+             * @description Current value of the measure in its unit, or its relative change if the rule compares with another period. If the rule has groups,
+             *     this is the value of the group that is furthest beyond the threshold. Null if there is no value.
              */
             now: number | null;
             /** @description Number of open incidents of the rule. */
@@ -5337,7 +5339,7 @@ export interface components {
             unpriced_calls: number;
         };
         /**
-         * @description What a word of a text search can be an ID of.
+         * @description Kind of object that a word of a text search can be an ID of.
          * @enum {string}
          */
         SuggestedIdField: "user" | "session" | "trace" | "span";
@@ -5349,8 +5351,8 @@ export interface components {
             disk: components["schemas"]["DiskUsage"];
             /**
              * Format: int64
-             * @description Number of calls that are no longer compared with reports of the same call in other traces, since the start. The newest 100,000 calls
-             *     are compared; a later report of an earlier call counts as another call.
+             * @description Number of calls that are no longer compared with reports of the same call in other traces, since the start. Only the newest 100,000
+             *     calls are compared; if another report of an older call arrives, it counts as another call.
              */
             evicted_calls: number;
             /**
@@ -5360,14 +5362,14 @@ export interface components {
             memory_bytes: number | null;
             /**
              * Format: int64
-             * @description Memory in bytes that queries and ingestion may use together.
+             * @description Memory in bytes that queries and ingestion may use in total.
              */
             memory_limit_bytes: number;
             /** @description Start of the oldest span (RFC 3339); null if there are no spans. */
             oldest: string | null;
             /** @description Current problems as text for administrators; empty if there are none. */
             problems: string[];
-            /** @description Requests without a valid ingest key in the last 24 hours, by reason. They are not part of any project. */
+            /** @description Requests without a valid ingest key in the last 24 hours, by reason. These requests are not part of any project. */
             refused: components["schemas"]["Outcome"][];
             /**
              * Format: int32
@@ -5553,13 +5555,13 @@ export interface components {
              */
             error_count: number;
             /**
-             * @description First 200 characters of the first error event, otherwise of the status of the first span that failed on its own; null if nothing
-             *     failed or no reason is known.
+             * @description First 200 characters of the first error event; if there is none, of the status of the first span that failed by its own error. Null
+             *     if nothing failed, or no reason is known.
              */
             error_preview: string | null;
             /**
              * Format: int64
-             * @description Number of calls whose tokens are estimated from their messages. They are part of all totals.
+             * @description Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
              */
             estimated_calls: number;
             /**
@@ -5585,8 +5587,8 @@ export interface components {
              */
             llm_calls: number;
             /**
-             * @description Models of the calls, the most expensive first. A call without a response adds no model if another call answered for its requested
-             *     model.
+             * @description Models of the calls, the most expensive first. A call without a response is ignored if another call with the same requested model
+             *     has an answering model.
              */
             models: string[];
             /** @description Name of the root span. If no span has arrived: title or type of the first error event, otherwise the first log line. */
@@ -5606,7 +5608,7 @@ export interface components {
             release: string | null;
             /**
              * Format: int64
-             * @description Number of failed calls that a successful call with the same requested model and the same input followed.
+             * @description Number of failed calls that were followed by a successful call with the same requested model and the same input.
              */
             retries: number;
             /** @description ID of the root span, or of the span that represents the trace if the root has not arrived; null if no span has arrived. */
@@ -5631,7 +5633,7 @@ export interface components {
             tool_calls: number;
             /**
              * Format: int64
-             * @description Sum of the totals as the clients reported them, otherwise of input and output.
+             * @description Sum of the totals that the clients reported; for calls without a reported total, of input and output.
              */
             total_tokens: number;
             /** @description ID of the trace. */
@@ -5739,7 +5741,7 @@ export interface components {
             errors: number;
             /**
              * Format: int64
-             * @description Number of calls whose tokens are estimated from their messages. They are part of all totals.
+             * @description Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
              */
             estimated_calls: number;
             /**
@@ -8786,17 +8788,17 @@ export interface operations {
                 /** @description Name of an attribute: each of its values gets a line of its own. Default: one line for all points. */
                 group_by?: string;
                 /**
-                 * @description Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default:
-                 *     that of the metric with the newest point.
+                 * @description Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default: the
+                 *     kind of the metric with the newest point.
                  */
                 kind?: string;
-                /** @description One or more of the `measures` of the metric, separated by commas. Default: the first one. */
+                /** @description One or more of the `measures` of the metric, separated by commas. Default: the first measure of the metric. */
                 measure?: string;
                 /** @description Name of the metric. */
                 name: string;
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                 to?: string;
-                /** @description Unit of the metric, if several metrics share the name; may be empty. Default: that of the metric with the newest point. */
+                /** @description Unit of the metric, if several metrics share the name; may be empty. Default: the unit of the metric with the newest point. */
                 unit?: string;
             };
             header?: never;

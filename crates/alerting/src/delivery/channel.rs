@@ -105,7 +105,7 @@ pub enum ChannelConfiguration {
     Teams,
     /// PagerDuty Events API v2. The secret is the routing key.
     Pagerduty {
-        /// URL of the endpoint. Default: that of the US service region.
+        /// URL of the endpoint. Default: the endpoint of the US service region.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         endpoint: Option<String>,
     },

@@ -47,8 +47,8 @@ fn lacks_usage(span: &Span) -> bool {
     span.is_call() && span.counted && span.status == SpanStatus::Ok && (span.usage.is_unknown() || span.is_estimated())
 }
 
-/// Returns the calls without usage whose response another span of the trace fetched, each with this span. Both have the same response ID.
-/// `spans` contains the spans of the trace as stored.
+/// Finds calls without usage whose response was fetched by another span of the trace, which has the same response ID. Returns each call
+/// with the span that fetched its response. `spans` contains the spans of the trace as stored.
 pub fn usage_completions(spans: &[&Span]) -> Vec<UsageCompletion> {
     let mut completed = HashSet::new();
     let mut found = Vec::new();

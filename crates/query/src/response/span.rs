@@ -21,7 +21,7 @@ pub struct CallUsage {
     /// Output tokens, including reasoning.
     #[schema(required)]
     pub output_tokens: Option<u64>,
-    /// Total as the client reported it, otherwise input plus output.
+    /// Total that the client reported; if it reported none, input plus output.
     #[schema(required)]
     pub total_tokens: Option<u64>,
     /// Input tokens read from a cache.

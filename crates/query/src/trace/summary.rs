@@ -111,8 +111,8 @@ struct ModelCost<'a> {
 }
 
 /// Returns the models of calls, the most expensive first, and those of unknown cost by first use. If the cost of a language model is
-/// unknown, embedding models come last, since they cost little. A call without a response adds no model if another call answered for its
-/// requested model.
+/// unknown, embedding models come last, since they cost little. A call without a response is ignored if another call with the same
+/// requested model has an answering model.
 fn models(calls: &[&LoadedSpan]) -> Vec<String> {
     let spans = || calls.iter().map(|call| call.span());
     let answered: HashSet<&str> =

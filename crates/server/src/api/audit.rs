@@ -155,8 +155,8 @@ pub(super) async fn record_sign_in(api: &Arc<ApiState>, origin: &RequestOrigin, 
     record(api, AuditEvent::new(caller.audit_actor(origin), "session.create").detail("method", method)).await;
 }
 
-/// Records a failed attempt to sign in with a password. An address that no account has is not recorded: it may be a password that was
-/// entered in the wrong place.
+/// Records a failed attempt to sign in with a password. If no account has the address, the address is not recorded: it may be a password
+/// that was entered in the wrong field.
 pub(super) async fn record_failed_sign_in(api: &Arc<ApiState>, origin: &RequestOrigin, email: &str) {
     let actor = AuditActor { account_id: None, name: "not signed in".to_owned(), credential: String::new(), address: origin.address() };
     let known = api.meta.account_by_email(email).ok().flatten();
@@ -164,7 +164,7 @@ pub(super) async fn record_failed_sign_in(api: &Arc<ApiState>, origin: &RequestO
     record(api, AuditEvent { object, ..AuditEvent::new(actor, "session.create.failed") }).await;
 }
 
-/// Appends an event to the audit log. If that fails, the failure is logged: what was done cannot be undone.
+/// Appends an event to the audit log. If that fails, the failure is logged, because the recorded action cannot be undone.
 pub(super) async fn record(api: &Arc<ApiState>, event: AuditEvent) {
     let log = api.audit.clone();
     let action = event.action.clone();

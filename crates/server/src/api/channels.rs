@@ -46,7 +46,7 @@ pub(super) struct NotificationChannelView {
     waiting: i64,
     /// Time at which the channel was created (RFC 3339).
     created_at: String,
-    /// Secret for verifying webhook signatures. Present only in the response to the request that generated it.
+    /// Secret for verifying webhook signatures. Only the response to the request that generated the secret contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     signing_secret: Option<String>,

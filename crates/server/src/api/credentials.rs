@@ -20,7 +20,7 @@ use super::projects::run_change;
 use super::{ApiError, ApiState};
 use crate::query_parameters::parse_lifetime;
 
-/// An API token. Its secret is shown only once, when it is created.
+/// An API token. The secret of the token is shown only once, when the token is created.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ApiTokenView {
     /// ID of the token.
@@ -93,7 +93,7 @@ impl ManagedCredentials {
 
 /// Lists API tokens.
 ///
-/// An admin of the server sees all tokens, other people see their own. A caller with an API token of another role sees none.
+/// An admin of the server sees all tokens, other people see their own. An API token with a role below admin sees no tokens.
 #[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn tokens(
     State(api): State<Arc<ApiState>>,
@@ -200,7 +200,7 @@ pub(super) struct SessionList {
 
 /// Lists the sessions that have not expired.
 ///
-/// An admin of the server sees all sessions, other people see their own. An API token of another role sees none.
+/// An admin of the server sees all sessions, other people see their own. An API token with a role below admin sees no sessions.
 #[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = SessionList), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn sessions(
     State(api): State<Arc<ApiState>>,

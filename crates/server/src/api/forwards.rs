@@ -118,7 +118,8 @@ pub(super) async fn get(
 
 /// Creates a target.
 ///
-/// From now on, each request that the project receives in the protocol of the service is passed on, after the client has its answer.
+/// From now on, the server forwards each request that the project receives in the protocol of the service. It forwards a request after the
+/// client has received the response.
 #[utoipa::path(post, path = "/projects/{project}/forwards", tag = "forwards", params(("project" = u64, Path, description = "ID of the project.")), request_body = ForwardRequest,
     responses((status = 201, body = ForwardView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
@@ -165,7 +166,7 @@ pub(super) async fn update(
 
 /// Deletes a target.
 ///
-/// Requests that wait for it are not sent any more.
+/// Requests that wait for this target are no longer sent.
 #[utoipa::path(delete, path = "/projects/{project}/forwards/{forward}", tag = "forwards",
     params(("project" = u64, Path, description = "ID of the project."), ("forward" = i64, Path, description = "ID of the target.")),
     responses((status = 204, description = "The target was deleted."), (status = 404, body = super::error::ErrorResponse)))]

@@ -43,8 +43,8 @@ pub(super) async fn logs(
 pub(super) struct ListedLogLine {
     #[serde(flatten)]
     line: LogLineResponse,
-    /// Issue of the error event that the line reports: an event of the same trace and span within a second of a line of the level `error`
-    /// or `fatal`; null if there is none.
+    /// Issue of the error event that the line reports: if the level of the line is `error` or `fatal`, an event of the same trace and span
+    /// within one second of the line. Null if there is no such event.
     #[schema(required)]
     issue_id: Option<i64>,
 }

@@ -34,7 +34,7 @@ struct MappableFieldView {
     name: &'static str,
     /// Type of the value.
     value_type: MappedValueType,
-    /// Units in which the client can send the value; the first is the default.
+    /// Units in which the client can send the value; the first unit is the default.
     units: Vec<MappedValueUnit>,
 }
 

@@ -143,7 +143,7 @@ pub struct ApiState {
     pub changes: AtomicU64,
     /// Lock that deletions hold; see [`RetentionResources`].
     pub deletion_lock: Arc<tokio::sync::Mutex<()>>,
-    /// Memory in bytes that queries and ingestion may use together.
+    /// Memory in bytes that queries and ingestion may use in total.
     pub memory_limit: u64,
     /// Time at which the server started.
     pub started: Instant,

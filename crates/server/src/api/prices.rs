@@ -171,7 +171,7 @@ pub(super) async fn end(
 
 /// Deletes a custom price, as if it had never existed.
 ///
-/// To keep the price for past days, set its end date instead.
+/// If past calls should keep the price, set an end date instead.
 #[utoipa::path(delete, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path, description = "ID of the project."), ("price" = i64, Path, description = "ID of the custom price.")),
     responses((status = 204, description = "The price was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(

@@ -70,7 +70,7 @@ impl RetentionOverridesView {
     }
 }
 
-/// An ingest key. Programs send data with it; it cannot read.
+/// An ingest key. Programs use the key to send data; the key cannot read data.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct IngestKeyView {
     /// ID of the key.

@@ -104,7 +104,7 @@ pub(super) async fn of_trace(
     stored(&api, authorized.project, DeletionSubject::Trace(langfuse::trace_id(&trace))).await
 }
 
-/// Returns how much data the deletion of a user's data would remove.
+/// Returns how much data a deletion of the user's data would remove.
 #[utoipa::path(get, path = "/projects/{project}/users/{user}/deletion", tag = "deletion",
     params(("project" = u64, Path, description = "ID of the project."), ("user" = String, Path, description = "ID of the user.")), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_user(
@@ -186,8 +186,8 @@ pub(super) async fn list(
 
 /// Confirms a pending deletion.
 ///
-/// Data that would expire all at once, because retention was shortened or the clock jumped, is not deleted until this request or a grace
-/// period of seven days. `GET /system` describes the pending deletion. Requires admin permission.
+/// If unusually much data would expire at once, because retention was shortened or the clock jumped, the data is deleted only after this
+/// request, or after a grace period of seven days. `GET /system` describes the pending deletion. Requires admin permission.
 #[utoipa::path(post, path = "/retention/confirm", tag = "deletion",
     responses((status = 204, description = "The data is deleted within seconds."), (status = 404, description = "No deletion is pending.", body = super::error::ErrorResponse)))]
 pub(super) async fn confirm(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<StatusCode, ApiError> {

@@ -5,8 +5,8 @@
 //! manifest.db, segments/*, *.db, prices.json
 //! ```
 //!
-//! The server may run meanwhile. A backup contains everything that was acknowledged before it began: spans in segments, which are
-//! immutable and held until they are copied, everything else in copies that SQLite makes of its databases.
+//! The server may run during a backup. A backup contains everything that was acknowledged before the backup began. Spans are in segments,
+//! which never change and are not removed until they are copied. All other data is in copies of the databases, which SQLite makes.
 
 mod restore;
 #[cfg(test)]
@@ -127,7 +127,8 @@ pub fn remove_leftovers(data: &Path) {
     }
 }
 
-/// Copies the databases and holds the segments. Takes about as long as reading both. Damaged segments are left out and listed as missing.
+/// Copies the databases and holds the segments. This takes about as long as reading the databases and the segments. Damaged segments are
+/// omitted and listed as missing.
 ///
 /// # Errors
 ///

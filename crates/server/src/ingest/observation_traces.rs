@@ -1,7 +1,7 @@
 //! Maps the observations of Langfuse to their traces, for updates that do not name a trace.
 //!
-//! The traces of a request are recorded before it is stored. Of two concurrent requests, the later one therefore finds what the earlier
-//! one reported, or the store joins the two.
+//! The traces of a request are recorded before the request is stored. If two requests arrive at the same time, the later request therefore
+//! finds the traces of the earlier one, or the store joins the data of both.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ use hinomi_store::Store;
 /// Largest number of remembered observations: about 20 MB.
 const MAX_OBSERVATIONS: usize = 200_000;
 
-/// Project and ID of an observation. IDs of 64 bits are distinct within a project only: two equal ones are the same span.
+/// Project and ID of an observation. IDs of 64 bits are unique only within a project: two equal IDs mean the same span.
 type ObservationKey = (u64, SpanId);
 
 /// Bounded cache of the newest observations.

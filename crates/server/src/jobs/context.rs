@@ -1,4 +1,4 @@
-//! What a handler sees of the job it works on.
+//! The view of a job that its handler gets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,7 +58,7 @@ impl JobCounts {
 pub enum JobInterruption {
     /// A user cancelled the job; it does not continue.
     Cancelled,
-    /// The server stops; the job continues after its next start, from the progress that was saved last.
+    /// The server stops; after the next start, the job continues from the last saved progress.
     Shutdown,
 }
 
@@ -91,7 +91,7 @@ impl JobSignals {
     }
 }
 
-/// Everything that an attempt at a job needs, of any kind.
+/// Everything that an attempt at a job of any kind needs.
 #[derive(Debug)]
 pub(super) struct JobAttempt {
     pub(super) queue: Arc<JobQueue>,
@@ -175,7 +175,7 @@ impl<H: JobHandler> JobContext<H> {
         self.signals.interruption()
     }
 
-    /// Returns a token that is cancelled when the job must end, whatever the reason.
+    /// Returns a token that is cancelled when the job must end, for any reason.
     pub fn interrupted(&self) -> &CancellationToken {
         &self.signals.interrupted
     }

@@ -13,7 +13,7 @@ use super::context::{JobAttempt, JobCounts, JobInterruption, JobSignals};
 use super::handler::{JobError, JobHandler, JobRegistry, RegisteredJobHandler};
 use super::queue::{JobQueue, now_us};
 
-/// Number of jobs that run at the same time, of all kinds and projects.
+/// Maximum number of jobs of all kinds and projects that run at the same time.
 pub(super) const MAX_RUNNING_JOBS: usize = 4;
 
 /// Runs the jobs of a server.
@@ -42,7 +42,7 @@ struct RunningJob {
 /// How the work on a job ended.
 enum JobEnd {
     Done,
-    /// A user cancelled it, or the server stops.
+    /// A user cancelled the attempt, or the server stops.
     Interrupted,
     Failed(String),
 }
@@ -124,8 +124,8 @@ impl JobRunner {
         Ok(records.into_iter().map(|record| self.with_progress(record)).collect())
     }
 
-    /// Cancels a job between two of its writes, and waits until it has ended. What it has done stays done. A job that has ended is
-    /// returned unchanged.
+    /// Cancels a job between two of its writes, and waits until it has ended. Completed work of the job is kept. A job that has already
+    /// ended is returned unchanged.
     ///
     /// # Errors
     ///

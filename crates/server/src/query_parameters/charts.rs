@@ -60,15 +60,15 @@ impl TimeSeriesParameters {
 pub struct OtelMetricSeriesParameters {
     /// Name of the metric.
     pub name: String,
-    /// Unit of the metric, if several metrics share the name; may be empty. Default: that of the metric with the newest point.
+    /// Unit of the metric, if several metrics share the name; may be empty. Default: the unit of the metric with the newest point.
     pub unit: Option<String>,
-    /// Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default:
-    /// that of the metric with the newest point.
+    /// Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default: the
+    /// kind of the metric with the newest point.
     pub kind: Option<String>,
     /// Length of a bucket: `1m`, `5m`, `15m`, `30m`, `1h`, `6h`, `12h` or `1d`. Default: `1h`, or for more than 5,000 hours the shortest
     /// length with at most 5,000 buckets.
     pub bucket: Option<String>,
-    /// One or more of the `measures` of the metric, separated by commas. Default: the first one.
+    /// One or more of the `measures` of the metric, separated by commas. Default: the first measure of the metric.
     pub measure: Option<String>,
     /// Name of an attribute: each of its values gets a line of its own. Default: one line for all points.
     pub group_by: Option<String>,

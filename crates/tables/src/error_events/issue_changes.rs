@@ -1,8 +1,9 @@
-//! Merging and splitting issues by hand.
+//! Merges and splits issues on request.
 //!
-//! A merged issue keeps its row with its fingerprints, so that its later events are found and it can be split off under its number. Its
-//! events belong to the other issue and remember their fingerprint. The decision is one transaction; the events follow in steps, between
-//! which ingestion continues, and after a stop at the next start (`event_moves`).
+//! A merged issue keeps its row with its fingerprints. Hinomi can therefore assign later events, and can split the issue off again under
+//! its number. The events of a merged issue belong to the other issue, and keep their fingerprint. One transaction stores the merge. The
+//! events are moved afterwards in steps, so ingestion continues between two steps; if the server stops, the next start moves the remaining
+//! events (`event_moves`).
 
 use rusqlite::{OptionalExtension, Transaction, params};
 

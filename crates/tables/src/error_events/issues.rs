@@ -42,8 +42,8 @@ pub(super) fn sorts() -> String {
 impl ErrorStore {
     /// Returns issues with an event in the range, ordered by the field `sort`; a leading `-` means descending.
     ///
-    /// A cursor continues the pagination that it comes from: with the range and the events of its first page, whatever range is passed
-    /// and whatever is stored meanwhile. Each issue is therefore returned once. Only deletions are visible.
+    /// With a cursor, the list continues with the time range and the events of its first page, even if another range is passed or new
+    /// events are stored. Each issue is therefore returned once. Only deletions change the list.
     ///
     /// # Errors
     ///
@@ -83,8 +83,8 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns an issue with its newest events in the range; `None` if there is no such issue. If all of its events are outside of the
-    /// range, its counts are zero. For an issue that has become a part of another one, it returns that one.
+    /// Returns an issue with its newest events in the range; `None` if there is no such issue. If all events of the issue are outside of
+    /// the range, its counts are zero. If the issue was merged into another issue, returns the other issue.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ pub(super) struct IssueTimeBuckets {
 }
 
 impl IssueTimeBuckets {
-    /// Returns the buckets of a range whose ends are each fixed or may be extended. The end is exclusive.
+    /// Returns the buckets of a range. Each end of the range is either fixed or may be extended. The end is exclusive.
     pub(super) fn of_range(is_first_fixed: bool, is_end_fixed: bool, first_us: i64, end_us: i64) -> IssueTimeBuckets {
         // Rounded up so that the buckets reach the end. The last may exceed it.
         let width_for = |length: i64| (length / ISSUE_BUCKETS + i64::from(length % ISSUE_BUCKETS != 0)).max(1);

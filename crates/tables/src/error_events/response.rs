@@ -24,7 +24,7 @@ pub struct ErrorEventSummary {
     pub kind: String,
     /// Message of the exception raised last; empty if there is none.
     pub value: String,
-    /// Function that crashed, if type and message are the same for many errors, as for signals; null for all others.
+    /// Function that crashed, if type and message are the same for many errors, for example for signals; null for all other errors.
     #[schema(required)]
     pub title: Option<String>,
     /// `fatal`, `error`, `warning`, `info` or `debug`.

@@ -28,7 +28,8 @@ impl MetadataStore {
         self.credential_uses.lock().unwrap_or_else(PoisonError::into_inner).insert(credential, now_us);
     }
 
-    /// Writes when tokens and sessions were last used. To be called periodically; each is written at most once a minute.
+    /// Writes the times at which tokens and sessions were last used. Must be called periodically; each time is written at most once a
+    /// minute.
     ///
     /// # Errors
     ///

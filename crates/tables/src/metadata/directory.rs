@@ -83,7 +83,7 @@ pub struct ProjectRecord {
     pub first_span_us: Option<i64>,
 }
 
-/// An ingest key. It is public, part of the DSN, and cannot read.
+/// An ingest key. The key is public, part of the DSN, and cannot read data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestKey {
     /// ID of the key.

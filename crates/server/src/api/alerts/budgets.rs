@@ -51,7 +51,7 @@ pub(in crate::api) struct BudgetStateView {
     period_start: String,
     /// End of the current period, exclusive (RFC 3339).
     period_end: String,
-    /// Amount observed so far in the period; of a budget with groups, the sum of all groups.
+    /// Amount observed so far in the period; for a budget with groups, the sum of all groups.
     spent: f64,
     /// Estimated amount that includes traces that clients did not send because of sampling. It is extrapolated from the sample rates that
     /// the clients report. Null if no client samples. Alerts never use this estimate.
@@ -60,7 +60,7 @@ pub(in crate::api) struct BudgetStateView {
     /// Amount that is left, negative if the budget is exceeded; null for a budget with groups.
     #[schema(required)]
     left: Option<f64>,
-    /// True if nothing is left; of a budget with groups, if nothing is left for at least one group.
+    /// True if nothing is left; for a budget with groups, true if nothing is left for at least one group.
     used_up: bool,
     /// Forecast for the end of the period; null if there is not enough data yet, and for a budget with groups.
     #[schema(required)]
@@ -90,12 +90,12 @@ struct BudgetForecast {
     /// Amount that is usually spent by this time of the period; null without history.
     #[schema(required)]
     usual_by_now: Option<f64>,
-    /// Time at which the budget is expected to be used up (RFC 3339); null if that is not expected within the period, or if it is already
-    /// used up.
+    /// Time at which the budget is expected to be used up (RFC 3339); null if this is not expected within the period, or if the budget is
+    /// already used up.
     #[schema(required)]
     runs_out_at: Option<String>,
-    /// Time at which the budget is used up if spending follows the high estimate (RFC 3339); null if that is not within the period, or if
-    /// it is already used up.
+    /// Time at which the budget is used up if spending follows the high estimate (RFC 3339); null if this time is not within the period, or
+    /// if the budget is already used up.
     #[schema(required)]
     runs_out_earliest_at: Option<String>,
 }
@@ -185,7 +185,7 @@ pub(in crate::api) struct BudgetUse {
 
 /// Returns whether a budget is used up.
 ///
-/// The answer comes from memory, and is suitable for gateways and programs that check a budget before each call.
+/// The server responds from memory, so gateways and programs can check a budget before each call.
 #[utoipa::path(get, path = "/projects/{project}/budgets/{name}/state", tag = "alerts",
     params(("project" = u64, Path, description = "ID of the project."), ("name" = String, Path, description = "Name of the budget."), BudgetUseParameters),
     responses((status = 200, body = BudgetUse), (status = 404, body = crate::api::error::ErrorResponse),

@@ -39,7 +39,7 @@ pub(in crate::api) struct IncidentView {
     project_id: u64,
     /// `rule` for an alert rule, `budget` for a budget.
     source: AlertSource,
-    /// ID of the rule or budget that fired. It may have been deleted since.
+    /// ID of the rule or budget that fired. The rule or budget may have been deleted since.
     rule_id: i64,
     /// Name of the rule or budget when the incident opened.
     rule_name: String,
@@ -56,8 +56,8 @@ pub(in crate::api) struct IncidentView {
     measure: String,
     /// Unit of `threshold`, `value` and `peak`.
     unit: MeasureUnit,
-    /// Period that the values are relative to: they are changes, where 0.5 is 50 percent more. Null if they are absolute values in
-    /// `unit`.
+    /// Period that the values are compared with. The values are then relative changes, where 0.5 is 50 percent more. Null if the values are
+    /// absolute, in `unit`.
     #[schema(required)]
     compare: Option<ComparisonBaseline>,
     /// Whether the rule fires above or below the threshold.
@@ -96,8 +96,8 @@ pub(in crate::api) struct IncidentView {
     snoozed_until: Option<String>,
     /// Main contributors to the change, the largest first.
     culprits: Vec<AlertContributor>,
-    /// Start of the time that `since` of the contributors covers: the previous crossing of a threshold (RFC 3339). Null if there was
-    /// none, or if it was less than a minute before.
+    /// Start of the time that `since` of the contributors covers: the previous crossing of a threshold (RFC 3339). Null if there was no
+    /// previous crossing, or if it was less than a minute before.
     #[schema(required)]
     culprits_since: Option<String>,
     /// Projected cost at the end of the period, for a budget in US dollars without groups; null for other incidents, or if it is unknown.
@@ -330,7 +330,7 @@ pub(in crate::api) async fn chart(
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::api) struct IncidentActionRequest {
-    /// Name of the person who acts, for the timeline. It is not verified; at most 100 characters are kept.
+    /// Name of the person who acts, for the timeline. The name is not verified; at most 100 characters are kept.
     by: Option<String>,
 }
 
@@ -340,7 +340,7 @@ pub(in crate::api) struct IncidentActionRequest {
 pub(in crate::api) struct IncidentNoteRequest {
     /// Text of 1 to 4000 characters.
     text: String,
-    /// Name of the author. It is not verified; at most 100 characters are kept.
+    /// Name of the author. The name is not verified; at most 100 characters are kept.
     by: Option<String>,
 }
 

@@ -8,11 +8,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::QueryLimitsConfig;
 
-/// Caller of a query, identified by its token or session. A hash whose key differs for each process; callers with the same hash share a
+/// Caller of a query: a hash of its token or session. The key of the hash differs for each process. Callers with the same hash share a
 /// limit.
 pub(in crate::api) type CallerId = u64;
 
-/// Limits waiting queries (seats) and running queries (turns).
+/// Limits the number of waiting queries (seats) and of running queries (turns).
 #[derive(Debug)]
 pub(in crate::api) struct QueryLimiter {
     limits: QueryLimitsConfig,

@@ -120,7 +120,7 @@ fn json_kind(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
     }
 }
 
-/// The three OTLP messages have the same outer structure and are distinguished by which of their parts can be decoded.
+/// The three OTLP messages have the same outer structure. Decoding their parts shows which of the three messages a body is.
 fn binary_kind(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
     let context = DecodeContext {
         received_us: i64::MAX / 2,
