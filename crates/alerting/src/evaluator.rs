@@ -1,6 +1,7 @@
-//! The rule evaluator: metric series, open incidents, and the changes that follow from a change of a metric. It uses no clock, thread or
-//! disk: it receives the time and spans, and returns changes for the caller to store. `budgets` evaluates budgets, `transition` evaluates
-//! one alert instance in one pass, `notification_plan` decides who is notified, and `erasure` removes deleted users and traces.
+//! The rule evaluator: metric series, open incidents, and the changes that follow from a change of a metric. The evaluator does not use a
+//! clock, a thread or the disk: it receives the time and the spans, and returns changes, which the caller stores. `budgets` evaluates
+//! budgets, `transition` evaluates one alert instance in one pass, `notification_plan` decides who is notified, and `erasure` removes
+//! deleted users and traces.
 
 pub(crate) mod buckets;
 mod budgets;
@@ -218,7 +219,7 @@ impl RuleEvaluator {
         self.complete_since_us = now_us;
     }
 
-    /// Evaluates the series at a time, which never decreases, and returns the changes. They take effect when they are passed to
+    /// Evaluates the series at a time, which never decreases, and returns the changes. The changes take effect when they are passed to
     /// [`apply_changes`](RuleEvaluator::apply_changes).
     pub(super) fn evaluate(&mut self, now_us: i64, pass: EvaluationPass) -> Vec<IncidentChange> {
         self.advance_clock(now_us);

@@ -164,8 +164,8 @@ impl Incident {
         }
     }
 
-    /// Returns what identifies an incident before it has an ID: rule, group, opening time, and the period of a budget, since one
-    /// evaluation may open incidents of two periods.
+    /// Returns the properties that identify an incident before it has an ID: rule, group, opening time and, for a budget, the period. The
+    /// period is needed because one evaluation may open incidents of two periods.
     pub(super) fn identity(&self) -> (i64, Option<AlertGroup>, i64, i64) {
         let period = if self.source == AlertSource::Budget { self.window_from_us } else { 0 };
         (self.rule, self.group.clone(), self.opened_us, period)

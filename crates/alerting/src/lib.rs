@@ -154,7 +154,7 @@ impl AlertService {
         })
     }
 
-    /// Starts the evaluation thread. Its queries run on `runtime`, which yields to ingestion.
+    /// Starts the evaluation thread. The queries of the thread run on `runtime`, which has a lower priority than ingestion.
     ///
     /// # Errors
     ///
@@ -198,7 +198,8 @@ impl AlertService {
         states.get(&(project, name.to_owned())).cloned()
     }
 
-    /// Returns the counters of a project in the Prometheus text format. They count from the first call for the project.
+    /// Returns the counters of a project in the Prometheus text format. The counters start with the first call of this function for the
+    /// project.
     pub fn prometheus_text(&self, project: u64) -> String {
         let mut scrapes = lock(&self.project_counters);
         let is_new = !scrapes.contains_key(&project);

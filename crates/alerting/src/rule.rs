@@ -287,7 +287,7 @@ impl AlertRule {
         self.warning.or(self.critical).unwrap_or_default()
     }
 
-    /// Returns the threshold of a severity, or that of the other severity if it has none.
+    /// Returns the threshold of a severity. If the severity has no threshold, returns the threshold of the other severity.
     pub(super) fn threshold(&self, severity: AlertSeverity) -> f64 {
         match severity {
             AlertSeverity::Warning => self.first_threshold(),

@@ -113,7 +113,7 @@ impl EvaluationWorker {
         }
     }
 
-    /// Runs until it is stopped. Everything received by then is evaluated.
+    /// Runs until it is stopped. Before it ends, it evaluates all received rows.
     pub(super) fn run(mut self) {
         match self.alerts.store.pending_notifications() {
             Ok(untold) => self.pending_notifications = untold,

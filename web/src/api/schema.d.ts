@@ -1601,7 +1601,7 @@ export interface paths {
         };
         /**
          * Lists the sessions that have not expired.
-         * @description An admin of the server sees all sessions, other people see their own. An API token with a role below admin sees no sessions.
+         * @description An admin of the server sees all sessions, other people see their own. An API token that is not an admin of the server sees no sessions.
          */
         get: operations["get_sessions"];
         put?: never;
@@ -1661,7 +1661,7 @@ export interface paths {
         };
         /**
          * Lists API tokens.
-         * @description An admin of the server sees all tokens, other people see their own. An API token with a role below admin sees no tokens.
+         * @description An admin of the server sees all tokens, other people see their own. An API token that is not an admin of the server sees no tokens.
          */
         get: operations["get_tokens"];
         put?: never;

@@ -40,7 +40,7 @@ const PRIVATE_NETWORKS: [&str; 26] = [
 pub struct AllowedNetworks(Vec<IpNet>);
 
 impl AllowedNetworks {
-    /// Parses a list such as `10.0.0.0/8, 127.0.0.1`; `all` allows every network, an empty text none.
+    /// Parses a list such as `10.0.0.0/8, 127.0.0.1`; `all` allows every network, and an empty text allows no network.
     ///
     /// # Errors
     ///

@@ -101,7 +101,7 @@ pub struct DeliveryFilter {
     pub target: Option<ChannelId>,
     /// Only deliveries in this state.
     pub state: Option<String>,
-    /// Only deliveries with a smaller ID: those after a page.
+    /// Only deliveries with a smaller ID, for the page after another page.
     pub before: Option<i64>,
     /// Maximum number of deliveries.
     pub limit: usize,

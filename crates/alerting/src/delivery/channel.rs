@@ -138,7 +138,7 @@ impl ChannelSecret {
         ChannelSecret(text.into())
     }
 
-    /// Returns the secret to send or sign a message.
+    /// Returns the secret, to send it or to sign a message with it.
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }

@@ -22,7 +22,7 @@ pub struct NotificationChannelDraft {
     pub disabled: bool,
     /// Kind and configuration of the channel.
     pub configuration: ChannelConfiguration,
-    /// Secret of the channel. `None` keeps the stored one, and generates one for a webhook without a secret.
+    /// Secret of the channel. `None` keeps the stored secret; for a webhook without a secret, a secret is generated.
     pub secret: Option<ChannelSecret>,
 }
 
@@ -41,7 +41,8 @@ pub enum NotifyError {
 }
 
 impl NotificationOutbox {
-    /// Creates a channel. The second value is the signing secret if one was generated; it is returned only here. Blocks the calling thread.
+    /// Creates a channel. If a signing secret was generated, the second value is this secret; it is returned only here. Blocks the calling
+    /// thread.
     ///
     /// # Errors
     ///
@@ -89,8 +90,8 @@ impl NotificationOutbox {
         Ok((NotificationChannel { id, project, name, language, disabled, configuration, secret, created_us }, made))
     }
 
-    /// Updates a channel. Its waiting deliveries are retried immediately, since the update may have fixed them. If the channel is disabled,
-    /// they are cancelled. Blocks the calling thread.
+    /// Updates a channel. The waiting deliveries of the channel are retried immediately, because the update may have fixed the problem. If
+    /// the channel is disabled, they are cancelled. Blocks the calling thread.
     ///
     /// # Errors
     ///

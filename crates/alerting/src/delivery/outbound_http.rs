@@ -57,8 +57,8 @@ pub struct HttpPostResponse {
     pub status: u16,
     /// Delay that the service requests before the next attempt (`Retry-After`).
     pub retry_after: Option<Duration>,
-    /// The one-word reason that services such as Slack respond with (`no_service`). A longer response may repeat what was sent, and is not
-    /// returned.
+    /// The one-word reason that services such as Slack respond with (`no_service`). A longer response may repeat the sent data, so it is
+    /// not returned.
     pub reason: Option<String>,
 }
 

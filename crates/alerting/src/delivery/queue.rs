@@ -21,7 +21,7 @@ const MAX_DIGEST_CHANGES: i64 = 2000;
 const MAX_SEPARATE_MESSAGES: i64 = 10;
 const SEPARATE_MESSAGES_PERIOD: Duration = Duration::from_secs(60);
 
-/// A delivery that is due. Its attempt is recorded already.
+/// A delivery that is due. The attempt to deliver it has already been recorded.
 #[derive(Debug)]
 pub(super) struct DueDelivery {
     pub(super) delivery: i64,
@@ -135,7 +135,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Deletes notifications before a time that have been delivered or given up and returns their number. Blocks the calling thread.
+    /// Deletes notifications from before a time that have been delivered or given up, and returns their number. Blocks the calling thread.
     pub(super) fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
         self.with_connection(|db| {
             db.execute(

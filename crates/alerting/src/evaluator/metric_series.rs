@@ -18,7 +18,7 @@ pub(crate) const OTHER_GROUPS: &str = "(all others)";
 pub(crate) enum AlertGroupKey {
     /// All spans: the series has no groups.
     AllSpans,
-    /// Spans with this value; `None` for spans without one.
+    /// Spans with this value; `None` for spans without a value.
     Value(Option<Arc<str>>),
     /// Spans of groups beyond the maximum number.
     Others,
@@ -81,7 +81,7 @@ pub(crate) struct WindowAggregate {
 #[derive(Debug)]
 pub(crate) struct AlertSeries {
     pub(crate) spec: AlertSeriesSpec,
-    /// Number of steps that are kept: as many as the rule that looks back furthest needs.
+    /// Number of steps that are kept: the largest number that a rule of the series needs.
     pub(crate) kept_steps: i64,
     group_by: Option<GroupBy>,
     pub(crate) matcher: SpanMatcher,
@@ -197,7 +197,7 @@ impl AlertSeries {
         if is_known { group } else { AlertGroupKey::Others }
     }
 
-    /// Returns the aggregate of a group from one step to another, exclusive. `share` is the percentile as a fraction.
+    /// Returns the aggregate of a group from one step up to another, which is excluded. `share` is the percentile as a fraction.
     pub(crate) fn aggregate(&self, group: &AlertGroupKey, from: i64, to: i64, share: f64) -> WindowAggregate {
         match self.group_data(group).map(|slot| &slot.buckets) {
             None => WindowAggregate { quantity: 0, spans: 0, percentile: None },

@@ -51,7 +51,7 @@ pub struct BudgetState {
 /// State of a group of a budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BudgetGroupState {
-    /// Value of the group; `None` for spans without one.
+    /// Value of the group; `None` for spans without a value.
     pub key: Option<String>,
     /// Spend of the group.
     pub spent: f64,

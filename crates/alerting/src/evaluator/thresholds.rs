@@ -57,7 +57,7 @@ impl RuleThresholds {
         }
     }
 
-    /// Returns the value that is further beyond the thresholds.
+    /// Returns the one of two values that is further beyond the thresholds.
     pub(crate) fn worse_value(&self, a: f64, b: f64) -> f64 {
         if self.is_beyond(b, a) { b } else { a }
     }

@@ -5,7 +5,7 @@ use crate::delivery::notification::{AlertNotificationKind, AlertSeverity, Measur
 use crate::evaluator::prepared_rule::RuleWatch;
 use crate::incident::{AlertSource, Incident, IncidentEventKind, IncidentTimelineEntry};
 
-/// Evaluation of one alert instance in one pass. Late spans may open, worsen and resolve an incident in the same pass.
+/// Evaluation of one alert instance in one pass. Because of late spans, one pass may open, worsen and resolve the same incident.
 pub(super) struct AlertInstanceEvaluation<'a> {
     evaluator: &'a RuleEvaluator,
     watch: &'a RuleWatch,

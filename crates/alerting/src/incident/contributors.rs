@@ -1,9 +1,10 @@
 //! Contributors: the traces, users, models, pipelines, prompts and releases that caused most of a change.
 //!
-//! For a rule, a key is a contributor if it explains the change *and* is usually a small part of the total: a pipeline with 90 percent of
-//! all traffic explains nothing by having 90 percent of the excess, but a user with one percent does. The whole spend exhausts a budget,
-//! so shares of a budget refer to its total, and large spenders are named on a usual day too. Without history, a key is compared with an
-//! even share. The contributors to a worsening are determined from the time since the previous step.
+//! For a rule, a value is a contributor if it explains the change *and* is usually a small part of the total. For example, a pipeline with
+//! 90 percent of all traffic does not explain a change if it has 90 percent of the excess. A user with one percent of the traffic and the
+//! same share of the excess does explain it. A budget is used up by all spend of the period. Shares of a budget therefore refer to the
+//! total, and contributors with a large spend are named even if this spend is usual. Without history, the share of a value is compared with
+//! the average share. The contributors to a worsening are determined from the time since the previous step.
 
 use std::collections::HashMap;
 
@@ -41,9 +42,9 @@ pub(crate) struct DimensionContribution {
 /// What contributors explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContributorGoal {
-    /// Who makes a metric higher or lower than usual.
+    /// Contributors that make a metric higher or lower than usual.
     Change(ThresholdDirection),
-    /// Who spent a budget.
+    /// Contributors that spent most of a budget.
     Spending,
 }
 
@@ -56,7 +57,7 @@ pub(crate) struct ContributorScope<'a> {
     pub(crate) until_us: Option<i64>,
     /// Time of the previous step, if it is within the window and not immediately before.
     pub(crate) since_us: Option<i64>,
-    /// Property that the metric is already grouped by: all spans have the same value.
+    /// Property that the metric is already grouped by, so that all spans have the same value.
     pub(crate) group: Option<&'a str>,
 }
 

@@ -165,11 +165,12 @@ impl AlertService {
         Ok(differences)
     }
 
-    /// Creates and updates rules and budgets of a project as in a file. With `deletes_missing`, deletes those that are not in it.
+    /// Creates and updates rules and budgets of a project as in a file. With `deletes_missing`, deletes rules and budgets that are not in
+    /// the file.
     ///
     /// # Errors
     ///
-    /// Returns an error if a rule or budget cannot be stored; those before it are stored.
+    /// Returns an error if a rule or budget cannot be stored. Rules and budgets before it are already stored.
     pub fn apply_file(&self, project: u64, file: &AlertFile, deletes_missing: bool) -> Result<(), AlertError> {
         self.apply_items(project, &file.rules, deletes_missing)?;
         self.apply_items(project, &file.budgets, deletes_missing)?;

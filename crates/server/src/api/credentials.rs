@@ -93,7 +93,7 @@ impl ManagedCredentials {
 
 /// Lists API tokens.
 ///
-/// An admin of the server sees all tokens, other people see their own. An API token with a role below admin sees no tokens.
+/// An admin of the server sees all tokens, other people see their own. An API token that is not an admin of the server sees no tokens.
 #[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn tokens(
     State(api): State<Arc<ApiState>>,
@@ -200,7 +200,7 @@ pub(super) struct SessionList {
 
 /// Lists the sessions that have not expired.
 ///
-/// An admin of the server sees all sessions, other people see their own. An API token with a role below admin sees no sessions.
+/// An admin of the server sees all sessions, other people see their own. An API token that is not an admin of the server sees no sessions.
 #[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = SessionList), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn sessions(
     State(api): State<Arc<ApiState>>,

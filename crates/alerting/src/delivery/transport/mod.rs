@@ -34,7 +34,7 @@ pub(super) struct DeliveryAttemptResult {
 pub(super) enum DeliveryDisposition {
     /// The receiver has accepted the message.
     Delivered,
-    /// Retry, at the earliest after the delay that the receiver requested.
+    /// Retry, but not before the delay that the receiver requested has passed.
     Retry(Option<Duration>),
     /// Give up: the receiver will never accept the message.
     GiveUp,
