@@ -88,7 +88,7 @@ fn tier_of_counts(usage: &Map<String, Value>) -> Option<String> {
     TIERS_OF_COUNTS.iter().find(|tier| counts.get(**tier).is_some_and(Value::is_u64)).map(|tier| (*tier).to_owned())
 }
 
-/// Returns whether the cost that the client reports is the provider's own bill.
+/// Returns whether the cost that the client reports is the amount that the provider bills.
 pub(crate) fn is_provider_bill(span: &Span) -> bool {
     span.provider.as_deref().is_some_and(|provider| BILLING_PROVIDERS.contains(&provider))
 }
@@ -110,7 +110,7 @@ fn choose_cost(computed: Option<Cost>, client: Option<Usd>, bills_itself: bool, 
     }
 }
 
-/// Uses the cost that the client reports, for projects with that setting. A client's zero means that it does not know.
+/// Uses the cost that the client reports, for projects that prefer it. A cost of zero means that the client does not know the cost.
 pub fn prefer_client(span: &mut Span) {
     if let Some(joined) = &mut span.joined {
         joined.client_cost_preferred = true;

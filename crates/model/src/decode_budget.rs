@@ -1,9 +1,9 @@
 //! Limits on the memory that a request may take while it is decoded. The size of the body does not limit the memory: two bytes of JSON
 //! (`0,`) become a value of 32 bytes, two bytes of protobuf an empty message of a hundred, and a resource is copied to each of its spans.
 //!
-//! Everything that a client can repeat or nest is charged here before or while it is built. Beyond the limit nothing more is built, and
-//! the whole request is rejected. The budget is thread-local, since parsers offer no way to pass it on. Outside of [`decode_within`] there is no
-//! limit.
+//! All data that a client can repeat or nest is charged here before or while it is built. When the limit is exceeded, no further data is
+//! built, and the whole request is rejected. The budget is thread-local, since parsers offer no way to pass it on. Outside of
+//! [`decode_within`] there is no limit.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub struct DecodeLimits {
 pub enum DecodeLimitExceeded {
     /// Too many spans, log records, points or events.
     Items,
-    /// They, or their contents, would take too much memory.
+    /// The items or their contents would take too much memory.
     Bytes,
 }
 
@@ -70,7 +70,7 @@ pub fn decode_within<T>(limits: DecodeLimits, decode: impl FnOnce() -> T) -> Res
     }
 }
 
-/// Returns true once a limit is exceeded. Nothing that is built from then on is used.
+/// Returns true once a limit is exceeded. Data that is built afterwards is not used.
 pub fn is_exceeded() -> bool {
     EXCEEDED_LIMIT.get().is_some()
 }
@@ -108,7 +108,8 @@ pub(crate) fn note_item_size(bytes: usize) {
     LARGEST_CHARGE.set(LARGEST_CHARGE.get().max(bytes));
 }
 
-/// Returns whether the copies fit that normalization makes of the largest item: of its attributes, and of the messages in them.
+/// Returns whether the budget suffices for the copies that normalization makes of the largest item: copies of its attributes, and of the
+/// messages in the attributes.
 pub(crate) fn has_room_for_copies() -> bool {
     with_refund(|| charge(3 * LARGEST_CHARGE.get()))
 }
@@ -128,7 +129,7 @@ pub fn savepoint() -> DecodeBudgetSavepoint {
     DecodeBudgetSavepoint(REMAINING_ITEMS.get(), REMAINING_BYTES.get())
 }
 
-/// Refunds what was charged since the savepoint, all of which is dropped. An exceeded limit stays exceeded.
+/// Refunds the charges since the savepoint. The charged data must all be dropped. An exceeded limit stays exceeded.
 pub fn refund_since(since: DecodeBudgetSavepoint) {
     if !is_exceeded() {
         REMAINING_ITEMS.set(since.0);
@@ -158,7 +159,7 @@ const TEXT_OVERHEAD_BYTES: usize = 16;
 /// Bytes of one element of a list. The capacity of a growing list is up to twice its length.
 pub(crate) const ELEMENT_BYTES: usize = 2 * size_of::<Value>();
 
-/// Returns the bytes of a map's member except for the value's own content; `first` for the first member of its map.
+/// Returns the bytes of a member of a map without the content of the value. `first` is true for the first member of a map.
 pub(crate) fn member_bytes(name: &str, first: bool) -> usize {
     TEXT_OVERHEAD_BYTES + name.len() + if first { NODE_BYTES } else { MEMBER_BYTES }
 }

@@ -1,6 +1,6 @@
 //! Decides which spans are counted, and which pipeline, user and session they belong to, from the known nodes of their trace.
 //!
-//! The order of the nodes does not affect the decisions: a trace that arrives in parts ends up like one that arrives complete.
+//! The order of the nodes does not affect the decisions, so the result is the same whether a trace arrives in parts or complete.
 
 use std::collections::HashMap;
 
@@ -51,17 +51,17 @@ pub struct SpanNode {
     pub failed: bool,
     /// True for a report of a call that is written after the call, with equal start and end, as Logfire reports streamed calls.
     pub is_written_after_call: bool,
-    /// True for a span that arrived in parts, so that another report of it may add something.
+    /// True for a span that arrived in parts, so that another report may add data to it.
     pub is_joined_from_parts: bool,
     /// Program and instrumentation that report the span.
     pub reporter: SpanReporter,
-    /// True if the instrumentation is a gateway's.
+    /// True if the instrumentation belongs to a gateway.
     pub is_gateway: bool,
     /// True for a request that the program serves.
     pub is_served_request: bool,
     /// Location of another program's report of the same call.
     pub also_reported: Option<DuplicateReport>,
-    /// Decision from the span alone, as decoded.
+    /// Decision from the decoded span alone.
     pub local_decision: SpanDecision,
 }
 
@@ -96,7 +96,7 @@ impl SpanNode {
         }
     }
 
-    /// Returns true if [`SpanNode::of`] reads the attributes of the span, which are large: for Logfire's spans.
+    /// Returns true if [`SpanNode::of`] needs the attributes of the span, which are large. This is the case for Logfire's spans.
     pub fn reads_attributes(span: &Span) -> bool {
         span.origin.as_deref().is_some_and(|scope| scope.starts_with("logfire"))
     }
@@ -167,15 +167,15 @@ impl SpanDecision {
 /// Tolerance in microseconds when checking that a wrapper ends after the call inside: clocks of two programs may differ.
 const CLOCK_TOLERANCE_US: i64 = 1_000_000;
 
-/// Decides for every node of a trace, in the given order.
+/// Makes the decisions for all nodes of a trace, and returns them in the order of the nodes.
 ///
-/// Calls of models that repeat another call are excluded: a span around others that has no usage of its own, or the usage of one of them,
-/// or the sum of theirs; all but one of those with the same response ID; the report of a second instrumentation; and those that are
-/// counted by their report in another trace. A parent link alone proves nothing, since concurrent calls are often reported as children of
-/// one another. All spans below a named pipeline belong to the outermost one. User and session come from the nearest span above that
-/// names them, since many clients name them only at the root.
+/// These repeated calls are excluded: a span around other calls, if it has no usage of its own, or the usage of one of them, or the sum of
+/// their usage; all but one of the calls with the same response ID; the report of a second instrumentation; and calls whose report in
+/// another trace is counted. A parent link alone does not prove that a call repeats another, because concurrent calls are often reported as
+/// children of one another. All spans below a named pipeline belong to the outermost pipeline. User and session of a span come from the
+/// nearest span above it that names them, because many clients name them only in the root span.
 ///
-/// Takes time in proportion to the number of nodes, and a little more if response IDs repeat. Missing or cyclic parents are allowed.
+/// The time is proportional to the number of nodes, and slightly longer if response IDs repeat. Missing or cyclic parents are allowed.
 pub fn decide_trace(nodes: &[SpanNode]) -> Vec<SpanDecision> {
     let tree = SpanTree::new(nodes);
     let mut decisions: Vec<SpanDecision> = nodes.iter().map(|node| node.local_decision.clone()).collect();

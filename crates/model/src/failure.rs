@@ -221,8 +221,8 @@ pub struct FailureReport<'a> {
 impl FailureCause {
     /// Returns the cause that a report indicates; [`Other`](FailureCause::Other) if it indicates none.
     ///
-    /// A class of errors is more precise than the HTTP status, except for invalid requests: providers report too long inputs and blocked
-    /// contents as such, and only the message distinguishes them.
+    /// An error class is more precise than the HTTP status, except for invalid requests: providers also report too long inputs and blocked
+    /// contents as invalid requests, and only the message distinguishes these cases.
     pub fn of(report: FailureReport) -> FailureCause {
         let message = report.message.map(|message| {
             let end = message.floor_char_boundary(MAX_MESSAGE_BYTES);
@@ -283,7 +283,7 @@ fn status_in_message(message: &str) -> Option<u16> {
         })
 }
 
-/// Sets the cause of failed calls that is vague or missing from error events of the same span.
+/// If the cause of a failed call is vague or missing, sets the cause from error events of the same span.
 pub fn refine_by_errors(spans: &mut [Span], errors: &[ErrorEvent]) {
     for span in spans.iter_mut().filter(|span| span.failure.is_some_and(FailureCause::is_vague)) {
         let (trace_id, span_id) = (Some(span.trace_id), Some(span.span_id));

@@ -1,4 +1,4 @@
-//! IDs for items that were sent without an ID, or with one of another shape.
+//! IDs for items that were sent without an ID, or with an ID in an unsupported format.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,7 @@ use crate::id::{SpanId, TraceId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 32]);
 
-/// Hash state of the common first texts of several fingerprints, which are hashed only once.
+/// Hash state of the first texts that several fingerprints share. These texts are hashed only once.
 #[derive(Debug, Clone)]
 pub(crate) struct FingerprintPrefix(Sha256);
 

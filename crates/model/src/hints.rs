@@ -37,7 +37,7 @@ pub struct HintEvidence {
     pub hint: InstrumentationHint,
     /// True if the evidence shows that the problem does not exist, or no longer.
     pub is_against: bool,
-    /// What the hint is about, for hints that apply to one thing only: a model.
+    /// Subject of the hint, if it applies to a single model: the name of the model.
     pub subject: Option<String>,
     /// Figure of the hint: the sample rate, or the clock offset in seconds.
     pub value: Option<f64>,

@@ -13,7 +13,7 @@ pub struct Usd(pub i64);
 impl Usd {
     /// Units in one dollar.
     pub const SCALE: f64 = 1e12;
-    /// Zero dollars. Not the same as an unknown amount, which is `Option::None`.
+    /// Zero dollars. An unknown amount is `Option::None`, not zero.
     pub const ZERO: Usd = Usd(0);
 
     /// Returns the nearest unit to an amount of dollars; `None` unless it is a finite number within range.

@@ -1,4 +1,4 @@
-//! Normalization: maps a span as its protocol carries it to the canonical span.
+//! Normalization: maps a span in the form of its protocol to the canonical span.
 //!
 //! This step is independent of protocols: Sentry, OpenTelemetry and Langfuse all produce a [`RawSpan`], and the table in
 //! [`attribute_names`] maps their attributes to fields.

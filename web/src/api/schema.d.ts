@@ -3427,7 +3427,7 @@ export interface components {
             sdk: string | null;
             /** @description ID of the span in which the problem was last seen; null if unknown. */
             span_id: string | null;
-            /** @description What the hint is about, such as a model; null if it is about the SDK as a whole. */
+            /** @description Subject of the hint, such as a model; null if the hint applies to the SDK as a whole. */
             subject: string | null;
             /** @description ID of the trace in which the problem was last seen; null if unknown. */
             trace_id: string | null;

@@ -137,7 +137,7 @@ pub(super) fn column_of_name(name: &str) -> Option<(usize, BillColumn)> {
     COLUMN_NAMES.iter().position(|(known, _)| *known == name).map(|at| (at, COLUMN_NAMES[at].1))
 }
 
-/// Returns the meanings of a header's columns. If only one of several columns with the same meaning counts, the others are unused.
+/// Returns the meanings of a header's columns. If several columns have the same meaning and only one can be used, the others are ignored.
 pub(super) fn parse_header<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Option<BillColumn>> {
     let found: Vec<Option<(usize, BillColumn)>> = names.map(column_of_name).collect();
     let best = |column: BillColumn| found.iter().flatten().filter(|(_, known)| *known == column).map(|(at, _)| *at).min();

@@ -202,7 +202,7 @@ impl ReconciliationAccumulator {
     }
 }
 
-/// Returns the name of a model without vendor and date, by which bills and spans are matched.
+/// Returns the name of a model without vendor and date. Bills and spans are matched by this name.
 pub fn base_model(name: &str) -> String {
     let name = name.trim().to_ascii_lowercase();
     let name = of_display_name(&name).unwrap_or(name);

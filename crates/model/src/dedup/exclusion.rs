@@ -23,7 +23,7 @@ names!(
     }
 );
 
-/// Reason why a span is excluded from totals, with the span that is included instead, if it is known.
+/// Reason why a span is excluded from totals and, if known, the span that is included instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Exclusion {

@@ -16,7 +16,7 @@ use crate::{decode_budget, lenient_json, time};
 ///
 /// # Errors
 ///
-/// Returns an error if a score is invalid: what the first invalid one lacks, in snake case.
+/// Returns an error if a score is invalid: a reason in snake case that says what the first invalid score lacks.
 pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str> {
     items(body).iter().map(|one| score(one, received_us).map_err(OutcomeReason::as_str)).collect()
 }

@@ -24,7 +24,7 @@ pub enum MappingFileError {
     /// The file is too large.
     #[error("the rule file has more than {} KiB", MAX_MAPPING_BYTES >> 10)]
     TooLarge,
-    /// The file is not TOML, or has an entry that no rule has. The text names the line.
+    /// The file is not TOML, or has an entry that no rule has. The message contains the line number.
     #[error("{0}")]
     NotToml(String),
     /// There are too many rules.

@@ -62,7 +62,7 @@ const PROVIDER_TOOLS: [&str; 4] = ["web_search_call", "file_search_call", "code_
 /// Python's `None` after `str()`, as some messages contain it. It means that there is no value.
 const PYTHON_NONE: &str = "None";
 
-/// Returns true for a value that means that there is no value.
+/// Returns true for a value that stands for a missing value.
 pub(super) fn is_absent(value: &Value) -> bool {
     match value {
         Value::Null => true,

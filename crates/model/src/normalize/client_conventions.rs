@@ -15,7 +15,7 @@ const PASSED_ON: &[&str] = &["pipecat", "org.springframework", "spring-ai", "io.
 /// Words in the names of providers whose own input count excludes cached tokens.
 const EXCLUSIVE_PROVIDERS: &[&str] = &["anthropic", "bedrock"];
 
-/// Names under which reasoning is not part of the output count: Google's ADK before May 2026.
+/// Attribute names that show that the output count excludes reasoning: names of Google's ADK before May 2026.
 pub(super) const REASONING_BESIDE_OUTPUT: &[&str] = &["gen_ai.usage.experimental.reasoning_tokens"];
 
 /// Levels of a span that failed, as Langfuse and other programs spell them.

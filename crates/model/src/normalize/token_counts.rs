@@ -58,7 +58,7 @@ fn unlisted_counts(found: &RecognizedAttributes) -> TokenCountPaths {
     paths
 }
 
-/// Returns the fields whose counts are under names that the table of attributes does not list, and these names.
+/// Returns the fields whose counts have names that the table of attributes does not list, and these names.
 pub(super) fn fields_of_unlisted_counts<'a>(found: &RecognizedAttributes<'a>) -> Vec<(SpanField, &'a str)> {
     let listed = |name: &str| attribute_names::lookup(name).is_some();
     let mut fields = Vec::new();

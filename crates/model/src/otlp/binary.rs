@@ -13,7 +13,7 @@ use crate::decode_budget;
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::outcome_reason::OutcomeReason;
 
-/// Spans or log records with their resource and scope, in the order of the request; invalid ones as outcomes.
+/// Spans or log records with their resource and scope, in the order of the request. An invalid span or log record is an outcome instead.
 pub(super) type ScopedItems<T> = Vec<(ResourceScope, Vec<Result<T, Outcome>>)>;
 
 /// Size of a decoded part of a request, as [`decode_budget`] charges it.
@@ -27,7 +27,7 @@ pub(super) trait DecodeFootprint {
     }
 }
 
-/// Returns the bytes of a part, or of the outcome of an invalid one.
+/// Returns the bytes of a part or, if the part is invalid, of its outcome.
 pub(super) fn bytes_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> usize {
     part.as_ref().map_or(0, DecodeFootprint::bytes) + 2 * size_of::<Result<T, Outcome>>()
 }

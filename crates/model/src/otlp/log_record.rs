@@ -36,15 +36,15 @@ impl DecodeFootprint for DecodedLogRecord {
 }
 
 impl DecodedLogRecord {
-    /// Returns possible names of the record's event. Clients differ: first there was an attribute, later a field (which may contain a
-    /// code location), and some write the name as the body.
+    /// Returns possible names of the record's event. Clients differ: older clients send an attribute, newer clients send a field (which may
+    /// contain a code location), and some send the name as the body.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let attribute = self.attributes.get("event.name").and_then(Value::as_str);
         let field = Some(self.event_name.as_str());
         [attribute, field, self.body.as_str()].into_iter().flatten().filter(|name| !name.is_empty())
     }
 
-    /// Returns the time in nanoseconds since the Unix epoch by the client's clock: the first plausible one of the record, otherwise the
+    /// Returns the time in nanoseconds since the Unix epoch by the client's clock: the first plausible time of the record, otherwise the
     /// time of receipt.
     pub(super) fn at_ns(&self, clock: &ClockDriftCorrector) -> u64 {
         let ns = |us: i64| u64::try_from(us).ok().and_then(|us| us.checked_mul(1000));

@@ -101,7 +101,7 @@ impl From<serde_json::Error> for OtlpError {
 pub struct DecodedOtlpRequest {
     /// Canonical spans, priced, before deduplication.
     pub spans: Vec<Span>,
-    /// Exceptions in the order of their times. An exception that passes through several spans is reported by the innermost first.
+    /// Exceptions in the order of their times. If an exception passes through several spans, the report of the innermost span is first.
     pub errors: Vec<ErrorEvent>,
     /// Results of evaluations.
     pub scores: Vec<Score>,
@@ -244,8 +244,8 @@ pub fn response(signal: OtlpSignal, encoding: OtlpEncoding, outcomes: &[Outcome]
 /// Type of the message that contains the delay before a retry.
 const RETRY_INFO_TYPE: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
-/// Returns the body of an error response: `google.rpc.Status`. `code` is a gRPC status code; `retry_s` is the delay in seconds before the
-/// client may send the same request again, if it may.
+/// Returns the body of an error response: `google.rpc.Status`. `code` is a gRPC status code. If the client may send the same request again,
+/// `retry_s` is the delay in seconds before it may do so.
 pub fn error(encoding: OtlpEncoding, code: i32, message: &str, retry_s: Option<u32>) -> Vec<u8> {
     match encoding {
         OtlpEncoding::Binary => {

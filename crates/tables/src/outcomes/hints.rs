@@ -61,7 +61,7 @@ pub struct HintRow {
     /// Name and version of the SDK, such as `sentry.python 2.75.0`; null if unknown.
     #[schema(required)]
     pub sdk: Option<String>,
-    /// What the hint is about, such as a model; null if it is about the SDK as a whole.
+    /// Subject of the hint, such as a model; null if the hint applies to the SDK as a whole.
     #[schema(required)]
     pub subject: Option<String>,
     /// Figure of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.

@@ -1,8 +1,8 @@
-//! Tables of what clients call their kinds of spans.
+//! Tables of the names that clients use for kinds of spans.
 
 use crate::span::SpanType;
 
-/// Kinds of exact ops.
+/// Kinds by exact op.
 pub(super) const KINDS_BY_OP: &[(&str, SpanType)] = &[
     ("gen_ai.chat", SpanType::Llm),
     ("gen_ai.responses", SpanType::Llm),
@@ -47,7 +47,7 @@ pub(super) const KINDS_BY_OP: &[(&str, SpanType)] = &[
     ("function", SpanType::Function),
 ];
 
-/// Kinds of prefixes of ops; the first match wins.
+/// Kinds by prefix of the op; the first match takes precedence.
 pub(super) const KINDS_BY_OP_PREFIX: &[(&str, SpanType)] = &[
     ("ai.chat_completions.create.", SpanType::Llm),
     ("ai.messages.create.", SpanType::Llm),
@@ -182,7 +182,8 @@ pub(super) const MODEL_KINDS: &[(&str, SpanType)] = &[
     ("e5-", SpanType::Embedding),
 ];
 
-/// Attributes that imply a kind, after the start of the instrumentation scope (empty for any), and the values that do; none for any value.
+/// Attributes that imply a kind. Each entry has the prefix of the instrumentation scope (empty for any scope), the name of the attribute,
+/// and the values that imply the kind (empty for any value).
 pub(super) const MARKERS: &[(&str, &str, &[&str], SpanType)] = &[
     ("", "flue.task.id", &[], SpanType::Agent),
     ("", "flue.tool.name", &[], SpanType::Tool),
@@ -289,10 +290,10 @@ pub(super) const KINDS_BY_CLASS: &[(&str, SpanType)] = &[
     ("ToolInvoker", SpanType::Tool),
 ];
 
-/// Suffixes of names of spans that claim to call a model but do not: a preparation, a sum of the calls of a run.
+/// Suffixes of the names of spans that look like calls of a model but are not, such as preparations, or sums of the calls of a run.
 pub(super) const NON_CALL_SUFFIXES: &[&str] = &["._prepare_chat_with_tools", "openclaw.model.usage"];
 
-/// Vercel's functions that are one call of a model. The functions around them repeat their usage.
+/// Vercel's functions that make one call of a model. The functions around them repeat the usage of this call.
 pub(super) const KINDS_BY_VERCEL_FUNCTION: &[(&str, SpanType)] =
     &[(".doGenerate", SpanType::Llm), (".doStream", SpanType::Llm), (".doEmbed", SpanType::Embedding), (".doRerank", SpanType::Reranker)];
 
