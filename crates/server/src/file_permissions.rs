@@ -7,7 +7,7 @@ pub fn create_for_owner_only() {
     #[cfg(unix)]
     #[expect(
         unsafe_code,
-        reason = "the call cannot fail and touches no memory; the safe wrappers would have the query engine compiled anew"
+        reason = "the call cannot fail and does not access memory; with the safe wrappers, the query engine would be compiled again"
     )]
     // SAFETY: umask(2) takes and returns a number.
     unsafe {

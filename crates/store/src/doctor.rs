@@ -1,4 +1,4 @@
-//! Checks a data directory without changing it. While a server uses it, only files that do not change are checked.
+//! Checks a data directory without changing it. While a server uses the directory, only files that do not change are checked.
 
 pub(crate) mod repair;
 
@@ -29,9 +29,9 @@ use super::wal::frame;
 pub enum DoctorSeverity {
     /// Everything is in order.
     Fine,
-    /// Worth knowing; nothing is lost and no action is needed.
+    /// Information: no data is lost, and no action is needed.
     Note,
-    /// Data is lost or something will not work.
+    /// Data is lost, or a function will fail.
     Problem,
 }
 
@@ -42,7 +42,7 @@ pub struct DoctorFinding {
     pub severity: DoctorSeverity,
     /// What was found, and where.
     pub description: String,
-    /// What to do about it; empty if no action is needed.
+    /// Advice on what to do; empty if no action is needed.
     pub remedy: String,
 }
 

@@ -33,7 +33,7 @@ pub enum StoreError {
         /// Number of bytes that ingestion leaves free.
         reserve: u64,
     },
-    /// A write could not be made durable, and the contents of the disk are unknown. Nothing is stored until a restart has read the file.
+    /// A write could not be made durable, and the contents of the disk are unknown. No data is stored until a restart has read the file.
     #[error("could not sync {} to disk ({reason}); check the disk, then restart the server: no acknowledged data is lost", path.display())]
     Poisoned {
         /// WAL file.
@@ -105,7 +105,7 @@ pub enum StoreError {
         /// Message of the Parquet library.
         reason: String,
     },
-    /// The shape or size of the request does not fit into the WAL. Sending it again does not help.
+    /// The shape or size of the request does not fit into the WAL. Sending the request again does not help.
     #[error("the spans cannot be stored: {reason}; send fewer spans per request")]
     TooLargeForWal {
         /// What is wrong with the request.

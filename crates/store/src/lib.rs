@@ -5,10 +5,10 @@
 //! 1. [`PreparedAppend::new`] serializes and compresses the spans of a request on the caller's thread (`wal::frame`). [`Store::commit`] queues them.
 //! 2. The commit thread (`commit`) drops spans that are already stored, applies the deduplication rules to the trace of each span
 //!    (`commit::trace_state_cache`), appends one frame per request to the write-ahead log (`wal`) and syncs the whole group once.
-//! 3. The rows of the group join the memtable (`memtable`, `commit::group`), where a few hundred at a time become columns ([`rows`]). Every
-//!    [`Store::snapshot`] contains them from now on. Then the caller gets its answer, and subscribers are notified.
-//! 4. At a size or an age the memtable is frozen and written as a segment (`maintenance::flush`, `segment`). One transaction of the `manifest`
-//!    makes the segment visible. The log files that it covers are removed.
+//! 3. The rows of the group join the memtable (`memtable`, `commit::group`), where a few hundred at a time become columns ([`rows`]).
+//!    From now on, every [`Store::snapshot`] contains these rows. Then the caller gets its answer, and subscribers are notified.
+//! 4. When the memtable reaches a certain size or age, it is frozen and written as a segment (`maintenance::flush`, `segment`). One
+//!    transaction of the `manifest` makes the segment visible. The log files that it covers are removed.
 //! 5. Small segments are merged (`maintenance::compaction`), and expired spans are deleted (`maintenance::retention_sweep`). The sidecar
 //!    files of a segment, for text search (`sidecar::ngram_index`) and for totals ([`rollup`]), are rebuilt when they are missing
 //!    (`sidecar::rebuild`).
@@ -19,14 +19,14 @@
 //! ([`StoreConfig::join`]) and writes the whole span into the frame, in place of the row. Replay joins nothing. Parts of one span within a
 //! request are joined by the decoder. Each join writes the whole span again, so a span that has been joined too often is not joined any more.
 //!
-//! An event of a span may arrive before the trace of the span is known. It is stored as a trace of its own ([`StoreConfig::observation_trace`]). The
-//! frame that names the trace contains the whole span, and the row that it replaces.
+//! An event of a span may arrive before the trace of the span is known. Until then, the event is stored as a separate trace
+//! ([`StoreConfig::observation_trace`]). The frame that names the right trace contains the whole span and the replaced row.
 //!
 //! # Calls that two programs report
 //!
 //! A program and the gateway that it calls often report one call in two traces. The commit thread remembers recent calls by the provider's
-//! response ID (`commit::recent_calls`). When the second report arrives it changes both rows ([`hinomi_model::dedup::duplicate_reports`]), in
-//! the way in which [`Store::revise`] changes rows for any caller.
+//! response ID (`commit::recent_calls`). When the second report arrives, the commit thread changes both rows
+//! ([`hinomi_model::dedup::duplicate_reports`]), in the same way as [`Store::revise`].
 //!
 //! # Corrections
 //!
@@ -101,7 +101,7 @@ const CHANGE_CHANNEL_CAPACITY: usize = 1024;
 /// Sizes and times of a store. The defaults suit a machine with 1 GB of memory or more.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// Size in bytes of the memtable's columns at which it is flushed. Memory use is bounded by about three times as much.
+    /// Size in bytes of the memtable's columns at which it is flushed. The memory use is at most about three times this size.
     pub flush_bytes: usize,
     /// Number of rows in the memtable at which it is flushed.
     pub flush_rows: usize,
@@ -125,7 +125,7 @@ pub struct StoreConfig {
     pub remembered_spans: usize,
     /// Number of recent calls that are kept in memory to find other programs' reports of the same call.
     pub remembered_calls: usize,
-    /// Bytes of disk space that ingestion leaves free. Flushes and merges need them.
+    /// Bytes of disk space that ingestion leaves free, because flushes and merges need them.
     pub reserve_bytes: u64,
     /// Maximum number of bytes of WAL files that are kept after a flush for durable subscriptions that are behind. A subscription that is
     /// further behind misses changes.
@@ -137,10 +137,11 @@ pub struct StoreConfig {
     /// The deduplication rules: decides which spans are counted, from all known spans of their trace. The result must not depend on the
     /// order of the spans.
     pub rules: fn(&[SpanNode]) -> Vec<SpanDecision>,
-    /// Joins two reports of one span, at least one of which is partial. Returns `None` if the second adds nothing. The result must not
-    /// depend on the order of the reports.
+    /// Joins two reports of one span, at least one of which is partial. Returns `None` if the second report adds no data. The result must
+    /// not depend on the order of the reports.
     pub join: fn(&Span, &Span, &PriceBook) -> Option<Span>,
-    /// Returns the trace under which parts of a span are stored that arrive before their trace is known; `None` if there is none.
+    /// Returns the trace under which parts of a span are stored if they arrive before their trace is known; `None` for a span that cannot
+    /// have such parts.
     pub observation_trace: fn(&Span) -> Option<ObservationTrace>,
     /// Price table of each project. Joined spans are priced with it.
     pub prices: Arc<PriceBooks>,
@@ -277,8 +278,8 @@ impl Store {
         })
     }
 
-    /// Stores the spans of one request, each of which occurs in it once. When it returns, they are on disk and in every later
-    /// [`snapshot`](Store::snapshot).
+    /// Stores the spans of one request, each of which must occur in the request once. When this function returns, the spans are on disk and
+    /// in every later [`snapshot`](Store::snapshot).
     ///
     /// # Errors
     ///
@@ -294,7 +295,7 @@ impl Store {
         self.commit(prepared).await
     }
 
-    /// Stores spans that have already been prepared. The caller chooses where to spend the processor time that preparing takes.
+    /// Stores spans that have already been prepared. The caller therefore chooses the thread that prepares them.
     ///
     /// # Errors
     ///
@@ -328,7 +329,7 @@ impl Store {
     /// Changes stored spans in place. `revise` receives each span as it was before the deduplication rules, which are then applied again.
     /// Returns the number of spans that changed, durably; spans that are not stored, or that `revise` leaves unchanged, are not counted.
     ///
-    /// The rows are read, changed and written in one turn of the commit thread, and nothing that arrives meanwhile is lost. This blocks
+    /// The commit thread reads, changes and writes the rows in one step, so data that arrives during this time is not lost. This blocks
     /// ingestion: pass at most a few hundred spans at a time.
     ///
     /// # Errors
@@ -357,7 +358,7 @@ impl Store {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error that says how many it missed.
+    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error with the number of changes that it missed.
     pub fn changes(&self) -> broadcast::Receiver<SpanStoreChange> {
         self.changes.subscribe()
     }
@@ -368,8 +369,8 @@ impl Store {
         self.shared.subscribers.add(subscriber);
     }
 
-    /// Waits for a commit that is selecting rows for subscribers. A subscriber that selects other rows from now on finds those that it did
-    /// not select before in the next [`Store::snapshot`].
+    /// Waits for a commit that is selecting rows for subscribers. If a subscriber selects other rows from now on, the next
+    /// [`Store::snapshot`] contains the earlier rows that the subscriber had not selected.
     pub fn wait_for_publication(&self) {
         self.shared.subscribers.wait_for_publication();
     }
@@ -429,13 +430,13 @@ impl Store {
         flushed
     }
 
-    /// Lets maintenance end soon, because the server stops: the segment that is being written is finished, and sweeps of further segments
-    /// return [`StoreError::Closed`]. Deletions that are recorded elsewhere continue at the next start.
+    /// Asks maintenance to end soon, because the server is stopping. The segment that is being written is finished, and sweeps of further
+    /// segments return [`StoreError::Closed`]. Deletions that are recorded elsewhere continue at the next start.
     pub fn stop_maintenance(&self) {
         self.shared.is_stopping.store(true, Ordering::Release);
     }
 
-    /// If the last request could not be stored, checks whether the next one could, and clears [`StoreStats::intake_error`] if so. To be
+    /// If the last request could not be stored, checks whether the next one could, and clears [`StoreStats::intake_error`] if so. Must be
     /// called periodically.
     pub async fn retry_ingestion(&self) {
         if lock(&self.shared.health.ingestion_error).is_some()
@@ -458,8 +459,8 @@ impl Store {
         stats
     }
 
-    /// Merges small segments until there is nothing to merge, and builds missing sidecar files. Both happen gradually in the background
-    /// otherwise. Returns the number of merges.
+    /// Merges small segments until there is nothing to merge, and builds missing sidecar files. Otherwise, both happen gradually in the
+    /// background. Returns the number of merges.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
-//! Low-priority threads for work that takes processor time and can wait: queries, exports, merges. Programs wait for the acknowledgement
-//! of the data they send, and lose the data if that takes too long. These threads therefore yield to those of ingestion when both need a
-//! processor.
+//! Low-priority threads for work that takes processor time and can wait: queries, exports, merges. Programs wait until the server
+//! acknowledges their data, and lose the data if the acknowledgement takes too long. Low-priority threads therefore yield to the threads of
+//! ingestion when both need a processor.
 
 use std::fmt;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Drop for LowPriorityRuntime {
 pub struct CancellationFlag(Arc<AtomicBool>);
 
 impl CancellationFlag {
-    /// Returns false once the caller has gone and the computation may end.
+    /// Returns false once the caller no longer needs the result, so that the computation may end.
     pub fn is_wanted(&self) -> bool {
         !self.0.load(Ordering::Relaxed)
     }

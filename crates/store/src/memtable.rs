@@ -1,7 +1,7 @@
 //! Spans in memory that are in the WAL and not in a segment yet, in the form that queries read.
 //!
-//! Rows are numbered in the order of their arrival and do not move while the memtable exists: a row that is superseded or deleted is
-//! marked as dead, and left out when a snapshot is taken. Marking is cheap during ingestion, where a root span that arrives last often
+//! Rows are numbered in the order of their arrival and do not move while the memtable exists. If a row is superseded or deleted, it is
+//! marked as dead, and snapshots do not contain it. Marking takes little time. This is important because a root span often arrives last and
 //! changes the pipeline of all spans below it.
 
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub(super) struct Memtable {
     pub(super) generation: u64,
     /// WAL files that contain its spans, except the one that is still being written.
     pub(super) logs: Vec<PathBuf>,
-    /// Number of the last WAL frame in it. Set when it is frozen.
+    /// Number of the last WAL frame in the memtable. It is set when the memtable is frozen.
     pub(super) last_sequence: u64,
     /// Time at which the first span was added.
     pub(super) first_added_at: Option<Instant>,
@@ -136,14 +136,14 @@ impl Memtable {
         &self.dead
     }
 
-    /// Freezes the memtable: rows that die from now on have their successors in another one.
+    /// Freezes the memtable. If a row is marked as dead from now on, its successor is in another memtable.
     pub(super) fn freeze(&mut self, last_sequence: u64) {
         self.convert_to_columns();
         self.last_sequence = last_sequence;
         self.dead_when_frozen = Some(self.dead.clone());
     }
 
-    /// Returns the rows that may be left out of the segment.
+    /// Returns the rows that the segment does not need to contain.
     pub(super) fn rows_to_omit(&self) -> &RowBitSet {
         self.dead_when_frozen.as_ref().unwrap_or(&self.dead)
     }
@@ -174,7 +174,7 @@ impl Memtable {
         }
     }
 
-    /// Returns the row of a span if it is live and not a column yet. No snapshot contains it, so it may be changed.
+    /// Returns the row of a span if the row is live and not part of the columns yet. No snapshot contains such a row, so it may be changed.
     pub(super) fn fresh_row(&mut self, key: &SpanKey) -> Option<&mut SpanRow> {
         let first_fresh = self.rows - self.fresh.len() as u32;
         let at = self.live_row(key)?.checked_sub(first_fresh)?;

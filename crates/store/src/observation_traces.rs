@@ -1,4 +1,4 @@
-//! The traces of the latest Langfuse observations: some clients update an observation by its ID alone.
+//! The traces of the latest Langfuse observations. They are needed because some clients update an observation by its ID alone.
 
 use std::collections::HashMap;
 

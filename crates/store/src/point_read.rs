@@ -16,7 +16,7 @@ use super::segment::read::SegmentReader;
 use super::snapshot::Segment;
 use super::state::lock;
 
-/// The most recently used segment footers: reading a footer costs more than reading a few rows.
+/// The most recently used segment footers. They are cached because reading a footer takes longer than reading a few rows.
 #[derive(Debug)]
 pub struct SegmentFooterCache {
     max_bytes: usize,
@@ -46,12 +46,12 @@ pub struct RowGroup {
 }
 
 impl SegmentFooterCache {
-    /// Creates a cache that holds footers up to this size in bytes, and at least one.
+    /// Creates a cache that holds footers up to a total size in bytes, but at least one footer.
     pub fn new(max_bytes: usize) -> SegmentFooterCache {
         SegmentFooterCache { max_bytes, footers: Mutex::default() }
     }
 
-    /// Opens a segment. Reads files and may take milliseconds.
+    /// Opens a segment. This function reads files and may take milliseconds.
     ///
     /// # Errors
     ///

@@ -12,7 +12,7 @@ use super::error::StoreError;
 /// Receives the answer to an append request.
 pub(super) type AppendResultReceiver = oneshot::Receiver<Result<SpanAppendResult, StoreError>>;
 
-/// Spans of one request, prepared for the commit thread: everything that can be done outside of it is done.
+/// Spans of one request, prepared for the commit thread: all work that does not need the commit thread is done.
 #[derive(Debug)]
 pub struct PreparedAppend {
     pub(super) request: AppendRequest,

@@ -1,7 +1,7 @@
 //! A stored span as [`SpanRow`], and the conversion of rows to and from Arrow batches of [`SCHEMA`](super::schema::SCHEMA).
 //!
-//! Both directions are exact: [`from_batch`] returns the same rows that [`to_batch`] received. The exception are token counts beyond 63
-//! bits, which no client can mean; they are reduced to the largest number of a column.
+//! Both directions are exact: [`from_batch`] returns the same rows that [`to_batch`] received. The only exception are token counts of more
+//! than 63 bits, which cannot be real counts. They are reduced to the largest number of a column.
 
 mod decode;
 mod encode;

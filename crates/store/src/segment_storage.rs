@@ -1,13 +1,13 @@
-//! Where segments are stored. All other code names an object by segment number and kind, so that it works with any implementation:
-//! [`LocalSegmentStorage`] today, an object store later.
+//! Where segments are stored. All other code refers to an object by segment number and kind, so it works with any implementation: currently
+//! [`LocalSegmentStorage`], later an object store.
 //!
 //! Only the objects of segments are behind this trait. The WAL, the manifest, the lock file and the databases need a file system with
 //! `fdatasync`, locks and overwriting in place, which object stores do not have: they stay on the local disk and use `std::fs`.
 //!
-//! An object is written once, completely or not at all, and never changes. It is read at explicit positions. An implementation must make
-//! an object of a kind that is [durable](SegmentObjectKind::is_durable) safe from a power failure before [`put`](SegmentStorage::put)
-//! returns; the manifest then makes the segment visible. Damaged segments, and those that the manifest does not list, are quarantined:
-//! they leave the list of objects, but a repair finds them.
+//! An object is written once, completely or not at all, and never changes. It is read at explicit positions. An implementation must make an
+//! object of a kind that is [durable](SegmentObjectKind::is_durable) safe from a power failure before [`put`](SegmentStorage::put) returns;
+//! the manifest then makes the segment visible. Damaged segments, and segments that the manifest does not list, are quarantined: the list
+//! of objects no longer contains them, but a repair finds them.
 
 mod local;
 #[cfg(test)]
@@ -52,8 +52,8 @@ impl SegmentObjectKind {
         }
     }
 
-    /// Returns whether an object must survive a power failure. Roll-ups and n-gram indexes are rebuilt in the background when they are
-    /// missing, so writing them does not wait for the disk. A start waits for a missing ID index.
+    /// Returns whether an object must survive a power failure. Missing roll-ups and n-gram indexes are rebuilt in the background, so
+    /// writing them does not wait for the disk. The ID index must survive, because a start waits until a missing ID index is rebuilt.
     pub fn is_durable(self) -> bool {
         matches!(self, SegmentObjectKind::Parquet | SegmentObjectKind::Ids)
     }
@@ -96,11 +96,11 @@ pub struct SegmentObjectStat {
 /// A segment in quarantine that may be intact.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QuarantinedSegment {
-    /// Number that the segment had; 0 if its name does not contain one. Several segments in quarantine may have had the same number.
+    /// Number that the segment had; 0 if its name does not contain a number. Several segments in quarantine may have had the same number.
     pub segment: u64,
     /// Name in the quarantine.
     pub name: String,
-    /// Where it is, for messages.
+    /// Path of the segment, for messages.
     pub location: PathBuf,
 }
 
@@ -109,7 +109,7 @@ pub struct QuarantinedSegment {
 pub enum QuarantineReason {
     /// The manifest does not list it. It may be intact and the only copy of its spans.
     Unlisted,
-    /// Its Parquet file is damaged. It is not mistaken for an intact one, and its sidecar objects are deleted.
+    /// Its Parquet file is damaged. It is never treated as an intact segment, and its sidecar objects are deleted.
     Damaged,
 }
 

@@ -34,7 +34,7 @@ enum SidecarState<T> {
     Read(Arc<T>),
     /// The file is damaged.
     Lost,
-    /// The file could not be rebuilt, or is of no advantage over the segment.
+    /// The file could not be rebuilt, or has no advantage over reading the segment.
     Useless,
 }
 

@@ -18,7 +18,8 @@ use super::segment::id_index::SegmentIdIndex;
 use super::segment_storage::{SegmentObjectKind, SegmentObjectReader, SegmentObjects};
 use super::sidecar::{SidecarCell, ngram_index};
 
-/// All stored spans at one moment. It remains readable while it is held, whatever is written, merged or deleted meanwhile.
+/// All stored spans at one moment. A snapshot remains readable while it is held, even if data is written, merged or deleted during this
+/// time.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Spans that are not in a segment yet, in batches of [`SCHEMA`](super::schema::SCHEMA). All rows are live.
@@ -58,7 +59,7 @@ impl SegmentView {
         self.segment.rows.saturating_sub(self.dead.len() as u64)
     }
 
-    /// Returns the rows of a trace, including dead ones, and rarely those of others. May read a file.
+    /// Returns the rows of a trace, including dead rows. In rare cases, also returns rows of other traces. This function may read a file.
     ///
     /// # Errors
     ///
@@ -75,7 +76,7 @@ impl SegmentView {
 pub struct Segment {
     /// Number of the segment; later segments have larger numbers.
     pub id: u64,
-    /// Where the Parquet file is: a name for messages, and unique among the segments of all stores of the process.
+    /// Path of the Parquet file, for messages. The path is unique among the segments of all stores of the process.
     pub location: PathBuf,
     /// The Parquet file and its sidecar files.
     pub(super) objects: SegmentObjects,

@@ -33,11 +33,11 @@ pub(super) struct StoreInner {
     pub(super) storage: Arc<dyn SegmentStorage>,
     pub(super) config: StoreConfig,
     pub(super) state: Mutex<StoreState>,
-    /// Held while rows move from a memtable or segment to another segment, and while a correction finds a row and marks it. Must be
-    /// locked before `state`.
+    /// Lock that is held while rows move from a memtable or segment to another segment, and while a correction finds and marks a row. It
+    /// must be locked before `state`.
     pub(super) move_lock: Mutex<()>,
     pub(super) manifest: Mutex<Manifest>,
-    /// Held while a memtable is written as a segment.
+    /// Lock that is held while a memtable is written as a segment.
     pub(super) flushing: Mutex<()>,
     /// WAL files that durable subscriptions need.
     pub(super) wal_retention: WalRetention,
@@ -49,7 +49,7 @@ pub(super) struct StoreInner {
     pub(super) subscribers: RowSubscriberList,
     /// Traces in which a span that is not a call reports usage, although no call reports usage.
     pub(super) usage_gaps: Mutex<HashSet<(u64, TraceId)>>,
-    /// True once the server stops: maintenance leaves what it has not begun to the next start.
+    /// True once the server is stopping. Maintenance then does not begin further work, which the next start does instead.
     pub(super) is_stopping: AtomicBool,
 }
 
@@ -85,18 +85,18 @@ pub(super) struct StoreState {
 pub(super) struct LiveSegment {
     pub(super) segment: Arc<Segment>,
     pub(super) ids: Arc<SegmentIdIndex>,
-    /// False if the Parquet file is damaged. Its IDs are still known, and nothing in it is stored again.
+    /// False if the Parquet file is damaged. The IDs in the segment are still known, and its spans are not stored again.
     pub(super) is_readable: bool,
     /// False after a merge failed to read it.
     pub(super) is_mergeable: bool,
-    /// Number of rows whose messages were to be deleted and are known to be deleted.
+    /// Number of rows whose messages a sweep had to delete and that have no messages any more.
     pub(super) rows_without_messages: usize,
     /// Whether the file has been read completely since the start, or was written since.
     pub(super) is_checked: bool,
     /// Rows that are superseded or deleted.
     pub(super) dead: RowBitSet,
-    /// Dead rows whose successors are in the active memtable. They may not go into the manifest before that memtable does: replay would
-    /// not find the row to correct.
+    /// Dead rows whose successors are in the active memtable. These rows must not be recorded in the manifest before that memtable is in a
+    /// segment; otherwise, replay would not find the row to correct.
     pub(super) pending: RowBitSet,
     /// Dead rows whose successors are in the frozen memtable.
     pub(super) pending_when_frozen: RowBitSet,
@@ -254,8 +254,8 @@ impl StoreState {
         self.count_change();
     }
 
-    /// Returns the segments that may contain rows of a trace, with the live rows in question: those of traces with the same hash may be
-    /// among them.
+    /// Returns the segments that may contain rows of a trace, each with the live rows that may belong to the trace. Rows of other traces
+    /// with the same hash may be among them.
     pub(super) fn segments_of_trace(&self, project: u64, trace: TraceId) -> Vec<(Arc<Segment>, Vec<u32>)> {
         let rows = |live: &LiveSegment| -> Vec<u32> {
             let ranges = live.ids.rows_of_trace(project, trace).unwrap_or_else(|error| report_unreadable(live, &error));

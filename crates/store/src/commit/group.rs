@@ -177,8 +177,8 @@ impl CommitGroup {
         (fresh, others.into_iter().collect())
     }
 
-    /// Makes the rows visible, and replaces those that were corrected or joined. It cannot fail: a row to correct that cannot be read
-    /// remains unchanged.
+    /// Makes the rows visible, and replaces those that were corrected or joined. This step cannot fail: a row that must be corrected but
+    /// cannot be read remains unchanged.
     pub(crate) fn publish(mut self, shared: &StoreInner, readers: &mut SegmentReaderCache) {
         let (fresh, corrections) = self.split_fresh_corrections(shared);
         let _still = (!corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.move_lock));
@@ -233,7 +233,7 @@ fn row_key(row: &SpanRow) -> SpanKey {
     SpanKey { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id }
 }
 
-/// Returns the rows of stored spans, each with its location and with the value that was passed with its key.
+/// Returns the rows of stored spans. Each row has its location and the value that the caller passed with its key.
 pub(crate) fn stored_rows<T>(
     wanted: impl IntoIterator<Item = (SpanKey, T)>,
     shared: &StoreInner,

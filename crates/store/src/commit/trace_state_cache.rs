@@ -1,6 +1,6 @@
 //! A bounded in-memory cache of recent traces: the input of the deduplication rules and their last decisions.
 //!
-//! A trace that was evicted is read again from memtables and segments when more of it arrives.
+//! If more spans of an evicted trace arrive, the trace is read again from memtables and segments.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -4,7 +4,8 @@
 //! 1. A manifest that is missing, empty or unreadable is rebuilt.
 //! 2. A segment of the manifest that is missing or damaged is searched for in `damaged/`; if it is not found there, it is removed from
 //!    the manifest.
-//! 3. A segment that the manifest does not name is added to it. Its rows that exist elsewhere are marked as dead.
+//! 3. A segment that the manifest does not list is added to the manifest. Rows of the segment that also exist elsewhere are marked as
+//!    dead.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ const BATCH_ROWS: usize = 100_000;
 /// # Errors
 ///
 /// Returns an error if the directory is in use or was written by a newer version, or a file cannot be read or written. The steps before the
-/// error remain done.
+/// error are not undone.
 pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
     let folder = DataDirectory::open(root)?;
     let storage: Arc<dyn SegmentStorage> = Arc::new(LocalSegmentStorage::new(root)?);
@@ -102,7 +103,7 @@ pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
 /// A segment that the manifest does not list.
 #[derive(Debug)]
 enum UnlistedSegment {
-    /// Number of a segment that is where segments are.
+    /// Number of a segment in the directory of segments.
     InPlace(u64),
     Quarantined(QuarantinedSegment),
 }

@@ -13,7 +13,7 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
 }
 
 impl StoreInner {
-    /// Fails while less than the reserve is free. Logs each change once.
+    /// Returns an error while less disk space than the reserve is free. Logs each change of this state once.
     pub(crate) fn check_reserve(&self) -> Result<(), StoreError> {
         let (root, reserve) = (self.folder.root(), self.config.reserve_bytes);
         let short = (self.config.free_bytes)(root).filter(|free| *free < reserve);

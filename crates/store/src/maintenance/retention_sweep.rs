@@ -1,5 +1,5 @@
-//! Deletes rows whose retention has ended, or only their messages. Their segments are rewritten without them and the old files removed,
-//! and no copy of them remains on disk.
+//! Deletes rows whose retention has ended, or only their messages. The segments of these rows are rewritten without them, and the old files
+//! are removed, so no copy of the rows remains on disk.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -77,7 +77,7 @@ impl std::fmt::Debug for RetentionSweep {
     }
 }
 
-/// How many of some spans would be deleted.
+/// Number of spans that would be deleted, out of a number of spans.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DeletionLoss {
     /// Number of spans that would be deleted.
@@ -97,7 +97,7 @@ pub struct RetentionSweepResult {
     pub without_messages: u64,
     /// Files that were removed or rewritten under another name.
     pub segment_files: Vec<SegmentObject>,
-    /// Those of `segment_files` that are still being read. They are removed when their last reader ends.
+    /// The files in `segment_files` that are still being read. They are removed when their last reader ends.
     pub still_read: Vec<SegmentObject>,
     /// Unreadable segments that may contain such spans.
     pub unreadable: Vec<SegmentObject>,

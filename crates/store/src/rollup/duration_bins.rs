@@ -1,4 +1,4 @@
-//! Compact histograms of durations that give percentiles of any union of them.
+//! Compact histograms of durations. Percentiles can be computed for any union of histograms.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Totals of all spans of an hour: an overview of a month reads a few hundred of these instead of all cells.
+//! Totals of all spans of an hour. With these totals, an overview of a month reads a few hundred entries instead of all cells.
 
 use super::duration_bins::{DenseDurationHistogram, DurationHistogram};
 use super::users::SpanSubtotal;

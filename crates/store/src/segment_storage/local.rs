@@ -1,7 +1,7 @@
 //! Segments as files of the data directory: `segments/0000000042.parquet` and its sidecar files, and `damaged/` as the quarantine.
 //!
-//! A file is written under a temporary name, synced and renamed, and then the directory is synced. Whatever has its final name is
-//! therefore complete.
+//! A file is written under a temporary name, synced and renamed, and then the directory is synced. A file with its final name is therefore
+//! always complete.
 
 use std::fs::{self, File};
 use std::io;

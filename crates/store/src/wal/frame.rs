@@ -1,8 +1,8 @@
 //! WAL frames: the spans of one request, and the decisions about them.
 //!
-//! The caller serializes and compresses the spans before the request is queued. The commit thread adds what only it knows: which spans
-//! were already stored, and the decisions about the traces. Replay applies them without evaluating the rules again, so a restart produces
-//! the same rows even if the rules have changed.
+//! The caller serializes and compresses the spans before the request is queued. The commit thread adds which spans were already stored, and
+//! the decisions about the traces. Replay applies these decisions without evaluating the rules again, so a restart produces the same rows
+//! even if the rules have changed.
 
 use std::cell::RefCell;
 
@@ -119,8 +119,8 @@ pub(crate) fn encode_payload(head: &WalFramePreamble, compressed: &[u8]) -> Vec<
 ///
 /// # Errors
 ///
-/// Returns an error if the bytes are not the output of [`encode_payload`]; the message says what is wrong. It never panics and allocates no
-/// more than the frame declares.
+/// Returns an error if the bytes are not the output of [`encode_payload`]; the message says what is wrong. This function never panics, and
+/// does not allocate more memory than the frame declares.
 pub(crate) fn decode_payload(payload: &[u8]) -> Result<(WalFramePreamble, Vec<Span>), String> {
     let (length, rest) = payload.split_first_chunk::<4>().ok_or("shorter than its own length")?;
     let length = u32::from_le_bytes(*length) as usize;

@@ -240,7 +240,7 @@ mod tests {
             stored += usize::from(task.await.unwrap().is_ok());
         }
         assert_eq!(stored, 50);
-        let panics = database.write(|_| -> rusqlite::Result<()> { panic!("asked for by a test") }).await;
+        let panics = database.write(|_| -> rusqlite::Result<()> { panic!("requested by a test") }).await;
         assert!(matches!(panics, Err(SqliteError::Failed { .. })));
         let count = |database: Arc<GroupCommitDatabase>| async move {
             database.read(|transaction| transaction.query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0))).await.unwrap()

@@ -233,7 +233,7 @@ impl ErrorStore {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error that says how many it missed.
+    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error with the number of changes that it missed.
     pub fn changes(&self) -> broadcast::Receiver<ErrorStoreChange> {
         self.changes.subscribe()
     }

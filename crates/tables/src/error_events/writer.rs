@@ -190,7 +190,7 @@ fn perform_operation(transaction: &Transaction, operation: &ErrorWriteOperation)
             Ok(ErrorWriteResult { is_moving: issue_changes::is_moving(transaction)?, ..Default::default() })
         }
         #[cfg(test)]
-        ErrorWriteOperation::Panic => panic!("asked for by a test"),
+        ErrorWriteOperation::Panic => panic!("requested by a test"),
     }
 }
 

@@ -231,7 +231,7 @@ impl LogStore {
         }
     }
 
-    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error that says how many it missed.
+    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error with the number of changes that it missed.
     pub fn changes(&self) -> broadcast::Receiver<LogStoreChange> {
         self.changes.subscribe()
     }
