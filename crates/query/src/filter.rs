@@ -48,8 +48,8 @@ pub const FIELD_NAMES: &[&str] = &[
     "total_tokens",
 ];
 
-/// Maximum number of terms in a filter. The query planner handles joined conditions recursively on a stack of 2 MB, which about 130 terms
-/// overflow.
+/// Maximum number of terms in a filter. The query planner handles joined conditions recursively. With about 130 terms, its stack of 2 MB
+/// overflows.
 pub const MAX_TERMS: usize = 64;
 /// Maximum number of values in a filter, over all terms.
 pub const MAX_VALUES: usize = 1000;
@@ -193,7 +193,7 @@ pub enum FilterTerm {
         /// Text to search for.
         text: String,
     },
-    /// Parentheses: at least one of these filters must hold. A group without `not` has at least two alternatives.
+    /// Parentheses: at least one of these filters must match. A group without `not` has at least two alternatives.
     Group {
         /// True for `-(...)`.
         not: bool,
@@ -217,7 +217,7 @@ impl FilterTerm {
     }
 }
 
-/// A filter, all of whose terms must hold. The empty filter selects everything.
+/// A filter. All of its terms must match. The empty filter selects everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter(pub Vec<FilterTerm>);
 
@@ -250,8 +250,8 @@ impl Filter {
         }
     }
 
-    /// Parses a filter of any length. Rules that were stored before the limits may have longer filters, or use `OR` and parentheses as
-    /// words. A [`SpanMatcher`](super::SpanMatcher) accepts such a filter, a query rejects it.
+    /// Parses a filter of any length. Rules that were stored before the limits were introduced may have longer filters, or contain `OR` and
+    /// parentheses as words. A [`SpanMatcher`](super::SpanMatcher) accepts such a filter, but a query rejects it.
     ///
     /// # Errors
     ///

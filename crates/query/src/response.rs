@@ -1,4 +1,5 @@
-//! Answers as the API shows them: times RFC 3339 in UTC, durations in milliseconds, money in dollars; null is unknown, never zero.
+//! Responses of the API. Times are RFC 3339 in UTC, durations are in milliseconds, and amounts are in US dollars. Null means unknown, never
+//! zero.
 
 mod span;
 
@@ -107,7 +108,7 @@ pub struct OtherTimeSeriesGroups {
 pub struct TimeSeries {
     /// Start of each bucket in microseconds since the Unix epoch.
     pub starts_us: Vec<i64>,
-    /// Lines of each measure, at most 50: the largest first, of durations those with the most calls.
+    /// Lines of each measure, at most 50, the largest first. For durations, the lines with the most calls are first.
     pub measures: BTreeMap<String, Vec<TimeSeriesGroup>>,
     /// Sum of all other groups, for measures with more groups than lines.
     pub others: BTreeMap<String, OtherTimeSeriesGroups>,
@@ -214,7 +215,7 @@ pub struct UnpricedModel {
 pub struct FacetQuery<'a> {
     /// A field of the filter language; `tag` counts the names of tags.
     pub field: &'a str,
-    /// Only values with this prefix are counted, ignoring case.
+    /// Prefix of the counted values, ignoring case.
     pub prefix: &'a str,
     /// Values that are counted even if they are not among the most frequent ones.
     pub values: Vec<String>,

@@ -118,7 +118,7 @@ impl ProjectSnapshot {
         self.run_reading(read).await
     }
 
-    /// Returns a trace with all its spans; `None` if it does not exist. The time hint is unused: IDs have indexes of their own.
+    /// Returns a trace with all its spans; `None` if it does not exist. The time hint is not used, because IDs have indexes.
     ///
     /// # Errors
     ///
@@ -137,7 +137,8 @@ impl ProjectSnapshot {
         Ok(Some(TraceDetail { spans: spans.collect(), trace: summarize(&loaded), hints: client_hints(&loaded) }))
     }
 
-    /// Returns the median durations of the spans similar to those of a trace, in the seven days before it, starting at a full hour.
+    /// Returns the median durations of spans that are similar to the spans of a trace, in the seven days before the trace. The period
+    /// starts at a full hour.
     pub(super) async fn median_durations(&self, loaded: &[LoadedSpan]) -> Result<MedianDurations, QueryError> {
         let Some(start_us) = loaded.iter().map(|loaded| loaded.span().start_us).min() else { return Ok(MedianDurations::default()) };
         let kinds: HashSet<(String, String)> = loaded.iter().map(|loaded| (loaded.span().op.clone(), loaded.span().name.clone())).collect();
@@ -247,7 +248,7 @@ impl ProjectSnapshot {
         Ok(table.collect().await?.iter().flat_map(ids).collect())
     }
 
-    /// Returns the cost of each of these traces that has calls or other costs; `None` for an unknown cost.
+    /// Returns the cost of each trace, out of the given ones, that has calls or other costs; `None` for an unknown cost.
     ///
     /// # Errors
     ///

@@ -283,7 +283,7 @@ impl StoreInner {
         state.cached_snapshot.as_ref().filter(|(version, _)| *version == state.version()).map(|(_, snapshot)| snapshot.clone())
     }
 
-    /// Returns all live rows at this moment. Cheap if nothing has changed since the last call.
+    /// Returns all live rows at this moment. This takes little time if nothing has changed since the last call.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         // Rows are filtered outside of the lock so that a reader does not block ingestion.
         if let Some(snapshot) = self.current_snapshot() {

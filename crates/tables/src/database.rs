@@ -34,7 +34,7 @@ pub enum SqliteError {
         /// Path of the database.
         path: PathBuf,
     },
-    /// Another process has been writing for too long. Writing resumes automatically when that ends.
+    /// Another process has been writing for too long. Writing resumes automatically when that process has finished.
     #[error("{} is locked by another process; stop that process or retry later", path.display())]
     Busy {
         /// Path of the database.
@@ -85,7 +85,7 @@ impl SqliteError {
 }
 
 /// Opens a database, creates it if necessary, and migrates it to the newest format. Each step migrates from one format to the next;
-/// `user_version` is the number of steps done.
+/// `user_version` is the number of completed steps.
 ///
 /// # Errors
 ///

@@ -40,9 +40,9 @@ pub struct ContributionWindows {
     pub from_us: i64,
     /// End of the window, in microseconds since the Unix epoch, exclusive.
     pub to_us: i64,
-    /// Counts only spans of the latest window that were received after this time, whenever they started; `None` for all.
+    /// If set, only spans of the latest window that were received after this time are counted, regardless of their start.
     pub since_us: Option<i64>,
-    /// Counts only spans of the latest window that were received at this time or earlier; `None` for all.
+    /// If set, only spans of the latest window that were received at this time or earlier are counted.
     pub until_us: Option<i64>,
     /// Distance between the starts of adjacent windows, in microseconds.
     pub interval_us: i64,
@@ -50,7 +50,7 @@ pub struct ContributionWindows {
     pub earlier_windows: i64,
 }
 
-/// Sums by window and property values. Window 0 is the latest one, 1 the one before it.
+/// Sums by window and property values. Window 0 is the latest window, and window 1 is the window before it.
 pub type ContributionSums = HashMap<(i64, Vec<Option<String>>), f64>;
 
 impl ProjectSnapshot {

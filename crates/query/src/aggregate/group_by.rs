@@ -86,7 +86,7 @@ impl GroupBy {
         }
     }
 
-    /// Returns which cells are runs, like [`is_run_expression`](GroupBy::is_run_expression) for rows.
+    /// Returns which cells are runs. For rows, [`is_run_expression`](GroupBy::is_run_expression) does the same.
     pub(crate) fn run_selector(&self) -> RunSelector {
         match self {
             GroupBy::Column(kind @ ("agent" | "tool"), _) => RunSelector::Kind(kind),

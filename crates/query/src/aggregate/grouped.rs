@@ -58,8 +58,8 @@ pub(crate) struct GroupAggregates {
 }
 
 impl ProjectSnapshot {
-    /// Aggregates the rows of a scope that no roll-up covers and returns them with the sources of all other spans; `None` if there are so
-    /// few rows that the query engine is as fast, and exact.
+    /// Aggregates the rows of a scope that no roll-up covers, and returns them with the sources of all other spans. Returns `None` if there
+    /// are only a few rows: the query engine is then equally fast, and exact.
     ///
     /// # Errors
     ///
@@ -139,8 +139,8 @@ impl GroupRowConsumer {
 }
 
 impl GroupAggregates {
-    /// Adds the totals of roll-ups. With `keeps`, their durations are stored in the table like those of rows; otherwise they are only
-    /// referenced.
+    /// Adds the totals of roll-ups. With `keeps`, the durations of the roll-ups are stored in the table, like the durations of rows;
+    /// otherwise, the table only refers to them.
     pub(crate) fn add_sources<'a>(&mut self, sources: &'a ScopeSources, keeps: bool) -> Result<RollupDurations<'a>, QueryError> {
         let mut stored = RollupDurations::default();
         let mut memo = GroupMemo::default();

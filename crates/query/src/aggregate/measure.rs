@@ -119,8 +119,8 @@ impl BucketInterval {
         BUCKET_INTERVALS.iter().copied().find(|bucket| bucket.name == name).ok_or_else(|| QueryError::BadBucket(name.to_owned()))
     }
 
-    /// Returns the bucket with a name, or all buckets of at least an hour if there is no name. The caller uses the first one that does
-    /// not split the range into too many buckets.
+    /// Returns the bucket with a name, or all buckets of at least an hour if there is no name. The caller uses the first bucket length that
+    /// does not split the range into too many buckets.
     ///
     /// # Errors
     ///

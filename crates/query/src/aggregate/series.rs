@@ -29,7 +29,7 @@ const MAX_LINES: usize = 50;
 type SeriesPoint = (usize, Option<f64>);
 
 impl ProjectSnapshot {
-    /// Returns measures for each time bucket, optionally by a property. An open range ends with the stored spans.
+    /// Returns measures for each time bucket, optionally by a property. An open end of the range becomes the first or last stored span.
     ///
     /// # Errors
     ///

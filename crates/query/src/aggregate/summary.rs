@@ -112,7 +112,7 @@ pub(crate) fn cost_in_dollars(cost: Option<Usd>, calls: u64) -> Option<f64> {
 }
 
 impl ProjectSnapshot {
-    /// Returns the totals of a scope. Error events are not spans, so `errors` is left at 0.
+    /// Returns the totals of a scope. Error events are not spans, so `errors` stays 0.
     ///
     /// # Errors
     ///
@@ -270,7 +270,7 @@ impl ProjectSnapshot {
         Ok(facets.filter(|facet| facet.count > 0).collect())
     }
 
-    /// Returns which of these traces have a span in the scope.
+    /// Returns the traces, out of the given ones, that have a span in the scope.
     ///
     /// # Errors
     ///
@@ -285,7 +285,7 @@ impl ProjectSnapshot {
         Ok(batches.iter().flat_map(|batch| text_column(batch, "trace_id")).filter_map(|id| id.parse().ok()).collect())
     }
 
-    /// Returns the range of a scope. Open ends are those of the stored spans.
+    /// Returns the range of a scope. An open end becomes the first or last stored span.
     ///
     /// # Errors
     ///

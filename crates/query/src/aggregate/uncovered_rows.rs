@@ -1,4 +1,4 @@
-//! Aggregation of rows that no roll-up covers. Every worker takes row groups until none are left.
+//! Aggregation of rows that no roll-up covers. Each worker takes row groups until no row group is left.
 
 use std::ops::Range;
 use std::sync::Arc;

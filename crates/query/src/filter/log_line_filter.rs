@@ -94,7 +94,7 @@ impl LogLineMatcher {
         self.levels.as_deref()
     }
 
-    /// Returns whether a line passes the filter. Absent values never pass; `-field:value` negates that.
+    /// Returns whether a line passes the filter. A missing value never passes a term, and always passes a negated term (`-field:value`).
     pub fn holds(&self, line: &LogLine) -> bool {
         self.terms.iter().all(|(not, term)| term.holds(line) != *not)
     }

@@ -42,7 +42,7 @@ pub(crate) enum ValueTest {
     Amount(ComparisonOperator, i64),
 }
 
-/// A text, with a wildcard at either end or none.
+/// A text with a wildcard at the start, at the end, at both, or without one.
 #[derive(Debug, Clone)]
 pub(crate) struct WildcardPattern {
     text: String,
@@ -115,8 +115,8 @@ impl SpanMatcher {
         columns
     }
 
-    /// Returns a column and the texts of which it must equal one, so spans with other values need not be tested; `None` if the filter has
-    /// no such term. The model is never returned, since a span has two of them.
+    /// Returns a column and a list of texts, of which the column must equal one, so spans with other values need not be tested. Returns
+    /// `None` if the filter has no such term. The column is never the model, because a span has two models.
     pub fn required_texts(&self) -> Option<(&'static str, Vec<&str>)> {
         self.terms.iter().find_map(|(not, check)| match check {
             MatcherTerm::Field(MatcherField::Column(column, FilterColumnType::Text), ValueTest::Texts(patterns))

@@ -54,8 +54,8 @@ impl ProjectSnapshot {
         Ok(counted.collect().await?.first().map_or(0, |batch| BatchColumn::of(batch, "spans").count(0)))
     }
 
-    /// Returns the spans of a scope with all columns of the schema, unordered. Facts are kinds and IDs, even where an earlier version
-    /// stored sentences.
+    /// Returns the spans of a scope with all columns of the schema, unordered. Facts are returned as kinds and IDs, even if an earlier
+    /// version stored them as sentences.
     ///
     /// # Errors
     ///

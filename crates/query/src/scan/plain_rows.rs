@@ -1,4 +1,4 @@
-//! Scan of single spans, for callers that aggregate them on their own.
+//! Scan of single spans, for callers that aggregate the spans themselves.
 
 use std::collections::BTreeSet;
 

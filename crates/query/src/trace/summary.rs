@@ -68,8 +68,8 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
 }
 
 impl TraceSummary {
-    /// Returns the summary of a trace of which no span is stored, but error events or log lines, between two times in microseconds since
-    /// the Unix epoch.
+    /// Returns the summary of a trace that has only error events or log lines and no stored spans. The two times are its start and end, in
+    /// microseconds since the Unix epoch.
     pub fn without_spans(trace_id: TraceId, name: String, times_us: (i64, i64), has_errors: bool) -> TraceSummary {
         let (start_us, end_us) = times_us;
         TraceSummary {

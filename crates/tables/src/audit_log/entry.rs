@@ -19,7 +19,7 @@ pub struct AuditActor {
     pub address: Option<IpAddr>,
 }
 
-/// Something that is to be recorded.
+/// An event to record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
     /// Who did it.

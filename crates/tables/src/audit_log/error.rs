@@ -2,10 +2,10 @@
 
 use crate::database::SqliteError;
 
-/// A change of the audit log that must not happen.
+/// A change of the audit log that shows tampering.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuditViolation {
-    /// An entry does not have its hash.
+    /// The hash of an entry is wrong.
     #[error("entry {sequence} or an earlier entry was edited")]
     EditedEntry {
         /// Sequence number of the entry.

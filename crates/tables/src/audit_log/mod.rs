@@ -1,8 +1,8 @@
 //! The audit log: who did what to which object, when, and from which address. One SQLite database, `audit.db`.
 //!
-//! Entries are only ever appended. The hash of each covers the entry and the hash before it, so an entry cannot be changed without all
-//! later ones. Whoever can write the file can also compute all hashes anew; that, and a tail that is cut off, is found by comparing with a
-//! head that was exported before.
+//! Entries are only appended. The hash of each entry covers the entry and the previous hash, so a change of one entry changes the hashes of
+//! all later entries. A person who can write the file can also compute all hashes again. A comparison with a head that was exported earlier
+//! detects this, and also detects that the last entries were cut off.
 
 mod chain;
 mod entry;
@@ -50,7 +50,7 @@ const MIGRATIONS: &[&str] = &["
 /// Selects the entries to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Only entries of these projects; of the whole server and all projects if `None`.
+    /// Only entries of these projects; if `None`, entries of the whole server and of all projects.
     pub projects: Option<Vec<u64>>,
     /// Only entries whose action is this text, or begins with this text and a dot.
     pub action: Option<String>,
@@ -82,7 +82,7 @@ impl AuditLog {
         Ok(AuditLog { connection: Mutex::new(database::open(&path, MIGRATIONS)?), path })
     }
 
-    /// Appends an event. It is durable when this returns.
+    /// Appends an event. When this function returns, the entry is durable.
     ///
     /// # Errors
     ///

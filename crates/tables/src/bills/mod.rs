@@ -1,7 +1,7 @@
 //! Bills of providers, in their own database: `bill.db`.
 //!
-//! An export replaces what an earlier one of the same kind said about a day. Importing a file twice, or a longer one later, is therefore
-//! safe.
+//! An export replaces the data of an earlier export of the same kind for the same day. Importing a file twice, or later a longer file, is
+//! therefore safe.
 
 mod retention;
 #[cfg(test)]

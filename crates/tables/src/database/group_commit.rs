@@ -1,4 +1,4 @@
-//! A database that many requests write: one thread puts all waiting changes into one transaction, and one `fsync` serves them all.
+//! A database that many requests write to: one thread puts all waiting changes into one transaction, with one `fsync` for all of them.
 //! Queries use separate connections and see everything that was acknowledged before.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +21,7 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of concurrent queries; more of them wait.
 const MAX_READERS: usize = 4;
 
-/// An open database. Dropping it ends its thread; everything acknowledged is on disk.
+/// An open database. Dropping this value ends its thread; all acknowledged data is on disk.
 #[derive(Debug)]
 pub struct GroupCommitDatabase {
     readers: Arc<SqliteReaderPool>,
@@ -82,8 +82,8 @@ impl GroupCommitDatabase {
     }
 
     /// Applies a change. When it returns without an error, the change is on disk and visible to every later query. After an error, no part
-    /// of the change is stored. `change` may be called more than once: if another change in the same transaction fails, it is rolled back
-    /// and repeated.
+    /// of the change is stored. `change` may be called more than once: if another change in the same transaction fails, the transaction is
+    /// rolled back and repeated.
     ///
     /// # Errors
     ///

@@ -100,7 +100,7 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns an event of an issue by its ID, whatever its time; `None` if the issue has no such event.
+    /// Returns an event of an issue by its ID, regardless of its time; `None` if the issue has no such event.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! The durable store of error events and of the issues that group them: one SQLite database, `errors.db`.
 //!
-//! There are few errors compared with spans, and they are queried by issue, trace and time: a database with indexes suits them better
-//! than the columns that spans need. This module does not depend on HTTP or on project names.
+//! Errors are much less frequent than spans, and are queried by issue, trace and time. A database with indexes is therefore more suitable
+//! than the columns that are used for spans. This module does not depend on HTTP or on project names.
 //!
 //! # The life of an error event
 //!
@@ -11,9 +11,9 @@
 //! 3. When the transaction is on disk, each caller gets its answer and subscribers are notified.
 //! 4. Queries (`read`, `issues`) use separate connections and see everything that was acknowledged before.
 //!
-//! An issue is only a number for (project, fingerprint), for further fingerprints of later versions of the grouping algorithm, and for the
-//! fingerprints of issues that were merged into it (`issue_changes`): everything else is read from its events, and nothing needs to be
-//! updated when events arrive late or are deleted.
+//! An issue is only a number. The number belongs to a project and a fingerprint, to further fingerprints of later versions of the grouping
+//! algorithm, and to the fingerprints of issues that were merged into the issue (`issue_changes`). All other data of an issue is read from
+//! its events, so nothing must be updated when events arrive late or are deleted.
 
 mod attributes;
 mod cursor;
@@ -126,7 +126,7 @@ impl ErrorEventFilter {
     }
 }
 
-/// An open store. Dropping it ends its thread; everything acknowledged is on disk.
+/// An open store. Dropping this value ends its thread; all acknowledged data is on disk.
 #[derive(Debug)]
 pub struct ErrorStore {
     readers: Arc<ErrorReaderPool>,
@@ -161,8 +161,8 @@ impl ErrorStore {
         Ok(ErrorStore { readers, path, changes, version, has_earlier_grouping, commands: Some(commands), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Returns whether an earlier version of the grouping algorithm created some of the issues. Only then do events that are stored need
-    /// their group by that version.
+    /// Returns whether an earlier version of the grouping algorithm created some of the issues. If not, new events do not need a group by
+    /// that version.
     pub fn has_earlier_grouping(&self) -> bool {
         self.has_earlier_grouping
     }
@@ -199,7 +199,7 @@ impl ErrorStore {
         }
     }
 
-    /// Makes issues part of another one. Their later events belong to it as well.
+    /// Makes issues part of another one. Later events of the merged issues also belong to that issue.
     ///
     /// # Errors
     ///
@@ -208,8 +208,8 @@ impl ErrorStore {
         self.change_issue(project, IssueChange::Merge { into, issues }).await.map(|_| ())
     }
 
-    /// Makes groups of an issue, given by their IDs, issues of their own. A group of a merged issue gets the number of that issue back,
-    /// with all of that issue's groups. Returns the numbers.
+    /// Makes groups of an issue, given by their IDs, issues of their own. If a group comes from a merged issue, all groups of that issue
+    /// are split off together, and the issue gets its former number back. Returns the numbers.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Forwarding of received requests to other services: the targets of each project, and a durable queue for each target, in `forwards.db`.
 //!
-//! A request is stored in the queue before the client gets its answer, and sent afterwards. Its body is deleted as soon as the last target
-//! has it; its hash stays for an hour, so a request that the client repeats is not sent twice.
+//! A request is stored in the queue before the client gets its response, and is sent afterwards. The body is deleted as soon as the last
+//! target has received it. The hash of the body stays for one hour, so a request that the client repeats is not sent twice.
 
 mod queue;
 mod retention;
@@ -188,7 +188,7 @@ pub struct ForwardStore {
     unwritten: Mutex<HashMap<i64, u64>>,
     /// Wakes the worker when a request is queued or a target changes.
     pub changed: Notify,
-    /// Wakes those who wait to try a target again, when a target changes.
+    /// When a target changes, wakes all tasks that wait to try the target again.
     pub targets_changed: Notify,
 }
 
@@ -246,7 +246,7 @@ impl ForwardStore {
         Ok(found)
     }
 
-    /// Creates a target. Returns `None` if the project has [`MAX_FORWARDS`] already.
+    /// Creates a target. Returns `None` if the project already has [`MAX_FORWARDS`] targets.
     ///
     /// # Errors
     ///
@@ -270,7 +270,7 @@ impl ForwardStore {
         Ok(created)
     }
 
-    /// Replaces a target. Requests that wait for it go to the new address, at once. Returns false if there is no such target.
+    /// Replaces a target. Waiting requests are sent to the new address immediately. Returns false if there is no such target.
     ///
     /// # Errors
     ///

@@ -9,14 +9,14 @@ use sha2::{Digest, Sha256};
 use super::{ForwardRecord, ForwardStore, ForwardType, forward};
 use crate::database::SqliteError;
 
-/// Maximum bytes of all bodies that wait. A request that does not fit is counted as failed.
+/// Maximum total size of all waiting bodies, in bytes. A request that does not fit is counted as failed.
 pub(super) const MAX_QUEUED_BYTES: i64 = 1 << 30;
 /// Maximum age of a request. After that it is given up.
 pub(super) const MAX_AGE_US: i64 = 7 * 86_400_000_000;
-/// How long the hash of a request stays, by which a repeat is recognized.
+/// Time for which the hash of a request is kept, so that a repeated request is recognized.
 pub(super) const HASH_AGE_US: i64 = 3_600_000_000;
 
-/// Protocol of a received request, which decides the path at the target.
+/// Protocol of a received request, which determines the path at the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForwardedProtocol {
     /// Sentry's protocol: last part of the path, such as `envelope` or `store`.
@@ -28,7 +28,7 @@ pub enum ForwardedProtocol {
 }
 
 impl ForwardedProtocol {
-    /// Returns whether a service takes requests of this protocol.
+    /// Returns whether a service accepts requests of this protocol.
     pub fn suits(&self, kind: ForwardType) -> bool {
         match (self, kind) {
             (ForwardedProtocol::Sentry(_), ForwardType::Sentry)
@@ -106,9 +106,9 @@ pub enum ForwardResult {
 }
 
 impl ForwardStore {
-    /// Stores a request for all enabled targets of a project that take its protocol. When it returns, it is on disk. A request that does
-    /// not fit into the queue, or cannot be written, is counted as failed: ingestion goes on without it. The hash of a body that was
-    /// received before is recognized: it is not stored again.
+    /// Stores a request for all enabled targets of a project that take its protocol. When this function returns, the request is on disk. A
+    /// request that does not fit into the queue, or cannot be written, is counted as failed, and ingestion continues. If the hash of the
+    /// body is known, the body was received before and is not stored again.
     pub async fn enqueue(&self, project: u64, request: ForwardedRequest, received_us: i64) {
         let targets = self.enabled(project).unwrap_or_else(|| Vec::new().into());
         let targets: Vec<i64> = targets.iter().filter(|target| request.protocol.suits(target.kind)).map(|target| target.id).collect();
@@ -221,7 +221,7 @@ impl ForwardStore {
             .await
     }
 
-    /// Gives up requests that are too old, and forgets the hashes of earlier ones. Returns the number of deliveries that were given up.
+    /// Gives up requests that are too old, and deletes the hashes of earlier requests. Returns the number of deliveries that were given up.
     ///
     /// # Errors
     ///

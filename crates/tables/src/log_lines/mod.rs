@@ -1,6 +1,6 @@
 //! Log lines that programs sent: one SQLite database, `logs.db`.
 //!
-//! Log lines are written once, and queried by trace and by time: rows with indexes suit them.
+//! Log lines are written once, and queried by trace and by time, so rows with indexes are suitable.
 
 mod list;
 mod retention;
@@ -23,7 +23,7 @@ use crate::database::{GroupCommitDatabase, SqliteError};
 
 pub use list::LogListQuery;
 
-/// Maximum number of stored lines per trace. A trace with more has a loop, and its first lines are the most useful.
+/// Maximum number of stored lines per trace. A trace with more lines probably contains a loop, so the first lines are the most useful.
 pub const MAX_LINES_PER_TRACE: usize = 10_000;
 /// Number of changes that a slow subscriber may lag behind before it misses some.
 const CHANGE_CHANNEL_CAPACITY: usize = 1024;

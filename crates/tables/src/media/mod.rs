@@ -60,7 +60,7 @@ pub struct StoredMedia {
 /// What is known about a stored object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaFacts {
-    /// MIME type by the first bytes, otherwise as the client claimed; `None` if it claimed none.
+    /// MIME type by the first bytes, otherwise as the client claimed; `None` if the client claimed none.
     pub mime_type: Option<String>,
     /// Number of bytes.
     pub size: u64,
@@ -89,8 +89,8 @@ impl MediaStore {
         Ok(MediaStore { database, quota_bytes, sizes: Mutex::default() })
     }
 
-    /// Returns the IDs of those objects that do not fit into the project any more; objects that are stored already fit. Requests at the
-    /// same time can exceed the limit by what they contain together. Blocks the calling thread.
+    /// Returns the IDs of those objects that do not fit into the project any more; objects that are stored already fit. Concurrent requests
+    /// can exceed the limit by the total size of their objects. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl MediaStore {
         Ok(refused)
     }
 
-    /// Stores objects and their uses. When it returns, they are on disk. Objects that are stored already are left as they are.
+    /// Stores objects and their uses. When this function returns, they are on disk. Objects that are already stored are not changed.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use super::error::MetadataError;
 /// Minimum interval between two writes of the time of last use.
 const MIN_LAST_USE_INTERVAL_US: i64 = 60_000_000;
 
-/// The credential of a request, by its number.
+/// The credential of a request, with its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum CredentialId {
     Token(i64),
@@ -49,7 +49,7 @@ impl MetadataStore {
     }
 }
 
-/// Returns this many random bytes as hex digits.
+/// Returns a number of random bytes as hex digits.
 pub(super) fn hex(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     rand::rng().fill_bytes(&mut random);

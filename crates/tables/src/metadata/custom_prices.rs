@@ -52,7 +52,7 @@ impl MetadataStore {
         self.read_price(project, id)
     }
 
-    /// Deletes a price, as if it had never been set.
+    /// Deletes a price. New calls are priced as if the price had never existed.
     ///
     /// # Errors
     ///

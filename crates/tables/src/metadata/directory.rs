@@ -94,7 +94,8 @@ pub struct IngestKey {
     pub public_key: String,
     /// Name of the key.
     pub name: String,
-    /// Label where the key itself must not be shown: the name, with the ID if another key of the project has the same name.
+    /// Label of the key, for places where the key itself must not be shown: the name and, if another key of the project has the same name,
+    /// the ID.
     pub label: String,
     /// Time of creation in microseconds since the Unix epoch.
     pub created_us: i64,

@@ -16,9 +16,9 @@ const MAX_ENDED_JOBS: u32 = 100;
 pub enum JobState {
     /// The job waits for another job.
     Queued,
-    /// The job is running, or was when the server stopped; it then continues when the server starts again.
+    /// The job is running, or was running when the server stopped. In the second case, the job continues when the server starts again.
     Running,
-    /// The job waits for something other than a job, and continues automatically.
+    /// The job waits, but not for another job, and continues automatically.
     Paused,
     /// The job has finished.
     Done,
@@ -86,7 +86,7 @@ pub struct JobRecord {
 /// Selects the jobs to list.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
-    /// Only jobs of these projects; of all projects if `None`.
+    /// Only jobs of these projects; if `None`, jobs of all projects.
     pub projects: Option<Vec<u64>>,
     /// Only jobs of this kind.
     pub kind: Option<String>,

@@ -138,7 +138,7 @@ impl MetadataStore {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes new projects get IDs above this one, because data is stored under it.
+    /// Ensures that new projects get IDs above this ID, because data of this ID is stored.
     ///
     /// # Errors
     ///
@@ -147,8 +147,8 @@ impl MetadataStore {
         Ok(schema::reserve_project_ids(&self.lock(), project)?)
     }
 
-    /// Returns when the database was recreated because it was missing while other databases had data, in microseconds since the Unix
-    /// epoch.
+    /// Returns the time at which the database was created again because it was missing while other databases had data, in microseconds
+    /// since the Unix epoch.
     pub fn recreated_us(&self) -> Option<i64> {
         self.setting(schema::RECREATED_SETTING)?.parse().ok()
     }

@@ -10,7 +10,7 @@ use super::{MetadataStore, now_us};
 const MAX_LISTED_RECEIPTS: u32 = 1000;
 
 impl MetadataStore {
-    /// Pins a trace: it does not expire.
+    /// Pins a trace, so that it does not expire.
     ///
     /// # Errors
     ///
@@ -68,7 +68,8 @@ impl MetadataStore {
         Ok(())
     }
 
-    /// Records as JSON what is about to be deleted, so that a start after a crash continues it. Returns the ID of the deletion.
+    /// Records a deletion as JSON before it starts, so that the deletion continues when the server starts after a crash. Returns the ID of
+    /// the deletion.
     ///
     /// # Errors
     ///
@@ -79,7 +80,7 @@ impl MetadataStore {
         Ok(connection.last_insert_rowid())
     }
 
-    /// Returns the deletions that have begun and do not have a receipt yet, oldest first.
+    /// Returns the deletions that have begun but do not have a receipt yet, the oldest first.
     ///
     /// # Errors
     ///

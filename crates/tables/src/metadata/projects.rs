@@ -54,7 +54,7 @@ impl MetadataStore {
         self.project(id)
     }
 
-    /// Creates the first key of project 1 unless it ever had one: with this text, or a random one.
+    /// Creates the first key of project 1, with the given text or a random text. Does nothing if project 1 has or had a key.
     ///
     /// # Errors
     ///

@@ -81,7 +81,7 @@ impl MetadataStore {
         insert_session(&self.lock(), SessionKind::Command, OPERATOR_ACCOUNT, SessionOrigin { client, address: None })
     }
 
-    /// Returns a valid session of an active account. Using it extends the session up to its maximum lifetime.
+    /// Returns a valid session of an active account. Each use of a session extends it, up to its maximum lifetime.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl MetadataStore {
         Ok(())
     }
 
-    /// Ends the session with this ID, if it is one of `account` or `account` is `None`.
+    /// Ends the session with this ID, if it belongs to `account`, or if `account` is `None`.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
-//! Outcomes of everything that was sent: counted in memory, written every second, visible at once. This module also stores hints for
-//! clients (`hints`).
+//! Outcomes of all items that clients sent. They are counted in memory, written every second, and visible immediately. This module also
+//! stores hints for clients (`hints`).
 //!
-//! Counts are stored per minute, by outcome, reason, category, key and SDK. All of these except the outcome may be any text that a client
-//! sends, so their number is limited (`pending_counts`): per project and minute, and in total while the database (`minute_counts`) cannot
-//! be written.
+//! Counts are stored per minute, by outcome, reason, category, key and SDK. All of these values except the outcome may be any text that a
+//! client sends, so their number is limited (`pending_counts`): per project and minute, and in total while the database (`minute_counts`)
+//! cannot be written.
 
 mod hints;
 mod minute_counts;
@@ -32,8 +32,8 @@ use hints::HintTable;
 pub use minute_counts::FORMAT;
 use pending_counts::{OutcomeClass, OutcomeCount, OutcomeTally};
 
-/// Project number of the server itself: requests without a valid key. Anybody can send any number of them, so their counts are stored per
-/// hour, without key and SDK: a few rows per hour, distinguished only by the server's own reasons.
+/// Project number of the server itself: requests without a valid key. Anybody can send any number of such requests. Their counts are
+/// therefore stored per hour, without key and SDK, in a few rows that differ only in the server's own reasons.
 pub const SERVER_PROJECT: u64 = 0;
 
 /// File name of the database.
@@ -167,7 +167,7 @@ impl OutcomeStore {
         Ok(sums.into_iter().map(|(what, count)| row(what, count)).collect())
     }
 
-    /// Writes the counts that are in memory. Those that cannot be written remain in memory.
+    /// Writes the counts that are in memory. Counts that cannot be written remain in memory.
     pub fn flush(&self) {
         if let Err(error) = self.shared.write() {
             tracing::warn!(%error, "outcomes.counts.write_failed");

@@ -17,7 +17,7 @@ use super::PriceSourceError;
 /// Prices, each with its project; `None` for all projects.
 type PriceFileEntries = Vec<(Option<u64>, CustomPrice)>;
 
-/// Reads the file. Returns its text, and the prices in it.
+/// Reads the file. Returns the text of the file, and the prices in it.
 pub(super) fn read_file(path: &Path) -> Result<(String, PriceFileEntries), PriceSourceError> {
     let text = std::fs::read_to_string(path).map_err(|source| PriceSourceError::Unreadable { path: path.to_owned(), source })?;
     let listed = parse_file(&text).map_err(|reason| PriceSourceError::Unusable { path: path.to_owned(), reason })?;

@@ -1,6 +1,6 @@
 //! The effective prices: the price table, and custom prices from a file, the API or the page, which take precedence.
 //!
-//! All of them may change while the server runs: [`ActivePrices::refresh`] checks for changes, and replaces the price books that
+//! All of these prices may change while the server runs: [`ActivePrices::refresh`] checks for changes, and replaces the price books that
 //! ingestion and the store use. If a source cannot be read, its previous prices remain effective.
 
 mod file;
@@ -221,7 +221,7 @@ impl ActivePrices {
     }
 }
 
-/// Returns what is wrong with the newer table of a data directory and with the price file, without using them.
+/// Returns the problems of the newer table of a data directory and of the price file, without using their prices.
 pub fn check_sources(data: &Path, file: &Path) -> Vec<PriceSourceError> {
     let of_file = Some(file).filter(|file| !file.as_os_str().is_empty()).and_then(|file| file::read_file(file).err());
     table_in_force(&table_path(data)).err().into_iter().chain(of_file).collect()

@@ -1,4 +1,5 @@
-//! Runs what table modules declare: one transaction per database. Deleted rows are overwritten, also in the WAL of the database.
+//! Runs the statements that table modules declare, with one transaction per database. Deleted rows are overwritten, also in the WAL of the
+//! database.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -55,8 +56,8 @@ pub fn count(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> 
     Ok(counts)
 }
 
-/// Redacts traces and users in the rows of a module that stay. Returns the number of changed rows. The WAL is emptied in any case: names
-/// that the module has already removed from its rows may still be in it.
+/// Redacts traces and users in the rows of a module that stay. Returns the number of changed rows. The WAL is always emptied, because it
+/// may contain names that the module has already removed from its rows.
 ///
 /// # Errors
 ///
@@ -85,7 +86,8 @@ pub fn notable_traces(dir: &Path, table: &dyn RetainedRows, project: u64) -> Res
     Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
-/// Counts the rows of a project that expire by a new cutoff but not by an old one. Both are in microseconds since the Unix epoch.
+/// Counts the rows of a project that expire with a new cutoff but not with an old cutoff. Both cutoffs are in microseconds since the Unix
+/// epoch.
 ///
 /// # Errors
 ///

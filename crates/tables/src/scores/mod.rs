@@ -1,4 +1,4 @@
-//! Scores, in their own database: few, small, and updated by their IDs.
+//! Scores, in their own database. There are few scores; they are small, and are updated by ID.
 
 mod retention;
 #[cfg(test)]
@@ -86,8 +86,8 @@ impl ScoreStore {
         Ok(ScoreStore { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path })
     }
 
-    /// Stores scores; a score with a known ID replaces the stored one unless it is older. When it returns, the scores are on disk.
-    /// Blocks the calling thread.
+    /// Stores scores. A score with a known ID replaces the stored score, unless the new score is older. When this function returns, the
+    /// scores are on disk. Blocks the calling thread.
     ///
     /// # Errors
     ///
