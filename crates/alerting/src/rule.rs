@@ -52,7 +52,7 @@ pub struct NotificationPolicy {
     /// Interval of reminders until the incident is acknowledged, such as `1h`, from `1m` to `30d`; null for no reminders.
     #[schema(value_type = Option<String>)]
     pub repeat_every: Option<HumanDuration>,
-    /// Language of notifications to channels that do not set one. Default: `en`.
+    /// Language of notifications to channels without a language setting. Default: `en`.
     pub language: MessageLanguage,
 }
 

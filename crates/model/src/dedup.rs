@@ -34,7 +34,7 @@ pub struct SpanNode {
     pub input_tokens: Option<u64>,
     /// Number of output tokens, including reasoning.
     pub output_tokens: Option<u64>,
-    /// Answering model if known, otherwise the requested one.
+    /// Answering model if known, otherwise the requested model.
     pub model: Option<String>,
     /// ID that the provider gave to the response.
     pub response_id: Option<String>,

@@ -302,7 +302,7 @@ pub fn refine(span: &mut Span, report: FailureReport) {
     }
 }
 
-/// Sets the cause of a span from its status and the reported facts: only failed calls have one.
+/// Sets the failure cause of a span from its status and the reported facts. Only failed calls have a cause.
 pub(crate) fn set_cause(span: &mut Span, report: FailureReport) {
     if !span.is_call() || span.status != SpanStatus::Error {
         return;

@@ -28,7 +28,8 @@ pub struct FieldProvenance {
 pub enum FieldSource {
     /// Attribute or measurement with this name as sent, such as `gen_ai.usage.prompt_tokens`.
     Attribute(String),
-    /// Numbered attributes with this prefix, such as `gen_ai.prompt`. They are found when a span is explained, and never stored.
+    /// Numbered attributes with this prefix, such as `gen_ai.prompt`. Such attributes are found when a span is explained, and are never
+    /// stored.
     AttributePrefix(&'static str),
     /// Rule of the project, with the attribute that it maps. The rule alone determines the kind of the span.
     MappingRule {

@@ -220,7 +220,7 @@ impl Span {
         (!self.has_no_duration).then(|| self.end_us.saturating_sub(self.start_us))
     }
 
-    /// Returns the model to show: the answering model if known, otherwise the requested one.
+    /// Returns the model to show: the answering model if known, otherwise the requested model.
     pub fn model(&self) -> Option<&str> {
         self.response_model.as_deref().or(self.request_model.as_deref())
     }
@@ -374,11 +374,11 @@ pub struct Usage {
     pub output_audio: Option<u64>,
     /// Image output tokens.
     pub output_image: Option<u64>,
-    /// Number of web searches by the provider for the response, as it bills them. They are not tokens.
+    /// Number of web searches by the provider for the response, as it bills them. Web searches are not tokens.
     pub web_searches: Option<u64>,
-    /// Number of generated images. They are not tokens.
+    /// Number of generated images. Images are not tokens.
     pub images: Option<u64>,
-    /// Number of characters that were spoken or read aloud. They are not tokens.
+    /// Number of characters that were spoken or read aloud. Characters are not tokens.
     pub characters: Option<u64>,
     /// Duration of the audio in milliseconds.
     pub audio_ms: Option<u64>,

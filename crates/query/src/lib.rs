@@ -163,7 +163,7 @@ impl QueryEngine {
         QueryEngine::with_memory(DEFAULT_MEMORY_BYTES.0, DEFAULT_MEMORY_BYTES.1)
     }
 
-    /// Creates an engine with memory limits in bytes: for the operators of all queries together, and for those of all exports.
+    /// Creates an engine with two memory limits in bytes: one for the operators of all queries, and one for the operators of all exports.
     pub fn with_memory(queries: usize, exports: usize) -> QueryEngine {
         let runtime = |memory: usize| {
             let built = RuntimeEnvBuilder::new()

@@ -162,7 +162,7 @@ pub struct BreakdownRow {
     /// Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
     #[schema(required)]
     pub estimated_cost: Option<f64>,
-    /// Provider of the calls, if all of them have the same one.
+    /// Provider of the calls, if all calls have the same provider.
     #[schema(required)]
     pub provider: Option<String>,
     /// Number of runs of the pipeline, turns of the agent or uses of the tool.
@@ -350,7 +350,7 @@ pub struct TraceSummary {
     /// Environment of the first span that names one, such as `production`.
     #[schema(required)]
     pub environment: Option<String>,
-    /// Version of the program, of the first span that names one.
+    /// Version of the program according to the first span that names a version.
     #[schema(required)]
     pub release: Option<String>,
     /// Pipeline of the first run.

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 /// a tenth of a processor that ingestion uses fully, and do not hold their locks forever.
 const THREAD_PRIORITY: u8 = 24;
 
-/// Lowers the priority of the calling thread, and of all threads that it starts, below that of ingestion.
+/// Lowers the priority of the calling thread, and of all threads that it starts, below the priority of ingestion.
 pub fn lower_thread_priority() {
     let priority = THREAD_PRIORITY.try_into().map_or(ThreadPriority::Min, ThreadPriority::Crossplatform);
     if let Err(error) = set_current_thread_priority(priority) {

@@ -156,7 +156,7 @@ pub struct RollupCellKey {
     pub by: u32,
 }
 
-/// Totals of spans. Token sums wrap around at 64 bits, like those of the query engine.
+/// Totals of spans. Token sums wrap around at 64 bits, like sums of the query engine.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RollupSums {
     /// Number of spans.

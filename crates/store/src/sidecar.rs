@@ -103,7 +103,7 @@ impl<T: SidecarContent> SidecarCell<T> {
         *lock(&self.0) = SidecarState::Useless;
     }
 
-    /// Resets the state to that of a segment that has just been opened.
+    /// Resets the state, as if the segment had just been opened.
     #[cfg(test)]
     pub(super) fn reset(&self) {
         *lock(&self.0) = SidecarState::Unread;

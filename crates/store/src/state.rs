@@ -201,7 +201,7 @@ impl StoreState {
         }
     }
 
-    /// Returns the rows of segments that may be a span's, those of the latest segment first. Reads a file if there may be any.
+    /// Returns the rows of segments that may belong to a span, with the rows of the latest segment first. Reads a file if there may be any.
     pub(super) fn candidate_rows(&self, key: &SpanKey) -> Vec<SpanRowCandidate> {
         let hash = key.hash();
         let mut candidates = Vec::new();
@@ -238,7 +238,7 @@ impl StoreState {
         Some(&mut self.segments[at])
     }
 
-    /// Removes segments. Their files are deleted when their last reader has finished.
+    /// Removes segments. The files of the segments are deleted when their last reader has finished.
     pub(super) fn remove_segments(&mut self, ids: &[u64]) {
         let gone = self.segments.extract_if(.., |live| ids.contains(&live.segment.id));
         for live in gone {

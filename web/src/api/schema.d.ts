@@ -412,7 +412,7 @@ export interface paths {
         };
         /**
          * Returns the values and thresholds around an incident.
-         * @description The values are computed again from stored data. If that is not possible, they are those of the timeline.
+         * @description The values are computed again from stored data. If that is not possible, the response contains the values of the timeline.
          */
         get: operations["get_projects_project_alerts_incidents_incident_chart"];
         put?: never;
@@ -600,7 +600,7 @@ export interface paths {
         post?: never;
         /**
          * Deletes a notification channel.
-         * @description Its delivery log and its waiting notifications are deleted too.
+         * @description The delivery log and the waiting notifications of the channel are deleted too.
          */
         delete: operations["delete_projects_project_alerts_targets_target"];
         options?: never;
@@ -737,7 +737,8 @@ export interface paths {
         };
         /**
          * Returns the most frequent values of a field.
-         * @description Values are counted in spans, or in traces with `select=traces`. Clients can use the values to complete a filter.
+         * @description The count of a value is the number of spans with this value or, with `select=traces`, the number of traces. Clients can use the values
+         *     to complete a filter.
          */
         get: operations["get_projects_project_facets"];
         put?: never;
@@ -1229,7 +1230,7 @@ export interface paths {
         put?: never;
         /**
          * Creates a custom price.
-         * @description It applies to calls that arrive from now on. `reprice` recalculates the cost of stored calls.
+         * @description The price applies to calls that arrive from now on. `reprice` recalculates the cost of stored calls.
          */
         post: operations["post_projects_project_prices"];
         delete?: never;
@@ -1863,7 +1864,7 @@ export interface components {
         AlertPreviewRequest: {
             /** @description Length of the past period to evaluate, such as `7d`; at most `35d`. Default: `14d`. */
             back?: string | null;
-            /** @description The rule. It does not have to be saved. */
+            /** @description The rule. The rule does not have to be saved. */
             rule: components["schemas"]["AlertRule"];
         };
         /** @description An incident that a rule would have opened. */
@@ -1968,7 +1969,7 @@ export interface components {
              * @description ID of the only project that the token can access. If omitted, the token can access all projects of the caller.
              */
             project_id?: number | null;
-            /** @description Role of the token, at most that of the caller. */
+            /** @description Role of the token. It must not be higher than the role of the caller. */
             role: components["schemas"]["AccountRole"];
         };
         /** @description An API token. The secret of the token is shown only once, when the token is created. */
@@ -2019,7 +2020,7 @@ export interface components {
             action: string;
             /** @description Who did it. */
             actor: components["schemas"]["AuditActorView"];
-            /** @description Address from which the request came, or that of the last proxy; null for commands. */
+            /** @description Address from which the request came, or address of the last proxy; null for commands. */
             address: string | null;
             /** @description More about the action. */
             details: {
@@ -2170,7 +2171,7 @@ export interface components {
              * @description Output tokens, including reasoning.
              */
             output_tokens: number;
-            /** @description Provider of the calls, if all of them have the same one. */
+            /** @description Provider of the calls, if all calls have the same provider. */
             provider: string | null;
             /**
              * Format: int64
@@ -2752,7 +2753,7 @@ export interface components {
             /** @description First day on which the price no longer applies, `YYYY-MM-DD` (UTC); null for no end. */
             until?: string | null;
         };
-        /** @description A custom price of a project. It takes precedence over the price table. */
+        /** @description A custom price of a project. Custom prices take precedence over the price table. */
         CustomPriceView: {
             /** @description Time at which the price was created (RFC 3339); null for a price from the price file of the server. */
             created_at: string | null;
@@ -2873,7 +2874,7 @@ export interface components {
              */
             errors: number;
             /**
-             * @description Names of the removed segments. Their remaining rows are in new segments.
+             * @description Names of the removed segments. The remaining rows of these segments are in new segments.
              * @default []
              */
             files: string[];
@@ -2926,7 +2927,7 @@ export interface components {
              */
             spans: number;
             /**
-             * @description Names of segments that a query was still reading. They are removed when the query ends.
+             * @description Names of segments that a query was still reading. These segments are removed when the query ends.
              * @default []
              */
             still_read: string[];
@@ -3745,7 +3746,7 @@ export interface components {
         };
         /** @description An error event with everything that the client sent. Sensitive values are replaced by `[Filtered]`, and large values are truncated. */
         IssueEvent: components["schemas"]["ErrorEvent"] & {
-            /** @description Attachments. Their contents are not stored. */
+            /** @description Attachments. The contents of attachments are not stored. */
             attachments: components["schemas"]["ErrorAttachment"][];
             /** @description Events before the error, as the SDK recorded them. */
             breadcrumbs: components["schemas"]["Breadcrumb"][];
@@ -3775,7 +3776,7 @@ export interface components {
             };
             /** @description Parts of the fingerprint that the program set. */
             fingerprint: string[];
-            /** @description Stack frames of the event, the innermost frame last: those of the exception raised last, or of the thread that crashed. */
+            /** @description Stack frames of the exception raised last, or of the thread that crashed. The innermost frame is last. */
             frames: components["schemas"]["StackFrame"][];
             /**
              * Format: int64
@@ -3905,7 +3906,7 @@ export interface components {
         IssueTagList: {
             /**
              * Format: int64
-             * @description Number of events that were counted: those of the range, at most the newest 5,000.
+             * @description Number of events that were counted: the events in the range, but at most the newest 5,000.
              */
             events: number;
             /** @description The 30 most frequent tags. */
@@ -3959,8 +3960,8 @@ export interface components {
              */
             project_id: number;
             /**
-             * @description Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later ones may still have the previous
-             *     one. Null before the job starts.
+             * @description Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later calls may still have their previous
+             *     cost. Null before the job starts.
              */
             reached: string | null;
             /** @description Reason for the failure; null unless the state is `failed`. */
@@ -4396,7 +4397,7 @@ export interface components {
              */
             escalate_to?: number[];
             /**
-             * @description Language of notifications to channels that do not set one. Default: `en`.
+             * @description Language of notifications to channels without a language setting. Default: `en`.
              * @default en
              */
             language?: components["schemas"]["MessageLanguage"];
@@ -4497,7 +4498,7 @@ export interface components {
         Outcome: {
             /** @description Kind of the items, such as `span`, `error` or `request`. */
             category: components["schemas"]["OutcomeCategory"];
-            /** @description Detail of the newest item that has one, for a person to read; null if there is none. */
+            /** @description Detail of the newest item that has a detail, for a person to read; null if no item has one. */
             detail: string | null;
             /** @description The ingest key; null if there was none. */
             key: string | null;
@@ -4574,10 +4575,10 @@ export interface components {
             frames: components["schemas"]["StackFrame"][];
             /**
              * Format: int64
-             * @description Number of the outermost frames that were removed, because a thread other than that of the event has at most 100.
+             * @description Number of the outermost frames that were removed, because only the thread with the error can have more than 100 frames.
              */
             frames_cut: number;
-            /** @description True if `frames` of the event are those of the thread. In this case, the `frames` of the thread are empty. */
+            /** @description True if `frames` of the event are the frames of the thread. In this case, the `frames` of the thread are empty. */
             has_event_stack: boolean;
             /** @description ID of the thread. */
             id: string | null;
@@ -5217,7 +5218,7 @@ export interface components {
             counted: boolean;
             /** @description Source of each field. */
             fields: components["schemas"]["ExplainedField"][];
-            /** @description Attributes that did not become a field. They are stored unchanged. */
+            /** @description Attributes that did not become a field. These attributes are stored unchanged. */
             ignored: components["schemas"]["IgnoredAttribute"][];
             input: components["schemas"]["TokenCountInterpretation"] | null;
             /** @description Version of the instrumentation that created the span; null if it was not sent. */
@@ -5604,7 +5605,7 @@ export interface components {
             output_tokens: number;
             /** @description Pipeline of the first run. */
             pipeline: string | null;
-            /** @description Version of the program, of the first span that names one. */
+            /** @description Version of the program according to the first span that names a version. */
             release: string | null;
             /**
              * Format: int64
@@ -7742,7 +7743,7 @@ export interface operations {
                 select?: "spans" | "traces";
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                 to?: string;
-                /** @description Values to count even if they are not among the most frequent ones, as a JSON array of at most 100 strings. */
+                /** @description Values that are counted even if they are not among the most frequent values, as a JSON array of at most 100 strings. */
                 values?: string;
             };
             header?: never;
@@ -9515,7 +9516,7 @@ export interface operations {
     get_projects_project_traces_trace_search: {
         parameters: {
             query: {
-                /** @description Text to search for, ignoring case. It must not be empty. */
+                /** @description Text to search for, ignoring case. The text must not be empty. */
                 text: string;
             };
             header?: never;

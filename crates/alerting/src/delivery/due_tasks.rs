@@ -21,10 +21,10 @@ impl<Id> Default for DueTaskSet<Id> {
 }
 
 impl<Id: Copy + Eq + Hash + Send + 'static> DueTaskSet<Id> {
-    /// Starts a task for each target with something due, unless it has one. `heads` contains, for each target, the time in microseconds
-    /// since the Unix epoch at which its first delivery is due. `send` sends everything that is due, and returns false after an error of
-    /// the database. `wake` is called at the end of a task, because a delivery may have become due since the last check. Returns the time
-    /// until the next delivery is due.
+    /// Starts a task for each target with due deliveries, unless the target already has a task. `heads` contains, for each target, the time
+    /// in microseconds since the Unix epoch at which its first delivery is due. `send` sends everything that is due, and returns false
+    /// after an error of the database. `wake` is called at the end of a task, because a delivery may have become due since the last check.
+    /// Returns the time until the next delivery is due.
     pub fn start_due<F: Future<Output = bool> + Send + 'static>(
         &self,
         heads: impl IntoIterator<Item = (Id, i64)>,

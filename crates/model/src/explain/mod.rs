@@ -35,7 +35,7 @@ pub struct SpanExplanation {
     pub instrumentation_version: Option<String>,
     /// Source of each field.
     pub fields: Vec<ExplainedField>,
-    /// Attributes that did not become a field. They are stored unchanged.
+    /// Attributes that did not become a field. These attributes are stored unchanged.
     pub ignored: Vec<IgnoredAttribute>,
     /// Interpretation of the input token count; null if there is only one possible interpretation.
     #[schema(required)]

@@ -157,7 +157,7 @@ impl LangfuseEvent {
     }
 }
 
-/// Merges all parts with an extent of the trace into one, in the place of the first.
+/// Merges all parts with an extent of the trace into one part, at the position of the first.
 pub(super) fn merge_extents(parts: Vec<SpanFragment>) -> Vec<SpanFragment> {
     let mut kept: Vec<SpanFragment> = Vec::with_capacity(parts.len());
     let mut first = None;

@@ -75,7 +75,7 @@ pub struct DecodedLangfuseBatch {
     pub event_results: Vec<LangfuseEventResult>,
     /// Outcomes of dropped events.
     pub outcomes: Vec<Outcome>,
-    /// Traces of the observations whose events name one, or that are created without one.
+    /// Traces of observations: those that the events name, and the separate traces of observations that are created without a trace.
     pub observation_traces: Vec<(SpanId, ObservationTrace)>,
     /// Observations that are updated in this request and whose trace is unknown. `spans` contains these observations as separate traces.
     pub observations_without_trace: Vec<SpanId>,

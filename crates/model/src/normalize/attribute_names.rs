@@ -444,7 +444,7 @@ impl SpanField {
     }
 }
 
-/// Events for each chunk of a streamed response, and the attributes that contain the time of the first one.
+/// Span events for the chunks of a streamed response, and the attributes that contain the time of the first chunk.
 pub(crate) const CHUNK_EVENTS: &[&str] = &["llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event"];
 
 /// Returns the best value among the attributes of a span for a field.

@@ -277,7 +277,8 @@ pub(super) fn count_in_answer(span: &mut Span) {
     span.usage.images = images;
 }
 
-/// Returns whether a part is OpenAI's item for a web search. Its other actions (opening a page, searching within it) are not billed.
+/// Returns whether a part is OpenAI's item for a web search. The other actions of such an item (opening a page, searching within a page)
+/// are not billed.
 pub(super) fn is_web_search(part: &MessagePart) -> bool {
     match part {
         MessagePart::ToolCall { name, arguments, .. } if name == "web_search_call" => {

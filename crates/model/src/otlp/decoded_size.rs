@@ -57,7 +57,7 @@ pub(super) static SPAN: ProtobufLayout = ProtobufLayout {
 };
 /// Layout of a log record.
 pub(super) static RECORD: ProtobufLayout = ProtobufLayout { fields: &[(5, Message(0, &VALUE)), (6, Message(PAIR_BYTES, &KEY_VALUE))] };
-/// Layout of a metric. Its kinds of points have no relevant differences.
+/// Layout of a metric. All kinds of points have the same relevant layout.
 pub(super) static METRIC: ProtobufLayout = ProtobufLayout {
     fields: &[
         (5, Message(0, &POINTS)),

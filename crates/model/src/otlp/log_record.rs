@@ -58,7 +58,7 @@ impl DecodedLogRecord {
         possible.or_else(by_wrong_clock).or_else(|| ns(clock.received_us())).unwrap_or_default()
     }
 
-    /// Returns true if an implausible time was sent, and no plausible one.
+    /// Returns true if only implausible times were sent.
     pub(super) fn has_impossible_time(&self, clock: &ClockDriftCorrector) -> bool {
         let can_be = |ns: &u64| clock.is_plausible(i64::try_from(ns / 1000).unwrap_or(i64::MAX));
         let mut sent = [self.time_ns, self.observed_ns].into_iter().filter(|ns| *ns > 0).peekable();

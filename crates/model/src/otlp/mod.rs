@@ -82,7 +82,7 @@ pub enum OtlpError {
         /// Path for that signal.
         path: &'static str,
     },
-    /// A field that must be a list is not one.
+    /// A field that must be a list has another type.
     #[error("the body's {name} is not a list")]
     NoList {
         /// Name of the field.

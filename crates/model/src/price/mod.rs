@@ -38,7 +38,7 @@ pub use table::PriceTable;
 pub struct BillableCall<'a> {
     /// Provider in any spelling, if it is known.
     pub provider: Option<&'a str>,
-    /// Answering model. It decides the price if it has an entry.
+    /// Answering model. If the price table has an entry for this model, it determines the price.
     pub response_model: Option<&'a str>,
     /// Requested model.
     pub request_model: Option<&'a str>,

@@ -83,7 +83,7 @@ impl EnvelopeError {
 pub struct EnvelopeHeader {
     /// ID of the event in the envelope, 32 lower-case hex digits. Takes precedence over the ID in the payload.
     pub event_id: Option<String>,
-    /// DSN that the client sent the envelope to. It can replace other authentication.
+    /// DSN that the client sent the envelope to. The DSN can replace other authentication.
     pub dsn: Option<String>,
     /// Time of sending by the client's clock, in microseconds since the Unix epoch.
     pub sent_at_us: Option<i64>,

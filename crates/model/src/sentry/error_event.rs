@@ -130,7 +130,7 @@ pub struct ErrorDetails {
     /// Names of the active integrations of the SDK.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub integrations: Vec<String>,
-    /// Attachments of the envelope. Their contents are not stored.
+    /// Attachments of the envelope. The contents of attachments are not stored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<ErrorAttachment>,
     /// Number of the oldest breadcrumbs that were removed.
@@ -246,7 +246,7 @@ pub struct ProgramThread {
     pub crashed: bool,
     /// True if the thread was running when the event was created.
     pub current: bool,
-    /// True if the stack of the event is that of the thread. In this case, the thread itself has no frames.
+    /// True if the stack of the event is the stack of the thread. In this case, the thread itself has no frames.
     pub has_event_stack: bool,
     /// Stack, innermost frame last.
     pub frames: Vec<StackFrame>,
@@ -329,7 +329,7 @@ impl ErrorEvent {
         self.exceptions.iter().rfind(|exception| !exception.frames.is_empty())
     }
 
-    /// Returns the frames of the event: those of the exception raised last that has some, otherwise its own.
+    /// Returns the frames of the last exception that has frames; if no exception has frames, the frames of the event itself.
     pub fn frames(&self) -> &[StackFrame] {
         let own = self.stack.as_ref().map(|stack| stack.frames.as_slice());
         self.deciding_exception().map(|exception| exception.frames.as_slice()).or(own).unwrap_or_default()

@@ -1,8 +1,8 @@
 //! Groups errors into issues: version 2 of the algorithm.
 //!
-//! The fingerprint that the program sets decides first. Otherwise the group is that of all exceptions of the chain, each with its type and
-//! its stack; of the stack, or of the message. A message counts only where there is no stack. The rules follow the public description of
-//! how Sentry groups errors.
+//! The fingerprint that the program sets decides first. Otherwise, the group follows from all exceptions of the chain, each with its type
+//! and its stack. If there are no exceptions, the group follows from the stack of the event or, if there is no stack, from the message. The
+//! rules follow the public description of how Sentry groups errors.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};

@@ -20,7 +20,7 @@ const DEFAULT_PLACEHOLDERS: &[&str] = &["{{ default }}", "{{default}}"];
 pub(super) struct EarlierReading<'a> {
     /// Type of the exception raised last.
     pub(super) kind: &'a str,
-    /// Its message, as sent.
+    /// Message of the exception raised last, as sent.
     pub(super) value: &'a str,
     /// Its own stack.
     pub(super) frames: &'a [StackFrame],

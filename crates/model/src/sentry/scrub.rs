@@ -1,7 +1,7 @@
 //! Removes sensitive values from what clients send with an error, and limits its size.
 //!
 //! A value is replaced if its name is in [`SENSITIVE_NAMES`]. In texts, numbers of payment cards, credentials and private keys are
-//! replaced. Both follow the public description of what Sentry's servers remove by default.
+//! replaced. Both rules follow the public description of the data that Sentry's servers remove by default.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;

@@ -420,7 +420,7 @@ impl GroupTable {
         if place == usize::MAX { component.empty() } else { self.values[cell as usize / CHUNK_CELLS][at] }
     }
 
-    /// Returns the provider of the calls in a cell, if all of them have the same one.
+    /// Returns the provider of the calls in a cell, if all calls have the same provider.
     pub(crate) fn provider(&self, cell: u32) -> Option<&str> {
         let number = u32::try_from(self.value(cell, GroupSumComponent::Provider) - 1).ok()?;
         Some(self.providers.text(number))

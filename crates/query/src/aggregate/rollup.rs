@@ -88,7 +88,7 @@ pub(crate) struct ScopeSources {
     tests: Vec<DimensionTest>,
     /// Selected days of roll-ups, which are grouped by user only.
     days: Vec<RollupSelection>,
-    /// All other rows, except those of the memtable.
+    /// All other rows, except the rows of the memtable.
     pub(crate) other_rows: SegmentRows,
 }
 

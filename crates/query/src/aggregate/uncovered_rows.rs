@@ -60,8 +60,8 @@ impl ProjectSnapshot {
         Ok(units)
     }
 
-    /// Aggregates those of these rows and of the rows of the memtable that are in the scope. Returns the reservations of the memory that
-    /// the result uses.
+    /// Aggregates the given rows and the rows of the memtable, if they are in the scope. Returns the reservations of the memory that the
+    /// result uses.
     pub(crate) async fn aggregate_rows(
         &self,
         scope: &QueryScope,
@@ -79,8 +79,7 @@ impl ProjectSnapshot {
         Ok(built.into_iter().map(|rows| (rows.finished, rows.reserved)).unzip())
     }
 
-    /// Passes rows to consumers, each of which runs on its own thread: those of these rows and of the rows of the memtable that are in the
-    /// scope.
+    /// Passes the given rows and the rows of the memtable, if they are in the scope, to consumers. Each consumer runs on its own thread.
     ///
     /// # Errors
     ///

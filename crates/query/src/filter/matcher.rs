@@ -131,7 +131,7 @@ impl SpanMatcher {
 }
 
 impl GroupBy {
-    /// Returns the value of a span, equal to that of `GroupBy::key` for the stored row.
+    /// Returns the value of a span, which is equal to the value of `GroupBy::key` for the stored row.
     pub fn of<'a>(&self, span: &'a Span) -> Option<Cow<'a, str>> {
         match self {
             GroupBy::Column(_, column) => text_of(column, span),

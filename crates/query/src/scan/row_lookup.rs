@@ -1,4 +1,4 @@
-//! Point reads of rows by number, such as those of whole traces by ID, without a query plan and without reading other rows.
+//! Reads rows by number, for example the rows of whole traces by ID, without a query plan and without reading other rows.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -50,7 +50,7 @@ pub(crate) fn arrow_error(error: arrow::error::ArrowError) -> QueryError {
     QueryError::Engine(error.into())
 }
 
-/// Returns those of the given rows that are live.
+/// Returns the live rows among the given rows.
 pub(crate) fn live_rows(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<u32>> {
     without_dead(rows, dead).into_iter().map(|rows| rows.start as u32..rows.end as u32).collect()
 }

@@ -49,7 +49,7 @@ struct AuditEntryView {
     /// ID of the project; null for the whole server.
     #[schema(required)]
     project_id: Option<u64>,
-    /// Address from which the request came, or that of the last proxy; null for commands.
+    /// Address from which the request came, or address of the last proxy; null for commands.
     #[schema(required)]
     address: Option<String>,
     /// More about the action.

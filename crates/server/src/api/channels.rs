@@ -168,7 +168,7 @@ pub(super) async fn update(
 
 /// Deletes a notification channel.
 ///
-/// Its delivery log and its waiting notifications are deleted too.
+/// The delivery log and the waiting notifications of the channel are deleted too.
 #[utoipa::path(delete, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
     params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification channel.")), responses((status = 204, description = "The channel was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(

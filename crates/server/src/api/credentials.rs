@@ -78,7 +78,7 @@ fn managed_credentials(caller: &ApiCaller) -> Option<ManagedCredentials> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ManagedCredentials {
     All,
-    /// Those of the account with this ID.
+    /// Credentials of the account with this ID.
     Own(i64),
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn tokens(
 pub(super) struct ApiTokenRequest {
     /// Name of 1 to 100 characters.
     name: String,
-    /// Role of the token, at most that of the caller.
+    /// Role of the token. It must not be higher than the role of the caller.
     role: AccountRole,
     /// ID of the only project that the token can access. If omitted, the token can access all projects of the caller.
     project_id: Option<u64>,

@@ -75,7 +75,7 @@ impl ApiError {
 
     /// Returns an error for a trace or span that is not stored.
     pub(super) fn span_not_found(what: &str) -> ApiError {
-        ApiError::not_found(what).hint("It may have expired, or not have arrived yet.")
+        ApiError::not_found(what).hint("The data may have expired, or may not have arrived yet.")
     }
 
     /// Returns an error for a caller without valid credentials.

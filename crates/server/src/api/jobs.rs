@@ -53,8 +53,8 @@ pub(super) struct JobStatus {
     /// End of the time range that `reprice` works on, exclusive (RFC 3339); null for no end.
     #[schema(required)]
     to: Option<String>,
-    /// Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later ones may still have the previous
-    /// one. Null before the job starts.
+    /// Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later calls may still have their previous
+    /// cost. Null before the job starts.
     #[schema(required)]
     reached: Option<String>,
     /// Changes made so far, or by the whole job once it has ended; null before the job starts.

@@ -20,7 +20,7 @@ use super::projects::run_change;
 use super::{ApiError, ApiState};
 use crate::query_parameters::FilterParameters;
 
-/// A custom price of a project. It takes precedence over the price table.
+/// A custom price of a project. Custom prices take precedence over the price table.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CustomPriceView {
     /// ID of the price; null for a price from the price file of the server, which can only be changed there.
@@ -127,7 +127,7 @@ pub(super) async fn list(State(api): State<Arc<ApiState>>, authorized: Authorize
 
 /// Creates a custom price.
 ///
-/// It applies to calls that arrive from now on. `reprice` recalculates the cost of stored calls.
+/// The price applies to calls that arrive from now on. `reprice` recalculates the cost of stored calls.
 #[utoipa::path(post, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path, description = "ID of the project.")), request_body = CustomPriceRequest,
     responses((status = 201, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(

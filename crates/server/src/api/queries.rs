@@ -190,7 +190,8 @@ pub(super) struct FacetValueList {
 
 /// Returns the most frequent values of a field.
 ///
-/// Values are counted in spans, or in traces with `select=traces`. Clients can use the values to complete a filter.
+/// The count of a value is the number of spans with this value or, with `select=traces`, the number of traces. Clients can use the values
+/// to complete a filter.
 #[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, FilterSelection, FacetParameters),
     responses((status = 200, body = FacetValueList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn facets(

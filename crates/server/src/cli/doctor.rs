@@ -182,13 +182,13 @@ fn check_databases(root: &Path) -> Vec<DoctorFinding> {
         if !path.exists() && has_data && *name == "hinomi.db" {
             return DoctorFinding::problem(
                 format!("{} is missing; it contained projects, keys, tokens and settings", path.display()),
-                "restore it from a backup; otherwise the next start creates an empty one, in which new projects get unused numbers",
+                "restore it from a backup; otherwise the next start creates an empty database, in which new projects get unused numbers",
             );
         }
         if !path.exists() {
             return DoctorFinding::note(
                 format!("{} does not exist", path.display()),
-                "the next start creates an empty one; if it existed before, restore a backup",
+                "the next start creates an empty database; if the database existed before, restore a backup",
             );
         }
         match database::check_database(&path, *known) {

@@ -217,7 +217,7 @@ pub(super) async fn report(State(ingestion): State<Arc<IngestState>>, headers: H
     }
 }
 
-/// Describes an upload. Its URL requires permission to read.
+/// Describes an upload. The URL in the description requires permission to read.
 pub(super) async fn describe(State(ingestion): State<Arc<IngestState>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let project = match sender(&ingestion, None, &headers) {
         Ok(sender) => sender.project.id,

@@ -142,7 +142,7 @@ impl<H: JobHandler> JobContext<H> {
         &self.limits
     }
 
-    /// Returns the counters of processed items and of all items. They continue from those of the last saved progress.
+    /// Returns the counters of processed items and of all items. The counters continue from the last saved progress.
     pub fn counts(&self) -> &JobCounts {
         &self.counts
     }

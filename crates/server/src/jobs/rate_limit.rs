@@ -1,4 +1,4 @@
-//! A limit on the number of calls per time, such as that of an external API.
+//! A limit on the number of calls per time, such as the rate limit of an external API.
 
 use std::time::Duration;
 

@@ -63,7 +63,7 @@ pub struct FacetParameters {
     pub field: String,
     /// Prefix of the values to return, ignoring case. Default: all values.
     pub prefix: Option<String>,
-    /// Values to count even if they are not among the most frequent ones, as a JSON array of at most 100 strings.
+    /// Values that are counted even if they are not among the most frequent values, as a JSON array of at most 100 strings.
     pub values: Option<String>,
     /// Maximum number of most frequent values, from 1 to 1,000. Default: 20.
     pub limit: Option<usize>,

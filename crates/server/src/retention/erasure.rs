@@ -125,10 +125,10 @@ pub struct DeletionReceipt {
     /// Latest start of a deleted span (RFC 3339); null if no span was deleted.
     #[schema(required)]
     pub until: Option<String>,
-    /// Names of the removed segments. Their remaining rows are in new segments.
+    /// Names of the removed segments. The remaining rows of these segments are in new segments.
     #[schema(required)]
     pub files: Vec<String>,
-    /// Names of segments that a query was still reading. They are removed when the query ends.
+    /// Names of segments that a query was still reading. These segments are removed when the query ends.
     #[schema(required)]
     pub still_read: Vec<String>,
     /// Names of damaged segments that could not be checked. No query reads them; remove them manually.
@@ -279,9 +279,9 @@ fn interrupted_deletions(resources: &RetentionResources) -> Result<Vec<(i64, Pen
 enum DeletionTrigger {
     /// It was requested.
     Request,
-    /// It was requested again after it failed halfway.
+    /// The deletion was requested again after it had failed halfway.
     RepeatedRequest,
-    /// It was found unfinished after a start.
+    /// The deletion was found unfinished after a start.
     Start,
 }
 

@@ -300,7 +300,7 @@ pub(crate) fn load_trace(shared: &StoreInner, readers: &mut SegmentReaderCache, 
 /// Number of rows that are read at a time for the deduplication rules.
 const BATCH_ROWS: usize = 16_384;
 
-/// Returns the stored spans of the newest traces in the form that the deduplication rules need: at most `rows` rows, those of the
+/// Returns the stored spans of the newest traces in the form that the deduplication rules need: at most `rows` rows, with the rows of the
 /// memtables first.
 pub(crate) fn newest_traces(shared: &StoreInner, rows: usize) -> SeededMap<TraceKey, Vec<StoredSpanNode>> {
     let snapshot = shared.snapshot();

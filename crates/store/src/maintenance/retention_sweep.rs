@@ -97,7 +97,7 @@ pub struct RetentionSweepResult {
     pub without_messages: u64,
     /// Files that were removed or rewritten under another name.
     pub segment_files: Vec<SegmentObject>,
-    /// The files in `segment_files` that are still being read. They are removed when their last reader ends.
+    /// The files in `segment_files` that are still being read. These files are removed when their last reader ends.
     pub still_read: Vec<SegmentObject>,
     /// Unreadable segments that may contain such spans.
     pub unreadable: Vec<SegmentObject>,

@@ -15,7 +15,7 @@ pub struct AuditActor {
     pub name: String,
     /// How the actor was authenticated, such as `session 3`, `token 7` or `command`; empty for no authentication.
     pub credential: String,
-    /// Address from which the request came, or that of the last proxy.
+    /// Address from which the request came, or address of the last proxy.
     pub address: Option<IpAddr>,
 }
 

@@ -152,8 +152,8 @@ impl BillStore {
         write(&mut lock(&self.connection)).map_err(SqliteError::sqlite_error(&self.path))
     }
 
-    /// Returns the lines of a project's bills for the days `from..=to`: those of exports of costs, which have amounts, and those of
-    /// exports of usage.
+    /// Returns the lines of a project's bills for the days `from..=to`: first the lines from exports of costs, which have amounts, then the
+    /// lines from exports of usage.
     ///
     /// # Errors
     ///

@@ -96,7 +96,7 @@ pub struct ErrorStoreChange {
     pub errors: usize,
 }
 
-/// Selects the events of a time range, in microseconds since the Unix epoch, and optionally only those of some traces.
+/// Selects the events of a time range, in microseconds since the Unix epoch, and optionally only events of some traces.
 #[derive(Debug, Clone)]
 pub struct ErrorEventFilter {
     /// Start, inclusive. `i64::MIN` for no start.

@@ -139,7 +139,7 @@ impl MetadataStore {
         self.project(id)
     }
 
-    /// Replaces the mapping rules of a project by those of a text.
+    /// Replaces the mapping rules of a project by the rules in a text.
     ///
     /// # Errors
     ///

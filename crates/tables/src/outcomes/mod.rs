@@ -62,7 +62,7 @@ pub struct OutcomeRow {
     pub sdk: Option<String>,
     /// Number of items.
     pub quantity: u64,
-    /// Detail of the newest item that has one, for a person to read; null if there is none.
+    /// Detail of the newest item that has a detail, for a person to read; null if no item has one.
     #[schema(required)]
     pub detail: Option<String>,
     /// Time of the newest item (RFC 3339).

@@ -69,9 +69,9 @@ pub enum PriceSourceError {
 }
 
 impl ActivePrices {
-    /// Opens the prices of a data directory, and those of the price file if there is one. Sources that cannot be used are reported by
-    /// [`problems`](ActivePrices::problems): the embedded table is used instead of that of the directory, and the last readable content
-    /// of the file instead of the file.
+    /// Opens the prices of a data directory and, if there is a price file, the prices of this file. [`problems`](ActivePrices::problems)
+    /// reports sources that cannot be used. Instead of an unusable table in the directory, the embedded table is used; instead of an
+    /// unusable file, its last readable content is used.
     pub fn open(meta: Arc<MetadataStore>, data: &Path, file: &Path) -> ActivePrices {
         let file = Some(file).filter(|file| !file.as_os_str().is_empty()).map(Path::to_owned);
         let table_path = data.join(PRICE_TABLE_FILE);

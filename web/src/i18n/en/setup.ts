@@ -123,5 +123,5 @@ export const setup = {
   'setup.check.flush': 'Exit: a program that exits early may not have sent its data. Flush before it exits, also in serverless functions.',
   'setup.check.flushAgent': 'Wait: data is sent every few seconds, or at the end of a session.',
   'setup.check.debug': 'Log: make the client log what it sends and where.',
-  'setup.check.content': 'Messages: a separate setting sends prompts and answers. Without it, calls arrive without messages.',
+  'setup.check.content': 'Messages: a separate setting sends prompts and answers. If this setting is off, calls arrive without messages.',
 } as const;

@@ -65,7 +65,7 @@ pub(super) const KINDS_BY_OP_PREFIX: &[(&str, SpanType)] = &[
     ("function.", SpanType::Function),
 ];
 
-/// Kinds of operations: those of the OpenTelemetry conventions, and others in the same attribute.
+/// Kinds by operation: operations of the OpenTelemetry conventions, and others that clients send in the same attribute.
 pub(super) const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
     ("chat", SpanType::Llm),
     ("text_completion", SpanType::Llm),

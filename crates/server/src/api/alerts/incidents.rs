@@ -289,7 +289,7 @@ struct IncidentChartThreshold {
 
 /// Returns the values and thresholds around an incident.
 ///
-/// The values are computed again from stored data. If that is not possible, they are those of the timeline.
+/// The values are computed again from stored data. If that is not possible, the response contains the values of the timeline.
 #[utoipa::path(get, path = "/projects/{project}/alerts/incidents/{incident}/chart", tag = "alerts",
     params(("project" = u64, Path, description = "ID of the project."), ("incident" = i64, Path, description = "ID of the incident.")),
     responses((status = 200, body = IncidentChartView), (status = 404, body = crate::api::error::ErrorResponse)))]

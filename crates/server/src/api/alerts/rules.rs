@@ -85,7 +85,7 @@ handlers!(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct AlertPreviewRequest {
-    /// The rule. It does not have to be saved.
+    /// The rule. The rule does not have to be saved.
     rule: AlertRule,
     /// Length of the past period to evaluate, such as `7d`; at most `35d`. Default: `14d`.
     #[serde(default)]

@@ -30,11 +30,11 @@ const UNRECORDED_ROUTES: [&str; 4] = ["/preview", "/scores", "/session", "/passw
 /// Ends of routes that read but are recorded.
 const RECORDED_READS: [&str; 2] = ["/export", "/backup"];
 
-/// Details that a handler adds to the entry of its request.
+/// Details that a handler adds to the audit entry of its request.
 #[derive(Debug, Clone)]
 pub(in crate::api) struct AuditDetails(BTreeMap<String, Value>);
 
-/// Returns a part of a response that adds details to the entry of its request.
+/// Returns an extension for a response, which adds details to the audit entry of the request.
 pub(in crate::api) fn audit_details<const N: usize>(details: [(&str, Value); N]) -> Extension<AuditDetails> {
     Extension(AuditDetails(details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
 }
