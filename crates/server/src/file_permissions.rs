@@ -34,7 +34,7 @@ pub fn restrict_permissions(data: &Path) {
             && folder.mode() & GROUP_AND_OTHERS_BITS != 0
         {
             let mode = format!("{:o}", folder.permissions().mode() & 0o777);
-            let hint = "other users can list the data folder; run chmod 700 on it";
+            let hint = "other users can list the data directory; run chmod 700 on it";
             tracing::warn!(data = %data.display(), mode, hint, "permissions.directory.too_open");
         }
     }

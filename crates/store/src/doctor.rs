@@ -90,8 +90,7 @@ pub fn check_store(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<D
         match lost {
             1.. => findings.push(DoctorFinding::problem(
                 format!("{} is {state}, but there are {lost} segments", path.display()),
-                "stop the server and run `hinomi doctor --repair`, which rebuilds the manifest from them, or restore a backup; startup \
-                 moves them to damaged/ and deletes nothing",
+                "stop the server and run `hinomi doctor --repair`, which rebuilds the manifest from the segments, or restore a backup; startup moves the segments to damaged/ and deletes nothing",
             )),
             0 => findings.push(DoctorFinding::note("no data has been stored yet", "")),
         }
@@ -325,8 +324,7 @@ fn report_orphans(root: &Path, storage: &dyn SegmentStorage, known: &ManifestFil
     if let Some((id, _)) = unknown.first() {
         findings.push(DoctorFinding::note(
             format!("{} segments in segments/, such as {id:010}.parquet, are not in the manifest", unknown.len()),
-            "the next start removes those whose spans are also in the WAL and moves the others to damaged/; if the manifest is too old \
-             or was recreated, stop the server and run `hinomi doctor --repair`, which adds them",
+            "the next start removes segments whose spans are also in the WAL, and moves all others to damaged/; if the manifest is too old or was recreated, stop the server and run `hinomi doctor --repair`, which adds these segments",
         ));
     }
 }

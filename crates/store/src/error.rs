@@ -112,7 +112,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A defect in the program made this request fail; none of its spans are stored. Sending the request again fails in the same way.
-    #[error("the spans cannot be stored because of a bug in Hinomi; please report it with the server's log")]
+    #[error("the spans cannot be stored because of a bug in Hinomi; please report the bug with the server's log")]
     InternalError,
     /// The store has been closed, or its thread has ended.
     #[error("the store is closed; restart the server")]

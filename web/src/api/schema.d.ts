@@ -1289,7 +1289,7 @@ export interface paths {
         /**
          * Recalculates the cost of stored calls with current prices.
          * @description Each call gets the price that is effective on its day, from custom prices and the price table. The work is done by a job of kind
-         *     `reprice`; it waits if another job of the project is running.
+         *     `reprice`. The job waits if another job of the project is running.
          */
         post: operations["post_projects_project_reprice"];
         delete?: never;
@@ -1816,7 +1816,10 @@ export interface components {
              *     a minute before.
              */
             since: number | null;
-            /** @description Unit of the figures. For sums, it is the unit of the measure; for percentiles and ratios, the number of slow or failed items. */
+            /**
+             * @description Unit of the figures. For sums, this is the unit of the measure. For percentiles and ratios, the figures are numbers of slow or
+             *     failed items.
+             */
             unit: components["schemas"]["MeasureUnit"];
             /**
              * Format: double
@@ -2498,7 +2501,7 @@ export interface components {
             /** @description Version of the server. */
             version: string;
         };
-        /** @description Token usage of a call. Null means that the client did not report it. */
+        /** @description Token usage of a call. Null means that the client did not report the value. */
         CallUsage: {
             /**
              * Format: int64
@@ -2903,8 +2906,8 @@ export interface components {
              */
             project: number;
             /**
-             * @description True if the server stopped during the deletion and finished it after the next start. Data deleted before the stop is not included
-             *     in the numbers.
+             * @description True if the server stopped during the deletion, and finished the deletion after the next start. Data deleted before the stop is not
+             *     included in the numbers.
              * @default false
              */
             resumed: boolean;
@@ -2938,7 +2941,7 @@ export interface components {
              */
             subject: string | null;
             /**
-             * @description Names of damaged segments that could not be checked. No query reads them; remove them manually.
+             * @description Names of damaged segments that could not be checked. No query reads these segments; remove their files manually.
              * @default []
              */
             unreadable: string[];
@@ -3469,7 +3472,7 @@ export interface components {
         };
         /** @description An incident: the time from when an alert rule or budget fires until its metric is back to normal. */
         Incident: {
-            /** @description Time at which the incident was acknowledged (RFC 3339); null if it was not. */
+            /** @description Time at which the incident was acknowledged (RFC 3339); null if nobody has acknowledged it. */
             acknowledged_at: string | null;
             /** @description Name of the person who acknowledged the incident; null if unknown. */
             acknowledged_by: string | null;
@@ -3528,7 +3531,7 @@ export interface components {
              * @description Threshold that was crossed last.
              */
             threshold: number;
-            /** @description IANA time zone in which the rule or budget counts days and writes messages; null if it was deleted. */
+            /** @description IANA time zone in which the rule or budget counts days and writes messages; null if the rule or budget was deleted. */
             time_zone: string | null;
             /** @description Unit of `threshold`, `value` and `peak`. */
             unit: components["schemas"]["MeasureUnit"];
@@ -5041,7 +5044,10 @@ export interface components {
             duration_ms: number | null;
             /** @description Environment, such as `production`; null if unknown. */
             environment: string | null;
-            /** @description First 200 characters of the first error event of the span, otherwise of the reason in its status; null if there is neither. */
+            /**
+             * @description First 200 characters of the first error event of the span; if there is none, of the reason in the status of the span. Null if there
+             *     is neither.
+             */
             error_preview: string | null;
             exclusion: components["schemas"]["SpanExclusion"] | null;
             failure: components["schemas"]["FailureCause"] | null;
@@ -5229,7 +5235,7 @@ export interface components {
         };
         /** @description Result of the import of spans. */
         SpanImportResult: {
-            /** @description Number of spans that were already stored, by project, trace ID and span ID. */
+            /** @description Number of spans that were already stored (with the same project, trace ID and span ID). */
             duplicates: number;
             /** @description Number of spans that were joined with a stored span of the same ID. */
             joined: number;
@@ -5419,7 +5425,7 @@ export interface components {
             bucket: components["schemas"]["BucketInterval"];
             /** @description Lines of the first measure. */
             groups: components["schemas"]["TimeSeriesGroup"][];
-            /** @description Lines of each measure by its name: the 50 largest groups. */
+            /** @description Lines by the name of the measure; each measure has the 50 largest groups. */
             measures: {
                 cache_read_tokens?: components["schemas"]["TimeSeriesGroup"][];
                 cache_write_tokens?: components["schemas"]["TimeSeriesGroup"][];

@@ -112,13 +112,13 @@ fn checked_rule(entry: RuleEntry) -> Result<MappingRule, String> {
         return Err(format!("`name` must have 1 to {MAX_NAME_BYTES} bytes"));
     }
     if entry.scope.is_none() && entry.span.is_none() && entry.attributes.is_empty() {
-        return Err("it would apply to every span; add `scope`, `span` or `attributes`".to_owned());
+        return Err("the rule would apply to every span; add `scope`, `span` or `attributes`".to_owned());
     }
     if entry.kind.is_none() && entry.fields.is_empty() {
-        return Err("it changes nothing; add `kind` or `fields`".to_owned());
+        return Err("the rule changes nothing; add `kind` or `fields`".to_owned());
     }
     if entry.fields.len() > MAX_ENTRIES || entry.attributes.len() > MAX_ENTRIES {
-        return Err(format!("it has more than {MAX_ENTRIES} attributes"));
+        return Err(format!("the rule has more than {MAX_ENTRIES} attributes"));
     }
     let mut fields: BTreeMap<String, FieldMapping> = BTreeMap::new();
     for (attribute, field) in entry.fields {

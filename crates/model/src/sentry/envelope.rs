@@ -286,7 +286,7 @@ fn without_content(error: &serde_json::Error) -> String {
     let sort = match error.classify() {
         serde_json::error::Category::Eof => "it ends too early",
         serde_json::error::Category::Data => "a field has the wrong type",
-        _ => "it is not a JSON object",
+        _ => "the header is not a JSON object",
     };
     format!("{sort} (column {})", error.column())
 }

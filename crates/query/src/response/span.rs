@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::trace::span_facts::{FieldReading, LinkedSpan, SpanExclusion};
 
-/// Token usage of a call. Null means that the client did not report it.
+/// Token usage of a call. Null means that the client did not report the value.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
 pub struct CallUsage {
     /// Input tokens, including those read from or written to a cache.
@@ -207,7 +207,8 @@ pub struct SpanSummary {
     /// Cause of a failed call, the same for all providers; null for other spans, and for calls that earlier versions stored.
     #[schema(required, value_type = Option<FailureCause>)]
     pub failure: Option<&'static str>,
-    /// First 200 characters of the first error event of the span, otherwise of the reason in its status; null if there is neither.
+    /// First 200 characters of the first error event of the span; if there is none, of the reason in the status of the span. Null if there
+    /// is neither.
     #[schema(required)]
     pub error_preview: Option<String>,
     /// True while only parts of the span, such as its messages, have arrived.
@@ -229,8 +230,8 @@ pub struct SpanSummary {
     pub streaming: Option<bool>,
     /// Token usage.
     pub usage: CallUsage,
-    /// Cost; null if it is unknown. For a span that is neither a call nor another priced use of a model, this is the cost that the client
-    /// reported. Totals include it only for an agent whose own usage is counted.
+    /// Cost; null if unknown. For a span that is neither a call nor another priced use of a model, this is the cost that the client
+    /// reported. Totals include the cost of such a span only if it is an agent whose own usage is counted.
     #[schema(required)]
     pub cost: Option<CallCost>,
     /// Cost that the client reported in US dollars, even if no price is known; null if it reported none.

@@ -98,7 +98,7 @@ pub(super) struct TimeSeriesResponse {
     bucket: &'static str,
     /// Lines of the first measure.
     groups: Vec<TimeSeriesGroup>,
-    /// Lines of each measure by its name: the 50 largest groups.
+    /// Lines by the name of the measure; each measure has the 50 largest groups.
     #[schema(value_type = BTreeMap<SeriesMeasure, Vec<TimeSeriesGroup>>)]
     measures: BTreeMap<String, Vec<TimeSeriesGroup>>,
     /// Number and sum of the remaining groups, for each measure that has more than 50.

@@ -132,7 +132,7 @@ pub(super) struct SpanImportResult {
     read: usize,
     /// Number of new spans that were stored.
     stored: usize,
-    /// Number of spans that were already stored, by project, trace ID and span ID.
+    /// Number of spans that were already stored (with the same project, trace ID and span ID).
     duplicates: usize,
     /// Number of spans that were joined with a stored span of the same ID.
     joined: usize,

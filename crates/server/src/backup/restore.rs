@@ -14,7 +14,7 @@ use super::{BACKUP_FORMAT, BackupFileEntry, BackupManifest, CONTENTS_FILE};
 /// File that is in a directory from the beginning of a restore to its end.
 const RESTORING_FILE: &str = "RESTORING";
 const RESTORING_FILE_TEXT: &str =
-    "A restore into this directory is incomplete. Run it again: until it ends, this is not a data directory.\n";
+    "A restore into this directory is incomplete. Run the restore again: until a restore ends, this is not a data directory.\n";
 
 /// Largest size of the list, in bytes.
 const MAX_CONTENTS_BYTES: u64 = 256 << 20;
@@ -239,12 +239,12 @@ fn read_manifest(text: &[u8]) -> anyhow::Result<BackupManifest> {
     struct BackupFormatHeader {
         format: u32,
     }
-    let BackupFormatHeader { format } = serde_json::from_slice(text).context("not a backup: cannot read its list")?;
+    let BackupFormatHeader { format } = serde_json::from_slice(text).context("not a backup: cannot read the list of files")?;
     ensure!(
         format <= BACKUP_FORMAT,
         "the backup was written by a newer version of Hinomi (format {format}; supported: up to {BACKUP_FORMAT}); use that version"
     );
-    let contents: BackupManifest = serde_json::from_slice(text).context("not a backup: cannot read its list")?;
+    let contents: BackupManifest = serde_json::from_slice(text).context("not a backup: cannot read the list of files")?;
     for entry in &contents.files {
         // A foreign archive must not write outside the directory.
         let plain = Path::new(&entry.name).components().all(|part| matches!(part, Component::Normal(_)));
@@ -282,7 +282,8 @@ fn for_each_file(
             found => found?,
         };
         let name = found.path()?.to_string_lossy().into_owned();
-        let entry = awaited.remove(name.as_str()).with_context(|| format!("the backup contains {name:?}, which is not in its list"))?;
+        let entry =
+            awaited.remove(name.as_str()).with_context(|| format!("the backup contains {name:?}, which is not in the list of files"))?;
         skip_missing(&mut left_out, entry, copy(found, place(&name)?, entry))?;
     }
     let mut missing = contents.files.iter().filter(|entry| awaited.contains_key(entry.name.as_str())).peekable();

@@ -99,7 +99,7 @@ impl BackupCommand {
             out.flush()?;
             bar.finish_and_clear();
             ensure!(length.is_none_or(|length| length == copied), "the backup ended after {copied} bytes and is incomplete");
-            return self.check_missing(missing, "; backup.json in the archive lists them");
+            return self.check_missing(missing, "; backup.json in the archive lists the missing segments");
         }
         let contents = if target.extension().is_some_and(|extension| extension == "tar") {
             self.write_archive(archive)?

@@ -70,7 +70,7 @@ enum CliCommand {
         /// Write the port to this file when the server is ready
         #[arg(long, value_name = "FILE")]
         port_file: Option<PathBuf>,
-        /// Send no notifications and forward no requests; they wait for a server without this option
+        /// Send no notifications and forward no requests; both wait until a server runs without this option
         #[arg(long)]
         quiet_notifications: bool,
     },
@@ -263,7 +263,7 @@ fn open_existing(config: &Config) -> anyhow::Result<MetadataStore> {
     let is_there = config.data.join("hinomi.db").exists();
     ensure!(
         is_there,
-        "{} is not a data directory; pass your server's with --data (it prints the path at startup), or create one with `hinomi serve`",
+        "{} is not a data directory; pass the data directory of your server with --data (the server prints the path at startup), or create a new one with `hinomi serve`",
         config.data.display()
     );
     Ok(MetadataStore::open(&config.data)?)

@@ -96,7 +96,7 @@ impl RepriceCommand {
         Ok(sum)
     }
 
-    /// Starts a job on the server and waits until it ends.
+    /// Starts a job on the server and waits until the job ends.
     fn run_job(
         &self,
         server: &RunningServer,

@@ -131,11 +131,11 @@ pub struct DeletionReceipt {
     /// Names of segments that a query was still reading. These segments are removed when the query ends.
     #[schema(required)]
     pub still_read: Vec<String>,
-    /// Names of damaged segments that could not be checked. No query reads them; remove them manually.
+    /// Names of damaged segments that could not be checked. No query reads these segments; remove their files manually.
     #[schema(required)]
     pub unreadable: Vec<String>,
-    /// True if the server stopped during the deletion and finished it after the next start. Data deleted before the stop is not included
-    /// in the numbers.
+    /// True if the server stopped during the deletion, and finished the deletion after the next start. Data deleted before the stop is not
+    /// included in the numbers.
     #[schema(required)]
     pub resumed: bool,
     /// Duration of the deletion in milliseconds.

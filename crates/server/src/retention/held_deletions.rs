@@ -288,7 +288,7 @@ impl SuspiciousDeletions {
                 continue;
             };
             let why = match before {
-                None => format!("their previous retention is unknown, now {} days", now.days),
+                None => format!("the previous retention is unknown, the current retention is {} days", now.days),
                 Some((_, at_us)) if by_time => {
                     format!("the clock is {} days ahead of the last sweep", (now_us - at_us) / 86_400_000_000)
                 }

@@ -54,7 +54,7 @@ pub fn rows(text: &str, first: usize) -> Result<Vec<SpanRow>, String> {
             if let Some(text) = text.as_deref().filter(|_| matches!(*name, "trace_id" | "span_id"))
                 && !is_id(text, if *name == "trace_id" { 32 } else { 16 })
             {
-                return Err(wrong("an ID of hex digits, not all of them zero"));
+                return Err(wrong("an ID of hex digits that are not all zero"));
             }
             column.add(text.as_deref()).map_err(wrong)?;
         }

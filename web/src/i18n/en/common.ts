@@ -171,7 +171,7 @@ export const common = {
   'password.new': 'New password',
   'password.show': 'Show the password',
   'password.submit': 'Set password',
-  'password.incompleteLink': 'This link is incomplete. Copy all of it, including the part after #.',
+  'password.incompleteLink': 'This link is incomplete. Copy the whole link, including the part after #.',
   'password.expiredLink': 'This link was already used or has expired. Ask an admin of this server for a new one.',
   'password.toSignIn': 'Sign in instead',
   'signin.signOut': 'Sign out',

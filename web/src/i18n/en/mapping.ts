@@ -32,7 +32,7 @@ export const mapping = {
   'mapping.problem.set_before': 'Another rule or attribute has already set the field.',
   'mapping.export': 'Download as a test case',
   'mapping.exportWhy':
-    'The file contains the rules, the span with its attributes, and the result. Remove confidential values before you attach it to a pull request.',
+    'The file contains the rules, the span with its attributes, and the result. Remove confidential values before you attach the file to a pull request.',
   'mapping.fields': 'Fields that a rule can set',
   'mapping.type': 'Type',
   'mapping.units': 'Units',

@@ -163,12 +163,12 @@ export const trace = {
   'trace.noTemperature': 'temperature not set',
   'trace.missing': 'The prompt and the answer were not sent',
   'trace.missing.python':
-    "Sentry's Python SDK does not send them by default. Set `send_default_pii=True`, and do not set `include_prompts=False` on the AI integration.",
+    "Sentry's Python SDK does not send prompts and answers by default. Set `send_default_pii=True`, and do not set `include_prompts=False` on the AI integration.",
   'trace.missing.javascript':
-    "Sentry's JavaScript SDK does not send them by default. Set `sendDefaultPii: true`, or `recordInputs` and `recordOutputs` on the AI integration.",
+    "Sentry's JavaScript SDK does not send prompts and answers by default. Set `sendDefaultPii: true`, or `recordInputs` and `recordOutputs` on the AI integration.",
   'trace.missing.otel':
-    'The instrumentation does not send them by default. To send them with most instrumentations, set this environment variable:',
-  'trace.missing.then': 'Spans sent after this change include them. Tokens, cost and times are not affected.',
+    'The instrumentation does not send prompts and answers by default. To send them with most instrumentations, set this environment variable:',
+  'trace.missing.then': 'Spans sent after this change include prompts and answers. Tokens, cost and times are not affected.',
   'trace.costTitle': 'Cost breakdown',
   'trace.priceUsed': 'price {price}',
   'trace.reportedByClient': 'tokens reported by the client',

@@ -74,12 +74,12 @@ pub(in crate::api) struct IncidentView {
     window_from: String,
     /// End of the window at the last change (RFC 3339).
     window_to: String,
-    /// IANA time zone in which the rule or budget counts days and writes messages; null if it was deleted.
+    /// IANA time zone in which the rule or budget counts days and writes messages; null if the rule or budget was deleted.
     #[schema(required)]
     time_zone: Option<String>,
     /// Time at which the rule or budget fired (RFC 3339).
     opened_at: String,
-    /// Time at which the incident was acknowledged (RFC 3339); null if it was not.
+    /// Time at which the incident was acknowledged (RFC 3339); null if nobody has acknowledged it.
     #[schema(required)]
     acknowledged_at: Option<String>,
     /// Name of the person who acknowledged the incident; null if unknown.
@@ -100,7 +100,8 @@ pub(in crate::api) struct IncidentView {
     /// previous crossing, or if it was less than a minute before.
     #[schema(required)]
     culprits_since: Option<String>,
-    /// Projected cost at the end of the period, for a budget in US dollars without groups; null for other incidents, or if it is unknown.
+    /// Projected cost at the end of the period, for a budget in US dollars without groups; null for other incidents, or if the cost is
+    /// unknown.
     #[schema(required)]
     outlook: Option<IncidentCostProjection>,
 }
