@@ -50,8 +50,8 @@ pub fn call<'a>(span: &'a Span, service_tier: Option<&'a str>) -> BillableCall<'
     }
 }
 
-/// Returns the service tier according to the attributes of a span: the tier of the response if it is reported, otherwise the requested
-/// tier, which may be only in the parameters of the request.
+/// Returns the service tier according to the attributes of a span. This is the tier of the response if it is reported, otherwise the
+/// requested tier. The requested tier may be only in the parameters of the request.
 pub fn service_tier(attributes: &Attributes) -> Option<String> {
     let is_batch = match attribute_names::value_of(attributes, SpanField::Batch) {
         Some(Value::Bool(flag)) => *flag,

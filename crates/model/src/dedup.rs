@@ -169,10 +169,15 @@ const CLOCK_TOLERANCE_US: i64 = 1_000_000;
 
 /// Makes the decisions for all nodes of a trace, and returns them in the order of the nodes.
 ///
-/// These repeated calls are excluded: a span around other calls, if it has no usage of its own, or the usage of one of them, or the sum of
-/// their usage; all but one of the calls with the same response ID; the report of a second instrumentation; and calls whose report in
-/// another trace is counted. A parent link alone does not prove that a call repeats another, because concurrent calls are often reported as
-/// children of one another. All spans below a named pipeline belong to the outermost pipeline. User and session of a span come from the
+/// These spans repeat other calls and are excluded:
+///
+/// - a span around other calls, if it has no usage of its own, or the usage of one of these calls, or the sum of their usage;
+/// - all but one of the calls with the same response ID;
+/// - the report of a second instrumentation;
+/// - a call whose report in another trace is counted.
+///
+/// A parent link alone does not prove that a call repeats another call, because concurrent calls are often reported as children of one
+/// another. All spans below a named pipeline belong to the outermost pipeline. User and session of a span come from the
 /// nearest span above it that names them, because many clients name them only in the root span.
 ///
 /// The time is proportional to the number of nodes, and slightly longer if response IDs repeat. Missing or cyclic parents are allowed.

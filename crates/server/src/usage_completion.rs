@@ -1,4 +1,4 @@
-//! Completes the usage of a trace when the trace is quiet: if no span below an agent reports usage, the agent's own usage is counted, and a
+//! Completes the usage of a trace when the trace is quiet. If no span below an agent reports usage, the agent's own usage is counted. A
 //! call without usage gets the usage of the span that fetched its response.
 //!
 //! Until then, a call below the agent may still report its own usage, which is counted instead. The store lists the traces with such a

@@ -1,8 +1,8 @@
 //! Where segments are stored. All other code refers to an object by segment number and kind, so it works with any implementation: currently
 //! [`LocalSegmentStorage`], later an object store.
 //!
-//! Only the objects of segments are behind this trait. The WAL, the manifest, the lock file and the databases need a file system with
-//! `fdatasync`, locks and overwriting in place, which object stores do not have: they stay on the local disk and use `std::fs`.
+//! Only the objects of segments are behind this trait. The WAL, the manifest, the lock file and the databases stay on the local disk and
+//! use `std::fs`. They need `fdatasync`, locks and overwriting in place, which object stores do not have.
 //!
 //! An object is written once, completely or not at all, and never changes. It is read at explicit positions. An implementation must make an
 //! object of a kind that is [durable](SegmentObjectKind::is_durable) safe from a power failure before [`put`](SegmentStorage::put) returns;

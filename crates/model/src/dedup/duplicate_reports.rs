@@ -197,8 +197,8 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Returns the calls of a trace that another trace may also report: calls whose response has an ID or known messages, if they are counted
-/// or excluded because of a report in another trace.
+/// Returns the calls of a trace that another trace may also report. The response of such a call has an ID or known messages, and the call
+/// is counted, or excluded because of a report in another trace.
 pub fn of_trace(trace_id: TraceId, nodes: &[SpanNode], counted: impl Fn(usize) -> bool) -> Vec<CallReport> {
     let response = |node: &SpanNode| node.response_id.as_deref().filter(|id| !id.is_empty()).map(|id| hash(&id));
     let candidates: Vec<&SpanNode> = nodes
@@ -307,9 +307,9 @@ fn is_gateway_forward(one: &CallReport, other: &CallReport) -> bool {
     one.reporter != other.reporter && gateway.gateway > GatewayConfidence::Unlikely && within && gateway.tokens != (None, None)
 }
 
-/// Records in the counted span that another span reports the same call, and takes better data from that span: usage with more buckets, or,
-/// for the same usage, the cost that a gateway bills, or any cost if the counted span has none. `bills` is [`CallReport::bills`] of the
-/// other report. The result does not depend on the order of several other reports, nor on repeats.
+/// Records in the counted span that another span reports the same call. If the other span has usage with more buckets, the counted span
+/// takes it. If the usage is the same, it takes the cost that a gateway bills, or any cost if it has none. `bills` is [`CallReport::bills`]
+/// of the other report. The result does not depend on the order of several other reports, nor on repeats.
 pub fn take_over_report(span: &mut Span, other: &Span, bills: bool) {
     let key = (other.trace_id, other.span_id);
     let took = has_taken_over(span);

@@ -35,8 +35,8 @@ const MEMBERS: &[&str] = &["choices", "candidates", "content", "message", "outpu
 /// Counts with the conventions for input and output.
 type AnswerCounts = (ReportedTokenCounts, TokenCountConvention, TokenCountConvention);
 
-/// Returns the attribute with the response, and the counts in the response, if they add to the sent counts: because no counts were sent, or
-/// because both agree and only the response has the number of cached tokens.
+/// Returns the attribute with the response, and the counts in the response, if these counts add information. This is the case if no counts
+/// were sent, or if both agree and only the response has the number of cached tokens.
 pub(super) fn completing(found: &RecognizedAttributes, sent: &ReportedTokenCounts) -> Option<(&'static str, AnswerCounts)> {
     let is_unknown = sent.input.is_none() && sent.output.is_none() && sent.total.is_none();
     let lacks_caches = sent.cache_read.unwrap_or(0) == 0 && sent.cache_write_5m.unwrap_or(0) == 0;

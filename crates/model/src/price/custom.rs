@@ -146,8 +146,9 @@ impl CustomPriceList {
     }
 
     /// Returns the best custom price for a call. The answering model decides if it has a price, otherwise the requested model. A price of
-    /// the project takes precedence over one of all projects, an exact name over a prefix, and a price with more conditions (provider,
-    /// tier, number of input tokens) over one with fewer. If several prices are equal in all of this, the latest price applies.
+    /// the project takes precedence over a price of all projects, and an exact name takes precedence over a prefix. A price with more
+    /// conditions (provider, tier, number of input tokens) takes precedence over a price with fewer conditions. If several prices are equal
+    /// in all of this, the latest price applies.
     pub(super) fn find(&self, provider: Option<&str>, call: &BillableCall) -> Option<&CustomPrice> {
         if self.list.is_empty() {
             return None;

@@ -309,7 +309,7 @@ impl SuspiciousDeletions {
             let has_shrunk = before >= MIN_FLAGGED_TRACES && count.saturating_mul(DOWNTIME_DIVISOR) < before;
             if let Some(known) = directory.projects.get(project).filter(|_| has_shrunk) {
                 self.reasons.push(format!(
-                    "project {project} stores traces with errors or scores longer, but only {count} of {before} are still known: errors.db or scores.db may be lost"
+                    "project {project} stores traces with errors or scores longer, but only {count} of {before} such traces are still known: errors.db or scores.db may be lost"
                 ));
                 self.projects.insert(*project, ProjectRetention::of_projects(known, resources.default_days));
             }

@@ -69,8 +69,8 @@ fn is_id(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit()) && text.bytes().any(|byte| byte != b'0')
 }
 
-/// Reads a file of any format and calls `work` with its spans as lines of JSON objects, a few hundred at a time, and with the fraction of
-/// the file that has been read.
+/// Reads a file of any format. Calls `work` with a few hundred spans at a time, as lines of JSON objects, and with the fraction of the file
+/// that has been read.
 ///
 /// # Errors
 ///

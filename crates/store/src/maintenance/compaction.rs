@@ -2,8 +2,8 @@
 //! there are several small ones. When the day no longer receives data, its remaining small segments are merged into one, and segments with
 //! dead rows are rewritten. Without merges, each query over a whole day would read many small segments.
 //!
-//! A merge holds at most a few thousand rows in memory: it sorts the keys of all rows, and reads the rows of each chunk of the result
-//! from all inputs by their row numbers.
+//! A merge holds at most a few thousand rows in memory. It sorts the keys of all rows. Then, for each chunk of the result, it reads the
+//! rows from all inputs by their row numbers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -134,8 +134,8 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be read, or the log was changed: an entry was edited or removed, the tail was cut off, or
-    /// the log was rewritten since a head was exported.
+    /// Returns an error if the database cannot be read, or if the log was changed. Changes are an edited or removed entry, a tail that was
+    /// cut off, and a log that was rewritten after a head was exported.
     pub fn verify(&self, heads: &[AuditHead], key: &str) -> Result<AuditVerification, AuditLogError> {
         let connection = self.lock();
         let checkpoint = read_checkpoint(&connection)?;

@@ -6,8 +6,8 @@
 //! # The life of an error event
 //!
 //! 1. [`ErrorStore::append`] serializes and compresses an event on the caller's side and queues it (`row`).
-//! 2. The writing thread (`writer`) puts everything that is queued into one transaction: a duplicate of (project, event ID) is dropped,
-//!    another report of a known error is not counted (`duplicates`), a new fingerprint becomes an issue (`schema` has the tables).
+//! 2. The writing thread (`writer`) puts everything that is queued into one transaction. It drops duplicates of (project, event ID), and
+//!    does not count further reports of a known error (`duplicates`). A new fingerprint becomes an issue (`schema` has the tables).
 //! 3. When the transaction is on disk, each caller gets its answer and subscribers are notified.
 //! 4. Queries (`read`, `issues`) use separate connections and see everything that was acknowledged before.
 //!

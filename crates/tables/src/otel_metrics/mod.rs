@@ -1,10 +1,11 @@
 //! Points of OpenTelemetry metrics: one SQLite database, `metrics.db`.
 //!
-//! There are few points compared with spans (a program sends one per minute and series), they arrive by series, are queried by series and
-//! time, and duplicates have the same series and time: a table with this key suits them. They are never part of totals of spans.
+//! Points are much less frequent than spans: a program sends one point per minute and series. Points arrive by series and are queried by
+//! series and time, and duplicates have the same series and time. A table with this key is therefore suitable. Totals of spans never
+//! include points.
 //!
-//! A *series* contains what one writer reports of one thing since it began counting. A program that restarts begins a new one, so a
-//! counter only grows within a series.
+//! A *series* contains all points that one writer reports about one thing since it began to count. A program that restarts begins a new
+//! series, so a counter only increases within a series.
 
 mod list;
 mod retention;

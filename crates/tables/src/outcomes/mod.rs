@@ -2,8 +2,8 @@
 //! stores hints for clients (`hints`).
 //!
 //! Counts are stored per minute, by outcome, reason, category, key and SDK. All of these values except the outcome may be any text that a
-//! client sends, so their number is limited (`pending_counts`): per project and minute, and in total while the database (`minute_counts`)
-//! cannot be written.
+//! client sends, so the number of counts is limited (`pending_counts`). One limit applies per project and minute. Another applies in total
+//! while the database (`minute_counts`) cannot be written.
 
 mod hints;
 mod minute_counts;

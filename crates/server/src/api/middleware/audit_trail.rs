@@ -1,8 +1,8 @@
 //! Records in the audit log what callers of the API do: every change, every export and backup, and every request that a role does not
 //! permit.
 //!
-//! New routes are recorded automatically. An entry contains no bodies, and only numbers from the path: for example, the ID of a user of the
-//! monitored program must not be in the log, because it must be possible to delete this ID. A handler adds details to its response as
+//! New routes are recorded automatically. An entry contains no bodies, and only numbers from the path. For example, it does not contain the
+//! ID of a user of the monitored program, because it must be possible to delete this ID. A handler adds details to its response as
 //! [`AuditDetails`].
 
 use std::collections::BTreeMap;
