@@ -67,7 +67,7 @@ pub struct AlertRule {
     pub enabled: bool,
     /// What the rule measures.
     pub measure: AlertMetric,
-    /// Name of the score. Required for the measure `score`, not allowed for others.
+    /// Name of the score. Required for the measure `score`, and not allowed for other measures.
     #[serde(default)]
     pub score: Option<String>,
     /// Filter for the spans that are measured, in the filter language. Default: all spans.
@@ -99,8 +99,8 @@ pub struct AlertRule {
     /// values.
     #[serde(default)]
     pub compare: Option<ComparisonBaseline>,
-    /// Minimum number of calls, tool calls or spans in the window. If the window has fewer, it counts as a window without data. If omitted
-    /// or null: no minimum.
+    /// Minimum number of calls, tool calls or spans in the window. A window with a smaller number counts as a window without data. If
+    /// omitted or null: no minimum.
     #[serde(default, alias = "at_least")]
     pub min_samples: Option<u64>,
     /// What happens if the window has no data. If a policy is set, every empty window counts as a window without data. If omitted or null:

@@ -76,7 +76,7 @@ pub fn is_exceeded() -> bool {
     EXCEEDED_LIMIT.get().is_some()
 }
 
-/// Charges bytes. Returns false if fewer are left.
+/// Charges bytes. Returns false if the remaining budget is smaller.
 pub(crate) fn charge(bytes: usize) -> bool {
     let left = REMAINING_BYTES.get().checked_sub(bytes).filter(|_| !is_exceeded());
     match left {

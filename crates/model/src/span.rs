@@ -94,7 +94,7 @@ pub struct Span {
     pub service: Option<String>,
     /// Name given to `ai_track`, otherwise the workflow or outermost agent of the span. All spans below have it too.
     pub pipeline: Option<String>,
-    /// True if the span is a run of its pipeline: it has the pipeline's name, and no span above it has one.
+    /// True if the span is a run of its pipeline: the span has the name of the pipeline, and no span above it belongs to a pipeline.
     pub is_run: bool,
     /// Name of the agent.
     pub agent: Option<String>,

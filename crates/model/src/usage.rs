@@ -1,8 +1,8 @@
 //! Token counts of clients, sorted into buckets that do not overlap.
 //!
-//! Most clients count cached input as part of the input and reasoning as part of the output; some do not, and a few mix both. Each source
-//! has a convention, and the total, if it is sent, decides. No count is ever derived as the difference to the total: a missing count
-//! stays unknown.
+//! Most clients count cached input as part of the input, and reasoning as part of the output. Some clients do not, and a few do only one of
+//! the two. Each source has a convention. If the client sends the total, the total takes precedence over the convention. A missing count
+//! stays unknown: it is never calculated from the total and other counts.
 
 mod details;
 #[cfg(test)]

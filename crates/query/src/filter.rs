@@ -96,13 +96,13 @@ pub enum FilterError {
     /// Field without a value.
     #[error("{0}: needs a value, such as {0}:x, or {0}:* for any")]
     NoValue(String),
-    /// Quotation mark without a closing one, at this character (counted from 0, as in all variants).
+    /// Quotation mark that is not closed, at this character (counted from 0, as in all variants).
     #[error("the quotation mark at character {} is not closed", .0 + 1)]
     OpenQuote(usize),
-    /// Opening parenthesis without a closing one.
+    /// Opening parenthesis without a closing parenthesis.
     #[error("the parenthesis at character {} is not closed", .0 + 1)]
     OpenParenthesis(usize),
-    /// Closing parenthesis without an opening one.
+    /// Closing parenthesis without an opening parenthesis.
     #[error("the parenthesis at character {} has no opening parenthesis", .0 + 1)]
     StrayParenthesis(usize),
     /// Operator or parenthesis where a term is required.

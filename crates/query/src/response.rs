@@ -316,8 +316,8 @@ pub struct TraceSummary {
     pub tool_calls: u64,
     /// Number of error events.
     pub error_count: u64,
-    /// First 200 characters of the first error event; if there is none, of the status of the first span that failed by its own error. Null
-    /// if nothing failed, or no reason is known.
+    /// First 200 characters of the first error event; if there is none, of the status of the first failed span below which no other span
+    /// failed. Null if nothing failed, or no reason is known.
     #[schema(required)]
     pub error_preview: Option<String>,
     /// Input tokens, including those read from or written to a cache.
@@ -341,13 +341,13 @@ pub struct TraceSummary {
     /// Models of the calls, the most expensive first. A call without a response is ignored if another call with the same requested model
     /// has an answering model.
     pub models: Vec<String>,
-    /// User of the first span that names one.
+    /// User of the first span that has one.
     #[schema(required)]
     pub user_id: Option<String>,
-    /// Conversation ID of the first span that names one.
+    /// Conversation ID of the first span that has one.
     #[schema(required)]
     pub session_id: Option<String>,
-    /// Environment of the first span that names one, such as `production`.
+    /// Environment of the first span that has one, such as `production`.
     #[schema(required)]
     pub environment: Option<String>,
     /// Version of the program according to the first span that names a version.

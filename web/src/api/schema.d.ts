@@ -923,7 +923,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Merges issues into another one.
+         * Merges issues into another issue.
          * @description The events of the merged issues then belong to the other issue, including events that arrive later. Links to the merged issues show the
          *     other issue. `/split` undoes it.
          */
@@ -1310,8 +1310,8 @@ export interface paths {
         /**
          * Stores a score or a list of scores.
          * @description A score is `{"trace_id", "name", "value"}`, where the value is a number, a boolean or a string. `span_id`, `id`, `comment` and
-         *     `timestamp` are optional. A score with an existing ID replaces the stored one. Requires the role of a member, or an ingest key of
-         *     the project sent in the same way as for OTLP.
+         *     `timestamp` are optional. A score with an existing ID replaces the stored score. Requires the role of a member, or an ingest key of the
+         *     project sent in the same way as for OTLP.
          */
         post: operations["post_projects_project_scores"];
         delete?: never;
@@ -1913,8 +1913,8 @@ export interface components {
             measure: components["schemas"]["AlertMetric"];
             /**
              * Format: int64
-             * @description Minimum number of calls, tool calls or spans in the window. If the window has fewer, it counts as a window without data. If omitted
-             *     or null: no minimum.
+             * @description Minimum number of calls, tool calls or spans in the window. A window with a smaller number counts as a window without data. If
+             *     omitted or null: no minimum.
              */
             min_samples?: number | null;
             /** @description Name of 1 to 100 characters, unique within the project. */
@@ -1929,7 +1929,7 @@ export interface components {
              * @description Value at which an incident is resolved. If omitted or null, the incident is resolved at the threshold that is crossed first.
              */
             resolve?: number | null;
-            /** @description Name of the score. Required for the measure `score`, not allowed for others. */
+            /** @description Name of the score. Required for the measure `score`, and not allowed for other measures. */
             score?: string | null;
             /** @description IANA time zone of the times in notifications, such as `Asia/Tokyo`. Default: `UTC`. */
             time_zone?: string;
@@ -2629,7 +2629,7 @@ export interface components {
          */
         ComparisonBaseline: "previous" | "last_week";
         /**
-         * @description What a cost is based on, or why there is none.
+         * @description What a cost is based on, or why there is no cost.
          * @enum {string}
          */
         CostBasis: "computed" | "computed_then" | "provider_bill" | "client_lower" | "client_only" | "client_preferred" | "failed" | "no_usage" | "no_model" | "no_price";
@@ -2655,7 +2655,7 @@ export interface components {
         };
         /** @description How a cost was determined. */
         CostExplanation: {
-            /** @description What the cost is based on, or why there is none. */
+            /** @description What the cost is based on, or why there is no cost. */
             because: components["schemas"]["CostBasis"];
             /**
              * Format: double
@@ -3723,7 +3723,7 @@ export interface components {
                 string,
                 number
             ][];
-            /** @description Function that crashed, if type and message of the newest event are the same for many errors; null for all others. */
+            /** @description Function that crashed, if type and message of the newest event are the same for many errors; null for all other issues. */
             title: string | null;
             /**
              * Format: int64
@@ -3855,7 +3855,7 @@ export interface components {
             /** @description Groups with stored events, the one with the most events first, at most 500. */
             groups: components["schemas"]["IssueGroup"][];
         };
-        /** @description Issues to be merged into another one. */
+        /** @description Issues to be merged into another issue. */
         IssueMergeRequest: {
             /** @description IDs of the issues, at most 100. */
             issues: number[];
@@ -4877,8 +4877,8 @@ export interface components {
             measure: components["schemas"]["AlertMetric"];
             /**
              * Format: int64
-             * @description Minimum number of calls, tool calls or spans in the window. If the window has fewer, it counts as a window without data. If omitted
-             *     or null: no minimum.
+             * @description Minimum number of calls, tool calls or spans in the window. A window with a smaller number counts as a window without data. If
+             *     omitted or null: no minimum.
              */
             min_samples: number | null;
             /** @description Name of 1 to 100 characters, unique within the project. */
@@ -4893,7 +4893,7 @@ export interface components {
              * @description Value at which an incident is resolved. If omitted or null, the incident is resolved at the threshold that is crossed first.
              */
             resolve: number | null;
-            /** @description Name of the score. Required for the measure `score`, not allowed for others. */
+            /** @description Name of the score. Required for the measure `score`, and not allowed for other measures. */
             score: string | null;
             /** @description IANA time zone of the times in notifications, such as `Asia/Tokyo`. Default: `UTC`. */
             time_zone: string;
@@ -5046,7 +5046,7 @@ export interface components {
             environment: string | null;
             /**
              * @description First 200 characters of the first error event of the span; if there is none, of the reason in the status of the span. Null if there
-             *     is neither.
+             *     is no error event and no reason.
              */
             error_preview: string | null;
             exclusion: components["schemas"]["SpanExclusion"] | null;
@@ -5554,7 +5554,7 @@ export interface components {
              * @description Milliseconds from the earliest start to the latest end.
              */
             duration_ms: number;
-            /** @description Environment of the first span that names one, such as `production`. */
+            /** @description Environment of the first span that has one, such as `production`. */
             environment: string | null;
             /**
              * Format: int64
@@ -5562,8 +5562,8 @@ export interface components {
              */
             error_count: number;
             /**
-             * @description First 200 characters of the first error event; if there is none, of the status of the first span that failed by its own error. Null
-             *     if nothing failed, or no reason is known.
+             * @description First 200 characters of the first error event; if there is none, of the status of the first failed span below which no other span
+             *     failed. Null if nothing failed, or no reason is known.
              */
             error_preview: string | null;
             /**
@@ -5620,7 +5620,7 @@ export interface components {
             retries: number;
             /** @description ID of the root span, or of the span that represents the trace if the root has not arrived; null if no span has arrived. */
             root_span_id: string | null;
-            /** @description Conversation ID of the first span that names one. */
+            /** @description Conversation ID of the first span that has one. */
             session_id: string | null;
             /**
              * Format: int64
@@ -5650,7 +5650,7 @@ export interface components {
              * @description Number of calls that report token usage and have no price.
              */
             unpriced_calls: number;
-            /** @description User of the first span that names one. */
+            /** @description User of the first span that has one. */
             user_id: string | null;
         };
         /** @description A model whose calls report token usage and have no price. */

@@ -45,8 +45,8 @@ impl NotificationOutbox {
         })
     }
 
-    /// Takes the delivery to a channel that is due and records its attempt; `None` if none is due. The deliveries of a channel are in
-    /// order: while the first one waits for its next attempt, the others wait too. Blocks the calling thread.
+    /// Takes the due delivery to a channel, and records the attempt; returns `None` if no delivery is due. The deliveries of a channel are
+    /// in order: while the first one waits for its next attempt, the others wait too. Blocks the calling thread.
     pub(super) fn take_due(&self, target: ChannelId) -> Result<Option<DueDelivery>, SqliteError> {
         self.with_connection(|db| {
             let transaction = db.transaction()?;

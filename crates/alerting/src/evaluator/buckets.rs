@@ -130,7 +130,7 @@ impl<H: BucketAggregate> BucketSeries<H> {
         self.0.range(first..end).map(|(step, heap)| (*step, heap))
     }
 
-    /// Removes the steps before this one.
+    /// Removes all steps before a step.
     pub(crate) fn forget_before(&mut self, step: i64) {
         let gone = self.0.partition_point(|(other, _)| *other < step);
         self.0.drain(..gone);

@@ -308,8 +308,9 @@ fn is_gateway_forward(one: &CallReport, other: &CallReport) -> bool {
 }
 
 /// Records in the counted span that another span reports the same call. If the other span has usage with more buckets, the counted span
-/// takes it. If the usage is the same, it takes the cost that a gateway bills, or any cost if it has none. `bills` is [`CallReport::bills`]
-/// of the other report. The result does not depend on the order of several other reports, nor on repeats.
+/// takes this usage. If the usage is the same, the counted span takes the cost that a gateway bills or, if the counted span has no cost,
+/// any cost. `bills` is [`CallReport::bills`] of the other report. The result does not depend on the order of several other reports, nor on
+/// repeats.
 pub fn take_over_report(span: &mut Span, other: &Span, bills: bool) {
     let key = (other.trace_id, other.span_id);
     let took = has_taken_over(span);

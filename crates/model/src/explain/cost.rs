@@ -1,4 +1,4 @@
-//! How a cost was determined, or why there is none.
+//! How a cost was determined, or why there is no cost.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use crate::span::{CostSource, Span, SpanStatus};
 /// How a cost was determined.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CostExplanation {
-    /// What the cost is based on, or why there is none.
+    /// What the cost is based on, or why there is no cost.
     pub because: CostBasis,
     /// Identifier of the price that currently applies to the call, with its date if it has one; null without a price.
     #[schema(required)]
@@ -52,7 +52,7 @@ pub struct CostLine {
     pub amount: f64,
 }
 
-/// What a cost is based on, or why there is none.
+/// What a cost is based on, or why there is no cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CostBasis {

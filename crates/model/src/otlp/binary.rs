@@ -32,7 +32,7 @@ pub(super) fn bytes_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> us
     part.as_ref().map_or(0, DecodeFootprint::bytes) + 2 * size_of::<Result<T, Outcome>>()
 }
 
-/// Returns the number of items in a part; an invalid one is one item.
+/// Returns the number of items in a part; an invalid part counts as one item.
 pub(super) fn items_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> usize {
     part.as_ref().map_or(1, DecodeFootprint::items)
 }

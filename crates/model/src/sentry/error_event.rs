@@ -37,8 +37,8 @@ pub struct ErrorEvent {
     pub parent_span_id: Option<SpanId>,
     /// Kind of the report. Several kinds may report one error.
     pub reporter: ErrorReporter,
-    /// Type of the exception that was raised last, such as `RateLimitError`; `Message` if there is no exception, and the type of a crash
-    /// report if the event consists of one.
+    /// Type of the exception that was raised last, such as `RateLimitError`. If there is no exception, `Message`, or the type of the crash
+    /// report if the event is a crash report.
     #[serde(rename = "type")]
     pub kind: String,
     /// Message of that exception.

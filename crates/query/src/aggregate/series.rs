@@ -1,4 +1,4 @@
-//! Time series of measures, optionally by a property: the largest lines, and the sum of the others.
+//! Time series of measures, optionally by a property: the largest lines, and the sum of all other lines.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -89,7 +89,7 @@ impl LogLineMatcher {
         self.trace
     }
 
-    /// Returns the levels of which every matching line has one, if the filter names levels.
+    /// Returns the levels that matching lines can have, if the filter names levels.
     pub fn required_levels(&self) -> Option<&[LogLevel]> {
         self.levels.as_deref()
     }

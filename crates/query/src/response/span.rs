@@ -208,7 +208,7 @@ pub struct SpanSummary {
     #[schema(required, value_type = Option<FailureCause>)]
     pub failure: Option<&'static str>,
     /// First 200 characters of the first error event of the span; if there is none, of the reason in the status of the span. Null if there
-    /// is neither.
+    /// is no error event and no reason.
     #[schema(required)]
     pub error_preview: Option<String>,
     /// True while only parts of the span, such as its messages, have arrived.

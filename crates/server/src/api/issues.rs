@@ -127,7 +127,7 @@ pub(super) async fn groups(
     Ok(Json(api.errors.issue_groups(authorized.project, id).await?))
 }
 
-/// Issues to be merged into another one.
+/// Issues to be merged into another issue.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IssueMergeRequest {
@@ -142,7 +142,7 @@ pub(super) struct IssueMergeResponse {
     issue_id: i64,
 }
 
-/// Merges issues into another one.
+/// Merges issues into another issue.
 ///
 /// The events of the merged issues then belong to the other issue, including events that arrive later. Links to the merged issues show the
 /// other issue. `/split` undoes it.

@@ -175,7 +175,7 @@ struct RepriceJobReport {
     result: Option<RepriceReport>,
 }
 
-/// Returns the body of a response, or an error if it does not have the expected status.
+/// Returns the body of a response, or an error if the response does not have the expected status.
 fn expect_status(mut answer: Response<Body>, status: u16) -> anyhow::Result<String> {
     let text = answer.body_mut().read_to_string()?;
     if answer.status().as_u16() != status {

@@ -25,8 +25,8 @@ impl JobCounts {
         counts
     }
 
-    /// Returns the number of processed items, and the number of all items, which is at least as large: items may have been added since
-    /// they were counted.
+    /// Returns the number of processed items and the number of all items. The second number is never smaller than the first, even if items
+    /// were added after they were counted.
     pub fn get(&self) -> (u64, u64) {
         let done = self.done.load(Ordering::Relaxed);
         (done, self.total.load(Ordering::Relaxed).max(done))

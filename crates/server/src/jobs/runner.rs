@@ -48,7 +48,7 @@ enum JobEnd {
 }
 
 impl JobRunner {
-    /// Creates a runner without jobs: [`start`](JobRunner::start) begins them.
+    /// Creates a runner that runs no jobs yet: [`start`](JobRunner::start) starts the stored jobs.
     pub fn new(meta: Arc<MetadataStore>, handlers: JobRegistry, threads: Handle, stop: CancellationToken) -> Arc<JobRunner> {
         Arc::new(JobRunner {
             queue: Arc::new(JobQueue::new(meta)),

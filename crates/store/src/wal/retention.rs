@@ -59,7 +59,7 @@ impl WalRetention {
         state.release(self.max_bytes);
     }
 
-    /// Forgets a subscription and removes the files that no other needs.
+    /// Deletes the position of a subscription, and removes the files that no other subscription needs.
     pub(crate) fn forget(&self, name: &str) {
         let mut state = lock(&self.state);
         state.positions.remove(name);

@@ -15,7 +15,7 @@ const MAX_MOVED_EVENTS: i64 = 2_000;
 /// A change of the issues that groups of events belong to.
 #[derive(Debug)]
 pub(super) enum IssueChange {
-    /// Makes issues part of another one.
+    /// Makes issues part of another issue.
     Merge { into: i64, issues: Vec<i64> },
     /// Makes groups of an issue, given by their IDs, issues of their own.
     Split { issue: i64, groups: Vec<String> },

@@ -199,7 +199,7 @@ impl ErrorStore {
         }
     }
 
-    /// Makes issues part of another one. Later events of the merged issues also belong to that issue.
+    /// Makes issues part of another issue. Later events of the merged issues also belong to that issue.
     ///
     /// # Errors
     ///

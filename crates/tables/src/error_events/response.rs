@@ -49,7 +49,7 @@ pub struct Issue {
     pub kind: String,
     /// Message of the newest event; empty if there is none.
     pub value: String,
-    /// Function that crashed, if type and message of the newest event are the same for many errors; null for all others.
+    /// Function that crashed, if type and message of the newest event are the same for many errors; null for all other issues.
     #[schema(required)]
     pub title: Option<String>,
     /// Place of the newest event in the form `function in file`; null if unknown.

@@ -64,7 +64,7 @@ export const prices = {
   'prices.failedAt': 'Recalculation failed: {time}',
   'prices.cancelledAt': 'Recalculation cancelled: {time}',
   'prices.mixedPrices':
-    '{n} costs were recalculated. Calls that started before {time} have the new prices; later ones may still have the old prices, so totals mix both.',
+    '{n} costs were recalculated. Calls that started before {time} have the new prices. Later calls may still have the old prices, so totals can contain both.',
   'prices.noCostChanged': 'No cost has changed.',
   'prices.repriceAgain': 'Recalculate again',
   'prices.changePreview': '{n} of {of} calls would change: {before} → {after}.',

@@ -108,7 +108,7 @@ export const setup = {
   'setup.check.localAddress':
     'This address works only on this machine. From a container or another machine, use the name of this machine: start Hinomi with `--listen 0.0.0.0:8119 --public-url http://NAME:8119` and copy the DSN again.',
   'setup.check.firewall': 'Firewall and proxy: the port must be open. If the program uses an HTTP proxy, exclude this host.',
-  'setup.check.key': 'Key: the program must use exactly this key. An environment variable set in one terminal is not set in another.',
+  'setup.check.key': 'Key: the program must use exactly this key. An environment variable that is set in one terminal is not set in other terminals.',
   'setup.check.startPython': 'Order: call `sentry_sdk.init` before the first LLM call, in the same process.',
   'setup.check.startJavascript': 'Order: load `instrument.mjs` with `--import`, so that it runs before the model SDK.',
   'setup.check.startOpentelemetry':
