@@ -108,7 +108,7 @@ impl RuleEvaluator {
         }
     }
 
-    /// Restores the state of a stored incident: what is open, and what must not fire again.
+    /// Restores the state of a stored incident, so that an open incident stays open and a resolved incident does not fire again.
     pub(super) fn restore_incident(&mut self, incident: Incident) {
         let instance = (incident.rule, AlertGroupKey::from_notification_group(incident.group.as_ref()));
         let past = self.history.entry(instance.clone()).or_insert(AlertInstanceHistory { until_us: i64::MIN, opened_us: i64::MIN });

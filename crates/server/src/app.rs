@@ -415,7 +415,9 @@ async fn otlp_listeners(listen: SocketAddr) -> Vec<TcpListener> {
     for port in OTLP_PORTS.into_iter().filter(|port| *port != listen.port()) {
         match TcpListener::bind((listen.ip(), port)).await {
             Ok(listener) => listeners.push(listener),
-            Err(error) => tracing::warn!(%error, port, hint = "send OTLP to the port of `listen`", "server.otlp_port.in_use"),
+            Err(error) => {
+                tracing::warn!(%error, port, hint = "send OTLP data to the port in the setting `listen`", "server.otlp_port.in_use")
+            }
         }
     }
     listeners

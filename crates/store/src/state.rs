@@ -89,7 +89,7 @@ pub(super) struct LiveSegment {
     pub(super) is_readable: bool,
     /// False after a merge failed to read it.
     pub(super) is_mergeable: bool,
-    /// Number of rows whose messages a sweep had to delete and that have no messages any more.
+    /// Number of rows whose messages have expired and are known to be deleted.
     pub(super) rows_without_messages: usize,
     /// Whether the file has been read completely since the start, or was written since.
     pub(super) is_checked: bool,

@@ -32,7 +32,7 @@ pub struct StoreStats {
     /// Number of calls since the start that are no longer compared with reports of other traces, because newer calls took their place
     /// ([`StoreConfig::remembered_calls`](crate::StoreConfig)).
     pub evicted_calls: u64,
-    /// Files that could not be read, and what was done about each.
+    /// Files that could not be read, each with the measure that was taken.
     pub damaged: Vec<String>,
     /// Why requests are not stored: low disk space, or the error of the last request; `None` as soon as one succeeds.
     pub intake_error: Option<String>,

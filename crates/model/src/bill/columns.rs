@@ -12,7 +12,7 @@ use crate::money::Usd;
 pub(super) enum BillColumn {
     Day,
     Model,
-    /// Model and what was charged, such as `gpt-4o-2024-08-06, input`.
+    /// Model and charged item, such as `gpt-4o-2024-08-06, input`.
     LineItem,
     Dollars,
     Cents,
@@ -182,7 +182,7 @@ pub(super) fn set_field(line: &mut BillLine, column: BillColumn, value: &str) ->
             line.amount = Some(line.amount.unwrap_or_default() + amount);
         }
         BillColumn::Currency if !value.eq_ignore_ascii_case("usd") => {
-            return Err(format!("the currency {value:?} is not supported, only USD"));
+            return Err(format!("the currency {value:?} is not supported; only USD is supported"));
         }
         BillColumn::Input => add(&mut line.input_tokens, "tokens")?,
         BillColumn::Output => add(&mut line.output_tokens, "tokens")?,

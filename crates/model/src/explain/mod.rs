@@ -84,7 +84,7 @@ pub struct ExplainedField {
 /// Form of the value of a field.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it only describes what is serialized")]
+#[expect(dead_code, reason = "it only describes the serialized form")]
 enum ExplainedValue {
     /// Text, or a time (RFC 3339).
     Text(String),

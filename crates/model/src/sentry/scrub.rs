@@ -19,9 +19,10 @@ pub(super) const FILTERED: &str = "[Filtered]";
 /// How a row of [`SENSITIVE_NAMES`] is compared with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NameRule {
-    /// The name contains the letters, whatever separates them.
+    /// The name contains these letters, with any separators between them.
     Contains,
-    /// One of the words of the name is equal. The rest of the name is about something else: `author`, `max_tokens`.
+    /// One of the words of the name is equal to the word. Names such as `author` or `max_tokens`, which only contain the letters, do not
+    /// match.
     Word,
 }
 

@@ -75,7 +75,7 @@ pub(super) struct ProjectPriceList {
 
 /// A custom price to create.
 #[derive(Debug, Deserialize, ToSchema)]
-#[expect(dead_code, reason = "it only describes what OwnPrice reads")]
+#[expect(dead_code, reason = "it only describes the form that OwnPrice reads")]
 pub(super) struct CustomPriceRequest {
     /// Name of the model as clients send it, with or without a date suffix, or a prefix that ends with `*`.
     model: String,

@@ -35,7 +35,7 @@ pub struct RestoreReport {
 pub enum MissingFilePolicy {
     /// Restores everything or nothing.
     Refused,
-    /// Restores what is available.
+    /// Restores all files that the backup contains.
     Allowed,
 }
 

@@ -1,9 +1,9 @@
 //! Holds a deletion that may be unintended.
 //!
-//! The data directory remembers how long the data of each project was stored, and when that was last applied (`retention.last` in
-//! `hinomi.db`). If retention is shorter now, because of a setting, a start without the configuration, or a clock that jumped, the next
-//! sweep first counts what it would delete. If that is more than a small part, it is not deleted before somebody confirms it (`hinomi
-//! retention confirm`) or the server has run for a week since it first reported it.
+//! The data directory records the retention of each project, and the time at which it was last applied (`retention.last` in `hinomi.db`).
+//! If the retention is now shorter, because of a setting, a start without the configuration, or a clock that jumped, the next sweep first
+//! counts the data that it would delete. If this is more than a small part of the data, the deletion waits until somebody confirms it
+//! (`hinomi retention confirm`), or until the server has run for a week since it first reported the deletion.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -145,7 +145,7 @@ pub fn enforced_settings(meta: &MetadataStore) -> Vec<String> {
     projects.iter().map(|(project, (kept, _))| format!("project {project}: retention of {} days", kept.days)).collect()
 }
 
-/// Returns the settings that store less than what was last applied, for a data directory whose server is not running.
+/// Returns the settings whose retention is shorter than the one that was last applied, for a data directory whose server is not running.
 pub fn reduced_settings(meta: &MetadataStore, days: u32, budget_bytes: u64) -> Vec<String> {
     let last = last_enforced(meta);
     let mut found = Vec::new();

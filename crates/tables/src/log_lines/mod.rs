@@ -70,7 +70,7 @@ pub struct LogAppendResult {
     pub stored: usize,
     /// Number of lines that were dropped because the same line is already stored.
     pub duplicates: usize,
-    /// Number of lines that were dropped because their trace already has [`MAX_LINES_PER_TRACE`].
+    /// Number of lines that were dropped because their trace already has [`MAX_LINES_PER_TRACE`] lines.
     pub too_many: usize,
 }
 

@@ -90,7 +90,7 @@ pub struct OtelMetricAppendResult {
     pub stored: usize,
     /// Number of points that were dropped because the series already has a point at that time.
     pub duplicates: usize,
-    /// Number of points that were dropped because the project already has [`MAX_METRICS`].
+    /// Number of points that were dropped because the project already has [`MAX_METRICS`] metrics.
     pub too_many_metrics: usize,
     /// Number of points that were dropped because the project has already begun [`MAX_NEW_SERIES_PER_DAY`] today.
     pub too_many_series: usize,

@@ -1,8 +1,8 @@
 //! Points of a metric as lines over time.
 //!
-//! A count belongs to the time at which it was reported. For a cumulative counter, the difference of two points is what was counted
-//! between them. The first point of a series contains everything since the series began: it is counted if the series began within the
-//! range, and is only a baseline otherwise.
+//! A count belongs to the time at which it was reported. For a cumulative counter, the difference of two points is the count between them.
+//! The first point of a series contains everything since the series began: it is counted if the series began within the range, and is only
+//! a baseline otherwise.
 
 use std::collections::BTreeMap;
 

@@ -55,7 +55,7 @@ pub(super) fn read(body: &[u8], kind: Option<RequestBodyKind>, received: Option<
         let sdk = decoded.header.sdk();
         DecodedRequest { encoding, sdk, spans: decoded.spans, errors: decoded.errors, outcomes: decoded.outcomes, ..read }
     };
-    let cannot = || format!("cannot decode it as {}", kind.name());
+    let cannot = || format!("cannot decode the body as {}", kind.name());
     match kind {
         RequestBodyKind::Sentry => Ok(of_sentry(sentry::decode(body, &context).with_context(cannot)?, "lines of JSON")),
         RequestBodyKind::SentryStore => Ok(of_sentry(sentry::decode_store_event(body, &context).with_context(cannot)?, "JSON")),
