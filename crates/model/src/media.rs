@@ -50,7 +50,7 @@ static DATA_URI_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new
 /// Words without which a text in JSON contains no base64.
 static BASE64_SIGNS: LazyLock<AhoCorasick> = LazyLock::new(|| {
     let signs = ["base64", "b64_json", "mimeType", "mime_type", "media_type"];
-    AhoCorasick::new(signs).expect("the words are few and short")
+    AhoCorasick::new(signs).expect("the table has only a few short words")
 });
 
 /// The bytes of an image, audio, video or file.

@@ -80,7 +80,7 @@ pub fn check_store(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<D
     let storage: Arc<dyn SegmentStorage> = match LocalSegmentStorage::new(root) {
         Ok(storage) => Arc::new(storage),
         Err(error) => {
-            findings.push(DoctorFinding::problem(error.to_string(), "start it from a directory that exists"));
+            findings.push(DoctorFinding::problem(error.to_string(), "start the command in a directory that exists"));
             return findings;
         }
     };
@@ -126,10 +126,10 @@ fn report_damaged_directory(root: &Path, storage: &dyn SegmentStorage, findings:
         Ok(found) if found.is_empty() => {}
         Ok(found) => findings.push(DoctorFinding::problem(
             format!("{} segments are quarantined in {}; their spans are not shown", found.len(), root.join("damaged").display()),
-            "stop the server and run `hinomi doctor --repair`, which adds those that can be read; remove those that you do not need",
+            "stop the server and run `hinomi doctor --repair`, which adds the readable segments; remove segments that you do not need",
         )),
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
-        Err(error) => findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it")),
+        Err(error) => findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read the directory")),
     }
     has_some
 }
@@ -142,7 +142,7 @@ fn check_wal(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFi
         Ok(files) => files,
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it"));
+            findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read the directory"));
             return Vec::new();
         }
     };
@@ -227,7 +227,7 @@ fn manifest(path: &Path, storage: &Arc<dyn SegmentStorage>, findings: &mut Vec<D
 }
 
 const UNREADABLE_MANIFEST: &str =
-    "restore a backup, or stop the server and run `hinomi doctor --repair`, which rebuilds it from the segments";
+    "restore a backup, or stop the server and run `hinomi doctor --repair`, which rebuilds the manifest from the segments";
 
 /// Checks that the frames after those in the manifest have no gap, up to the last acknowledged frame.
 fn check_gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running: bool, findings: &mut Vec<DoctorFinding>) {
@@ -284,9 +284,9 @@ fn check_segment(segment: &Segment, dead: &RowBitSet, running: bool, findings: &
     let location = |kind| segment.objects.location(kind);
     if let Err(error) = SegmentIdIndex::open(&segment.objects) {
         let ids = location(SegmentObjectKind::Ids);
-        findings.push(DoctorFinding::note(format!("{}: {error}", ids.display()), "the next start rebuilds it from the segment"));
+        findings.push(DoctorFinding::note(format!("{}: {error}", ids.display()), "the next start rebuilds the file from the segment"));
     }
-    let again = "the server rebuilds it from the segment";
+    let again = "the server rebuilds the file from the segment";
     if let Err(error) = Rollup::read(&segment.objects) {
         findings.push(DoctorFinding::note(format!("{}: {error}", location(Rollup::KIND).display()), again));
     }
@@ -302,13 +302,13 @@ fn report_orphans(root: &Path, storage: &dyn SegmentStorage, known: &ManifestFil
     if count > 0 {
         findings.push(DoctorFinding::note(
             format!("{count} copies of damaged files in {}", root.join("damaged").display()),
-            "remove them when you no longer need them",
+            "remove these copies when you no longer need them",
         ));
     }
     let orphans = match known.orphans(storage) {
         Ok(orphans) => orphans,
         Err(error) => {
-            findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it"));
+            findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read the directory"));
             return;
         }
     };
@@ -318,7 +318,7 @@ fn report_orphans(root: &Path, storage: &dyn SegmentStorage, known: &ManifestFil
     if rest > 0 {
         findings.push(DoctorFinding::note(
             format!("{rest} files in segments/ do not belong to a segment"),
-            "they are left from a flush or merge; the next start removes them",
+            "these files are left from a flush or merge; the next start removes them",
         ));
     }
     if let Some((id, _)) = unknown.first() {

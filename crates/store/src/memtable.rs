@@ -223,7 +223,7 @@ impl Memtable {
         }
         let merged = self.chunks.split_off(self.chunks.len() - count);
         self.bytes -= merged.iter().map(|chunk| chunk.bytes).sum::<usize>();
-        let batch = concat_batches(&SCHEMA, merged.iter().map(|chunk| &*chunk.batch)).expect("all pieces have the one schema");
+        let batch = concat_batches(&SCHEMA, merged.iter().map(|chunk| &*chunk.batch)).expect("all batches have the same schema");
         self.add_chunk(merged[0].first_row, copy_texts(batch));
     }
 

@@ -49,7 +49,7 @@ pub enum SqliteError {
         reason: String,
     },
     /// The file is damaged or not a database.
-    #[error("{} is damaged ({reason}); restore it from a backup, or move it away to start with an empty one", path.display())]
+    #[error("{} is damaged ({reason}); restore the file from a backup, or move the file away to start with an empty database", path.display())]
     Damaged {
         /// Path of the database.
         path: PathBuf,

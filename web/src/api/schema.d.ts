@@ -2451,7 +2451,7 @@ export interface components {
         };
         /** @description Cost of a call in US dollars. */
         CallCost: {
-            /** @description How the cost was computed, by bucket. Only in the detail of one span, and only if the cost is computed. */
+            /** @description How the cost was computed, by bucket. Present only in the detail of one span, and only if the cost is computed. */
             buckets?: components["schemas"]["CostBucket"][];
             /**
              * Format: double
@@ -2460,7 +2460,7 @@ export interface components {
             client_total: number | null;
             /**
              * Format: double
-             * @description Cost from our prices in US dollars, if `total` is the client's figure. Only in the detail of one span.
+             * @description Cost from our prices in US dollars, if `total` is the client's figure. Present only in the detail of one span.
              */
             computed_total?: number;
             /** @description True if the priced tokens are estimated. */
@@ -3050,7 +3050,7 @@ export interface components {
         DurationComparison: {
             /**
              * Format: double
-             * @description Median duration of the similar spans in milliseconds; exact to one percent if there are many.
+             * @description Median duration of the similar spans in milliseconds; accurate to one percent if there are many similar spans.
              */
             median_ms: number;
             /**

@@ -90,7 +90,8 @@ impl OutboundHttpClient {
         for (name, value) in &post.headers {
             request = request.header(name.as_ref(), value);
         }
-        let request = request.body(post.body.as_slice()).map_err(|_| "the URL or a header is invalid; change it".to_owned())?;
+        let request =
+            request.body(post.body.as_slice()).map_err(|_| "the URL or a header is invalid; correct it in the settings".to_owned())?;
         let mut answer = self.send_request(&request).map_err(|error| describe_error(&error, self.timeout))?;
         let asked = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = asked.and_then(|text| parse_retry_after(text, now_us()));
@@ -145,7 +146,7 @@ fn describe_error(error: &Error, timeout: Duration) -> String {
         Error::HostNotFound => "host not found; check the URL".to_owned(),
         Error::ConnectionFailed => "the connection failed".to_owned(),
         Error::Io(error) if error.to_string() == ADDRESS_REJECTED => {
-            format!("{ADDRESS_REJECTED}; an administrator can allow it with the setting notify.allow")
+            format!("{ADDRESS_REJECTED}; an administrator can allow the address with the setting notify.allow")
         }
         Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             format!("no trusted TLS connection: {error}; an administrator can add a CA certificate with the setting notify.ca_file")

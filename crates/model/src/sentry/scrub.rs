@@ -113,7 +113,7 @@ const MAX_NAME_BYTES: usize = 200;
 pub(super) fn is_sensitive_name(name: &str) -> bool {
     static MATCHER: LazyLock<AhoCorasick> = LazyLock::new(|| {
         let names = SENSITIVE_NAMES.iter().map(|(name, _)| name);
-        AhoCorasick::builder().ascii_case_insensitive(true).build(names).expect("the names of the table are few and short")
+        AhoCorasick::builder().ascii_case_insensitive(true).build(names).expect("the table has only a few short names")
     });
     let name = &name[..name.floor_char_boundary(MAX_NAME_BYTES)];
     // Every variable has a name: this must not allocate.
@@ -161,7 +161,7 @@ static SENSITIVE_TEXT_PATTERNS: LazyLock<SensitiveTextPatterns> = LazyLock::new(
     let (rows, words): (Vec<usize>, Vec<&str>) = words.unzip();
     let pattern = |text: &str| Regex::new(text).expect("a constant pattern");
     SensitiveTextPatterns {
-        words: AhoCorasick::builder().ascii_case_insensitive(true).build(words).expect("the words of the table are few and short"),
+        words: AhoCorasick::builder().ascii_case_insensitive(true).build(words).expect("the table has only a few short words"),
         rows,
         patterns: SENSITIVE_TEXTS.iter().map(|(_, text)| pattern(text)).collect(),
         card: pattern(r"\b(\d(?:[ -]?\d){12,18})\b"),

@@ -94,11 +94,11 @@ pub struct CallCost {
     /// Cost that the client reported, in US dollars.
     #[schema(required)]
     pub client_total: Option<f64>,
-    /// Cost from our prices in US dollars, if `total` is the client's figure. Only in the detail of one span.
+    /// Cost from our prices in US dollars, if `total` is the client's figure. Present only in the detail of one span.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub computed_total: Option<f64>,
-    /// How the cost was computed, by bucket. Only in the detail of one span, and only if the cost is computed.
+    /// How the cost was computed, by bucket. Present only in the detail of one span, and only if the cost is computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub buckets: Option<Vec<CostLine>>,
@@ -125,7 +125,7 @@ pub struct SubtreeTotals {
 /// A span compared with spans of the same project, op and name in the seven days before it, outside of its trace.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct DurationComparison {
-    /// Median duration of the similar spans in milliseconds; exact to one percent if there are many.
+    /// Median duration of the similar spans in milliseconds; accurate to one percent if there are many similar spans.
     pub median_ms: f64,
     /// Number of similar spans.
     pub n: u64,

@@ -129,7 +129,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<ForwardView>), ApiError> {
     let draft = checked_draft(&api, authorized.project, body?.0)?;
     if draft.key.is_none() && draft.kind != ForwardType::Otlp {
-        return Err(ApiError::bad_request("invalid_value", "`key` is missing: the service accepts no request without it"));
+        return Err(ApiError::bad_request("invalid_value", "`key` is missing: the service requires a key"));
     }
     let created = api.forwards.store().create(authorized.project, draft, jiff::Timestamp::now().as_microsecond()).await?;
     let id =

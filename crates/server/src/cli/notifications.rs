@@ -32,7 +32,9 @@ impl NotificationsCommand {
         set_paused(&meta, paused)?;
         print_line(match (before, paused) {
             (true, true) => "notifications were already paused",
-            (false, true) => "notifications and forwarding are paused; `hinomi notifications resume` sends what waits",
+            (false, true) => {
+                "notifications and forwarding are paused; `hinomi notifications resume` resumes both and sends everything that is waiting"
+            }
             (true, false) => "notifications and forwarding are resumed; the server sends the waiting notifications and requests",
             (false, false) => "notifications were not paused",
         })

@@ -10,7 +10,7 @@ pub enum ForwardAddressError {
     #[error(transparent)]
     Url(#[from] ChannelError),
     /// The address of Sentry has no key or no project.
-    #[error("`url` must be a DSN such as https://KEY@HOST/PROJECT; copy it from the client keys of the project in Sentry")]
+    #[error("`url` must be a DSN such as https://KEY@HOST/PROJECT; copy the DSN from the client keys of the project in Sentry")]
     Dsn,
     /// The key has another form.
     #[error("`key` {0}")]

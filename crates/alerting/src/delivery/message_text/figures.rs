@@ -1,4 +1,4 @@
-//! Formatting of values: three significant digits, units, amounts with cents.
+//! Formats values with three significant digits and units, and amounts with cents.
 
 use crate::delivery::notification::MeasureUnit;
 
