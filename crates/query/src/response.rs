@@ -74,7 +74,7 @@ pub struct UsageSummary {
     /// Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
     #[schema(required)]
     pub estimated_cost: Option<f64>,
-    /// Models of the calls without a price: at most 50, those with the most calls first.
+    /// Models of the calls without a price: at most 50, in descending order of their number of calls.
     pub unpriced_models: Vec<String>,
     /// Number of distinct models without a price.
     pub unpriced_model_count: u64,

@@ -50,8 +50,8 @@ impl SpanTable {
         SpanTable { snapshot, segments }
     }
 
-    /// Restricts each segment to the live rows among those that `rows` returns for the segment. If `rows` returns `None`, all live rows are
-    /// read.
+    /// Restricts each segment to the live rows among the rows that `rows` returns for the segment. If `rows` returns `None`, all live rows
+    /// are read.
     pub(super) fn restricted_to(mut self, rows: impl Fn(&SegmentView) -> Option<Vec<Range<u32>>>) -> SpanTable {
         for (view, wanted) in &mut self.segments {
             *wanted = rows(view).map(|rows| without_dead(&rows, &view.dead));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 pub use settings::{ConfigSetting, SETTINGS};
 
-/// All settings. Unknown fields are rejected, so that a misspelled one does not silently leave the default.
+/// All settings. Unknown fields are rejected, so that a misspelled field does not silently keep its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {

@@ -154,7 +154,7 @@ impl Memtable {
         &self.chunks
     }
 
-    /// Adds rows. `bytes` is their approximate size.
+    /// Adds rows. `bytes` is the approximate size of the rows.
     pub(super) fn append(&mut self, rows: Vec<SpanRow>, bytes: usize) {
         if rows.is_empty() {
             return;

@@ -300,7 +300,7 @@ export interface paths {
         post?: never;
         /**
          * Deletes a budget.
-         * @description Its incidents are kept. Those that are open are resolved.
+         * @description The incidents of the definition are kept, and open incidents are resolved.
          */
         delete: operations["delete_projects_project_alerts_budgets_id"];
         options?: never;
@@ -533,7 +533,7 @@ export interface paths {
         post?: never;
         /**
          * Deletes a rule.
-         * @description Its incidents are kept. Those that are open are resolved.
+         * @description The incidents of the definition are kept, and open incidents are resolved.
          */
         delete: operations["delete_projects_project_alerts_rules_id"];
         options?: never;
@@ -4780,7 +4780,7 @@ export interface components {
              * @description Previous cost of all calls in the time range in US dollars; null if there are calls and none of them had a cost.
              */
             cost_before: number | null;
-            /** @description Changed calls by model, those with the largest changes first. */
+            /** @description Changed calls by model, the largest changes first. */
             models: components["schemas"]["RepricedModel"][];
             /**
              * Format: int64
@@ -5126,7 +5126,7 @@ export interface components {
             /** @description Thread in which the span ran; null if unknown. */
             thread: string | null;
             /**
-             * @description Origin of start and duration: `sent` by the client; `mended`, if another time of the span replaces an impossible one; `received`,
+             * @description Origin of start and duration: `sent` by the client; `mended`, if another time of the span replaces an impossible time; `received`,
              *     if the time of receipt replaces impossible times.
              */
             time_source: components["schemas"]["SpanTimeSource"];
@@ -5215,7 +5215,7 @@ export interface components {
              * @description Microseconds that were added to the client's timestamps.
              */
             clock_shift_us: number;
-            /** @description Conventions that the attribute names belong to, those with the most names first. */
+            /** @description Conventions that the attribute names belong to, in descending order of their number of names. */
             conventions: components["schemas"]["DetectedConvention"][];
             /** @description Fields whose value was changed because of other spans of the trace. */
             corrections: components["schemas"]["TraceFieldCorrection"][];
@@ -5696,7 +5696,7 @@ export interface components {
              * @description Number of models without a price.
              */
             count: number;
-            /** @description Models, at most 200, those with the most calls first. */
+            /** @description Models, at most 200, in descending order of their number of calls. */
             models: components["schemas"]["UnpricedModel"][];
         };
         /** @description An invalid row. */
@@ -5826,7 +5826,7 @@ export interface components {
              * @description Number of distinct models without a price.
              */
             unpriced_model_count: number;
-            /** @description Models of the calls without a price: at most 50, those with the most calls first. */
+            /** @description Models of the calls without a price: at most 50, in descending order of their number of calls. */
             unpriced_models: string[];
             /**
              * Format: int64

@@ -28,7 +28,7 @@ pub use cost::{CostBasis, CostExplanation, CostLine};
 /// Provenance of a span: how it was decoded, priced and counted.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SpanExplanation {
-    /// Conventions that the attribute names belong to, those with the most names first.
+    /// Conventions that the attribute names belong to, in descending order of their number of names.
     pub conventions: Vec<DetectedConvention>,
     /// Version of the instrumentation that created the span; null if it was not sent.
     #[schema(required)]

@@ -30,7 +30,7 @@ fn score(one: &Value, received_us: i64) -> Result<Score, OutcomeReason> {
     of_body(body, received_us, received_us)
 }
 
-/// Scores of a request, and the outcomes of those that were dropped.
+/// Scores of a request, and the outcomes of dropped scores.
 #[derive(Debug, Default)]
 pub struct DecodedScores {
     /// Scores.

@@ -21,7 +21,7 @@ impl Default for TextLimit {
     }
 }
 
-/// Truncates a text at a limit, between characters, and appends the number of removed characters.
+/// Truncates a text at a limit, between characters, and appends the number of removed bytes.
 pub fn trim_text(text: &mut String, limit: TextLimit) {
     if text.len() <= limit.0 {
         return;

@@ -36,7 +36,7 @@ pub(crate) fn set_default_group(error: &mut ErrorEvent, earlier_grouping: bool) 
     error.group = group(error, None, &[]);
 }
 
-/// Returns the group of an error. `template` is its message without parameters.
+/// Returns the group of an error. `template` is the error's message without parameters.
 pub(super) fn group(error: &ErrorEvent, template: Option<&str>, fingerprint: &[String]) -> [u8; 32] {
     if fingerprint.is_empty() || fingerprint::is_default(fingerprint) {
         return default_group(error, template);

@@ -218,7 +218,7 @@ pub struct SpanSummary {
     /// Duration in milliseconds; null if no report of the span contains it, for example if only log records report a call.
     #[schema(required)]
     pub duration_ms: Option<f64>,
-    /// Origin of start and duration: `sent` by the client; `mended`, if another time of the span replaces an impossible one; `received`,
+    /// Origin of start and duration: `sent` by the client; `mended`, if another time of the span replaces an impossible time; `received`,
     /// if the time of receipt replaces impossible times.
     #[schema(value_type = SpanTimeSource)]
     pub time_source: &'static str,

@@ -188,7 +188,7 @@ pub(super) async fn delete(
 /// Models without a price.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UnpricedModelList {
-    /// Models, at most 200, those with the most calls first.
+    /// Models, at most 200, in descending order of their number of calls.
     models: Vec<UnpricedModel>,
     /// Number of models without a price.
     count: u64,

@@ -14,7 +14,7 @@ pub(super) enum NotificationsCommand {
         #[command(flatten)]
         common: CommonArguments,
     },
-    /// Resume notifications, and send those that wait in the outbox
+    /// Resume notifications and forwarding, and send the waiting notifications and requests
     Resume {
         #[command(flatten)]
         common: CommonArguments,

@@ -40,7 +40,7 @@ pub struct RepriceReport {
     /// New cost of all calls in the time range in US dollars; null if there are calls and none of them has a cost.
     #[schema(required)]
     pub cost_after: Option<f64>,
-    /// Changed calls by model, those with the largest changes first.
+    /// Changed calls by model, the largest changes first.
     pub models: Vec<RepricedModel>,
 }
 

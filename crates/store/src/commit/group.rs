@@ -177,7 +177,7 @@ impl CommitGroup {
         (fresh, others.into_iter().collect())
     }
 
-    /// Makes the rows visible, and replaces those that were corrected or joined. This step cannot fail: a row that must be corrected but
+    /// Makes the rows visible, and replaces rows that were corrected or joined. This step cannot fail: a row that must be corrected but
     /// cannot be read remains unchanged.
     pub(crate) fn publish(mut self, shared: &StoreInner, readers: &mut SegmentReaderCache) {
         let (fresh, corrections) = self.split_fresh_corrections(shared);

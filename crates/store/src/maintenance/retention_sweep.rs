@@ -182,7 +182,7 @@ impl crate::Store {
     }
 }
 
-/// Applies a retention sweep to all segments, and rewrites those that change.
+/// Applies a retention sweep to all segments, and rewrites the changed segments.
 pub(crate) fn apply_sweep(shared: &StoreInner, sweep: &RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
     let mut swept = RetentionSweepResult::default();
     // The successor of a row that is not settled at this moment is, or will be, in a memtable. None of these segments contains it.

@@ -66,7 +66,7 @@ impl WalRetention {
         state.release(self.max_bytes);
     }
 
-    /// Takes files whose frames are all in segments, and removes those that no subscription needs. If the disk is `short` of space, no
+    /// Takes files whose frames are all in segments, and removes the files that no subscription needs. If the disk is `short` of space, no
     /// files are kept, because ingestion is more important.
     pub(crate) fn retire(&self, files: impl IntoIterator<Item = CoveredWalFile>, short: bool) {
         let mut state = lock(&self.state);

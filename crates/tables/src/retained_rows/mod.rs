@@ -185,7 +185,7 @@ pub struct ExpiryCutoffs {
 }
 
 impl ExpiryCutoffs {
-    /// Returns the pinned traces and those with errors or scores.
+    /// Returns the traces that are pinned, or that have errors or scores.
     pub fn kept(&self) -> HashSet<TraceId> {
         self.pinned.union(&self.notable).copied().collect()
     }

@@ -65,7 +65,7 @@ macro_rules! handlers {
 
         /// Deletes a definition.
         ///
-        /// Its incidents are kept. Those that are open are resolved.
+        /// The incidents of the definition are kept, and open incidents are resolved.
         #[utoipa::path(delete, path = $one, summary = concat!("Deletes a ", $what, "."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), ("id" = i64, Path, description = "ID of the rule or budget.")),
             responses((status = 204, description = "Deleted."), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn delete(

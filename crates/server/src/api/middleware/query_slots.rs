@@ -63,7 +63,7 @@ impl QueryLimiter {
         QueryLimiter { limits, total_permits, occupancy: Mutex::default() }
     }
 
-    /// Adds a query to those that wait.
+    /// Adds a query to the waiting queries.
     pub(in crate::api) fn enqueue(&self, caller: CallerId) -> Result<QueueSlot<'_>, QueryQueueFull> {
         let mut seats = self.lock();
         if seats.taken >= self.limits.max_waiting {
