@@ -238,8 +238,8 @@ impl AlertStore {
         self.definition(project, id)
     }
 
-    /// Returns incidents of a project, the newest first, and the number of its open incidents. Both are read while no incident changes, so
-    /// the number counts exactly the incidents that the list can show.
+    /// Returns incidents of a project, the newest first, and the number of its open incidents. The list and the number are read while no
+    /// incident changes, so the number counts exactly the incidents that the list can show.
     pub(super) fn incidents(&self, project: u64, filter: &IncidentFilter) -> Result<(Vec<Incident>, u64), SqliteError> {
         self.with_connection(|connection| {
             let mut select = connection.prepare_cached(

@@ -195,7 +195,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// Returns an error if the operating system does not report it.
+    /// Returns an error if the operating system does not report the port.
     pub fn port(&self) -> anyhow::Result<u16> {
         Ok(self.listener.local_addr()?.port())
     }

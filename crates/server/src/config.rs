@@ -1,4 +1,4 @@
-//! Effective configuration: defaults, one TOML file, environment variables, flags. Each of them overrides those before it.
+//! Effective configuration: defaults, one TOML file, environment variables, flags. Each source overrides the sources before it.
 
 mod settings;
 #[cfg(test)]

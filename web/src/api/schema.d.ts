@@ -6041,7 +6041,7 @@ export interface operations {
     get_audit: {
         parameters: {
             query?: {
-                /** @description ID of an account: only its entries are returned. */
+                /** @description ID of an account. Only entries about actions of this account are returned. */
                 account?: number;
                 /** @description Only entries whose action is this text, or begins with this text and a dot. */
                 action?: string;
@@ -6051,7 +6051,7 @@ export interface operations {
                 from?: string;
                 /** @description Maximum number of entries, at most 1000. Default: 100. */
                 limit?: number;
-                /** @description ID of a project: only its entries are returned. */
+                /** @description ID of a project. Only entries about this project are returned. */
                 project?: number;
                 /** @description End of the time range. Default: now. */
                 to?: string;

@@ -10,11 +10,11 @@ use crate::delivery::notification::MeasureUnit;
 /// Integer that each span adds to a sum: cost in units of 10⁻¹² US dollars, every other quantity in its own unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SpanQuantity {
-    /// One for each span of the subject.
+    /// 1 for each span of the subject.
     Count,
-    /// One for each failed span of the subject.
+    /// 1 for each failed span of the subject.
     Failed,
-    /// One for each successful call that reports usage and has no price.
+    /// 1 for each successful call that reports usage and has no price.
     Unpriced,
     Cost,
     InputTokens,

@@ -45,7 +45,7 @@ pub(super) fn counts_exclusively(provider: &str) -> bool {
     EXCLUSIVE_PROVIDERS.iter().any(|word| provider.contains(word))
 }
 
-/// Returns true for a client that passes on the input count of a provider as it is, without cached tokens.
+/// Returns true for a client that passes on the input count of a provider unchanged, without cached tokens.
 pub(super) fn passes_on_exclusive(origin: Option<&str>, provider: Option<&str>) -> bool {
     let passes_on = origin.is_some_and(|origin| PASSED_ON.iter().any(|scope| origin.starts_with(scope)));
     passes_on && provider.is_some_and(counts_exclusively)

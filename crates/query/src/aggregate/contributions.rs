@@ -23,13 +23,13 @@ pub enum ContributionWeight {
     SeriesTotal(SeriesMeasure),
     /// Total tokens of a call.
     TotalTokens,
-    /// One for each unpriced call.
+    /// 1 for an unpriced call, 0 for other spans.
     Unpriced,
-    /// One for each failed tool call.
+    /// 1 for a failed tool call, 0 for other spans.
     FailedTool,
-    /// One for each call that took longer than this many microseconds.
+    /// 1 for a call that took longer than this many microseconds, 0 for other spans.
     Slow(i64),
-    /// One for each call whose first token took longer than this many microseconds.
+    /// 1 for a call whose first token took longer than this many microseconds, 0 for other spans.
     SlowFirstToken(i64),
 }
 

@@ -89,11 +89,11 @@ pub(super) struct AuditParameters {
     from: Option<String>,
     /// End of the time range. Default: now.
     to: Option<String>,
-    /// ID of a project: only its entries are returned.
+    /// ID of a project. Only entries about this project are returned.
     project: Option<u64>,
     /// Only entries whose action is this text, or begins with this text and a dot.
     action: Option<String>,
-    /// ID of an account: only its entries are returned.
+    /// ID of an account. Only entries about actions of this account are returned.
     account: Option<i64>,
     /// Maximum number of entries, at most 1000. Default: 100.
     limit: Option<usize>,

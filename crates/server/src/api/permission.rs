@@ -92,7 +92,7 @@ pub(super) fn permission_of<A, H: PermittedHandler<A>>(_: H) -> RoutePermission 
     H::PERMISSION
 }
 
-/// States the permission in the description of a route, which has one operation.
+/// Adds the permission to the OpenAPI operation of a route, as `x-permission`.
 pub(super) fn with_permission<S: Clone + Send + Sync + 'static>(
     mut route: UtoipaMethodRouter<S>,
     permission: RoutePermission,
