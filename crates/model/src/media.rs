@@ -27,8 +27,8 @@ use crate::span::{ChatMessage, MessagePart, Span};
 pub(crate) use references::split_references;
 pub use sniff::sniffed_type;
 
-/// Minimum size of an object, in bytes, to be removed from a message. Storing a smaller object separately would take more space than
-/// leaving it in the message.
+/// Objects of at least this many bytes are removed from a message. Storing a smaller object separately would take more space than leaving
+/// it in the message.
 pub const MIN_MEDIA_BYTES: usize = 768;
 /// Maximum number of bytes of an object.
 pub const MAX_MEDIA_BYTES: usize = 20 << 20;

@@ -175,7 +175,7 @@ impl Default for StoreConfig {
 
 /// Result of storing the spans of a request: the number of spans by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[must_use = "every span that is not stored is an outcome to be counted"]
+#[must_use = "the caller must count an outcome for each span that is not stored"]
 pub struct SpanAppendResult {
     /// Number of spans that are stored: durable and visible.
     pub stored: usize,

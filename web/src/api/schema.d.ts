@@ -3124,9 +3124,9 @@ export interface components {
             title: string | null;
             /** @description ID of the trace in which the error happened; null if unknown. */
             trace_id: string | null;
-            /** @description Type of the exception raised last. */
+            /** @description Type of the exception that was raised last. */
             type: string;
-            /** @description Message of the exception raised last; empty if there is none. */
+            /** @description Message of the exception that was raised last; empty if there is none. */
             value: string;
         };
         /** @description The SDK that reported an error. */
@@ -3480,8 +3480,8 @@ export interface components {
             /** @description Main contributors to the change, the largest first. */
             culprits: components["schemas"]["AlertContributor"][];
             /**
-             * @description Start of the time that `since` of the contributors covers: the previous crossing of a threshold (RFC 3339). Null if there was no
-             *     previous crossing, or if it was less than a minute before.
+             * @description Time of the previous crossing of a threshold (RFC 3339). The field `since` of a contributor covers the time from then on. Null if
+             *     there was no previous crossing, or if it was less than a minute before.
              */
             culprits_since: string | null;
             /** @description Whether the rule fires above or below the threshold. */
@@ -3779,7 +3779,7 @@ export interface components {
             };
             /** @description Parts of the fingerprint that the program set. */
             fingerprint: string[];
-            /** @description Stack frames of the exception raised last, or of the thread that crashed. The innermost frame is last. */
+            /** @description Stack frames of the exception that was raised last, or of the thread that crashed. The innermost frame is last. */
             frames: components["schemas"]["StackFrame"][];
             /**
              * Format: int64

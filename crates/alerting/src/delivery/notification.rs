@@ -51,8 +51,8 @@ pub struct AlertNotification {
     pub time_zone: String,
     /// Main contributors to the change, the largest first.
     pub culprits: Vec<AlertContributor>,
-    /// Start of the time that `since` of the contributors covers, in microseconds since the Unix epoch: the previous crossing of a
-    /// threshold. Null if there was no previous crossing, or if it was less than a minute before.
+    /// Time of the previous crossing of a threshold, in microseconds since the Unix epoch. The field `since` of a contributor covers the
+    /// time from then on. Null if there was no previous crossing, or if it was less than a minute before.
     #[serde(default)]
     #[schema(required)]
     pub culprits_since: Option<i64>,

@@ -67,7 +67,7 @@ pub fn usage_completions(spans: &[&Span]) -> Vec<UsageCompletion> {
     found
 }
 
-/// An agent whose own usage is to be counted.
+/// An agent whose own usage is counted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentToCount {
     /// ID of the agent.
@@ -78,9 +78,9 @@ pub struct AgentToCount {
     pub estimated_calls: Vec<SpanId>,
 }
 
-/// Returns the agents of a trace whose own usage is to be counted: agents with usage, if no span below or above them reports usage. An
-/// agent is not returned if a span with usage has an unknown parent and falls within the time of the agent, because this span may belong to
-/// the agent. An agent is also not returned if another report of the same agent comes first.
+/// Returns the agents of a trace whose own usage is counted: agents with usage, if no span below or above them reports usage. An agent is
+/// not returned if a span with usage has an unknown parent and falls within the time of the agent, because this span may belong to the
+/// agent. An agent is also not returned if another report of the same agent comes first.
 pub fn agents_to_count(spans: &[&Span]) -> Vec<AgentToCount> {
     let by_id: HashMap<SpanId, &Span> = spans.iter().map(|span| (span.span_id, *span)).collect();
     let reports_usage = |span: &&&Span| has_tokens(span) && (span.is_call() || span.is_other_model_use() || span.kind == SpanType::Agent);

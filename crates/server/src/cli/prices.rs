@@ -17,7 +17,7 @@ use super::{CommonArguments, effective_config, open_existing, print_line, runnin
 use crate::app::write_atomically;
 use crate::config;
 
-/// Input and output tokens assumed when no counts are given; below any long-context threshold.
+/// Number of input and of output tokens for a call whose counts are not given. It is below the long-context threshold of each model.
 const DEFAULT_TOKENS: u64 = 1_000;
 /// Tokens of a call to which the long-context price applies, if the model has one.
 const LONG_CONTEXT_TOKENS: u64 = 1_000_000;

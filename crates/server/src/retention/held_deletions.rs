@@ -134,7 +134,7 @@ pub fn confirm_hold(meta: &MetadataStore) -> Result<Option<RetentionHold>, Metad
     Ok(Some(held))
 }
 
-/// Returns whether the held deletion has been confirmed and is still to be carried out.
+/// Returns whether the held deletion has been confirmed but not carried out.
 pub fn is_confirmed(meta: &MetadataStore, holds: &RetentionHoldTracker) -> bool {
     holds.current_hold().is_some_and(|held| meta.setting(CONFIRMED_DELETION_SETTING).as_ref() == Some(&held.id))
 }

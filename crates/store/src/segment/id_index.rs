@@ -202,10 +202,10 @@ impl IdIndexTable {
     }
 }
 
-/// A filter that says whether a hash is certainly absent or may be present.
+/// A filter that returns whether a hash is certainly absent or may be present.
 #[derive(Debug)]
 enum IdIndexFilter {
-    /// Filter for small numbers of hashes, for which the other filter is not suitable.
+    /// The hashes themselves, if they are too few for the other filter.
     Exact(BTreeSet<u64>),
     Fuse(BinaryFuse16),
 }

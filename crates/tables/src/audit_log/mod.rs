@@ -54,7 +54,7 @@ pub struct AuditFilter {
     pub projects: Option<Vec<u64>>,
     /// Only entries whose action is this text, or begins with this text and a dot.
     pub action: Option<String>,
-    /// Only entries of this account.
+    /// Only entries about actions of this account.
     pub account: Option<i64>,
     /// Only entries from this time on, in microseconds since the Unix epoch.
     pub from_us: Option<i64>,

@@ -16,7 +16,7 @@ pub struct IssueEvent {
     /// The event without its stack trace.
     #[serde(flatten)]
     pub summary: ErrorEventSummary,
-    /// Stack frames of the exception raised last, or of the thread that crashed. The innermost frame is last.
+    /// Stack frames of the exception that was raised last, or of the thread that crashed. The innermost frame is last.
     pub frames: Vec<StackFrameResponse>,
     /// Number of the outermost frames that were removed, because a stack has at most 250.
     pub frames_cut: u64,

@@ -75,7 +75,7 @@ const DELETION_BATCH_ROWS: usize = 2_000;
 
 /// Result of storing the events of a request: the number of events by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[must_use = "every event that is not stored is an outcome to be counted"]
+#[must_use = "the caller must count an outcome for each event that is not stored"]
 pub struct ErrorAppendResult {
     /// Number of events that are stored: durable and visible.
     pub stored: usize,

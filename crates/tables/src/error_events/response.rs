@@ -19,10 +19,10 @@ pub struct ErrorEventSummary {
     /// ID of the span in which the error happened; null if unknown.
     #[schema(required)]
     pub span_id: Option<String>,
-    /// Type of the exception raised last.
+    /// Type of the exception that was raised last.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Message of the exception raised last; empty if there is none.
+    /// Message of the exception that was raised last; empty if there is none.
     pub value: String,
     /// Function that crashed, if type and message are the same for many errors, for example for signals; null for all other errors.
     #[schema(required)]

@@ -68,7 +68,7 @@ pub(super) struct ErrorWriteResult {
     pub(super) same_error: usize,
     /// Numbers of the issues that a change split off, or why the change is not possible.
     pub(super) changed: Option<Result<Vec<i64>, IssueChangeError>>,
-    /// Whether events have yet to be moved.
+    /// Whether some events are not moved yet.
     pub(super) is_moving: bool,
     /// Message for subscribers.
     change: Option<ErrorStoreChange>,

@@ -64,7 +64,7 @@ const NO_TRACE: [u8; 16] = [0; 16];
 
 /// Result of storing the lines of a request: the number of lines by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[must_use = "every line that is not stored is an outcome to be counted"]
+#[must_use = "the caller must count an outcome for each line that is not stored"]
 pub struct LogAppendResult {
     /// Number of lines that are stored: durable and visible.
     pub stored: usize,

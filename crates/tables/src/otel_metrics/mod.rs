@@ -84,7 +84,7 @@ const MIGRATIONS: &[&str] = &["
 
 /// Result of storing the points of a request: the number of points by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[must_use = "every point that is not stored is an outcome to be counted"]
+#[must_use = "the caller must count an outcome for each point that is not stored"]
 pub struct OtelMetricAppendResult {
     /// Number of points that are stored: durable and visible.
     pub stored: usize,

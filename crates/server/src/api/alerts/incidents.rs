@@ -96,8 +96,8 @@ pub(in crate::api) struct IncidentView {
     snoozed_until: Option<String>,
     /// Main contributors to the change, the largest first.
     culprits: Vec<AlertContributor>,
-    /// Start of the time that `since` of the contributors covers: the previous crossing of a threshold (RFC 3339). Null if there was no
-    /// previous crossing, or if it was less than a minute before.
+    /// Time of the previous crossing of a threshold (RFC 3339). The field `since` of a contributor covers the time from then on. Null if
+    /// there was no previous crossing, or if it was less than a minute before.
     #[schema(required)]
     culprits_since: Option<String>,
     /// Projected cost at the end of the period, for a budget in US dollars without groups; null for other incidents, or if the cost is
