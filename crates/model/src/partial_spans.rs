@@ -167,7 +167,7 @@ pub(crate) fn sorted_parts(mut pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
     pieces
 }
 
-/// Copies the messages that arrived separately into the span if it has none of its own.
+/// Copies the messages that arrived separately into the span if the span has no messages.
 pub fn fill_messages_from_parts(span: &mut Span) {
     let Some(joined) = &span.joined else { return };
     let (input, output) = messages(joined);

@@ -29,14 +29,14 @@ pub fn span_hash(project: u64, trace: TraceId, span: SpanId) -> u64 {
     SpanKey { project, trace, span }.hash()
 }
 
-/// Returns the hash by which a trace of a project is found and distinct traces are counted. Two traces with the same hash are counted as
+/// Returns the hash that indexes and counts of distinct traces use for a trace of a project. Two traces with the same hash are counted as
 /// one. This affects only the sender's own project, because each list of a roll-up belongs to one project.
 pub fn trace_hash(project: u64, trace: TraceId) -> u64 {
     let low = mix_bits(mix_bits(project ^ 0x9e37_79b9_7f4a_7c15) ^ trace.0 as u64);
     mix_bits(low ^ (trace.0 >> 64) as u64)
 }
 
-/// Returns the hash by which distinct users of a project are counted. A collision has the same effect as for [`trace_hash`].
+/// Returns the hash that counts of distinct users use for a user of a project. A collision has the same effect as for [`trace_hash`].
 pub(super) fn text_hash(text: &str) -> u64 {
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
     text.as_bytes().chunks(8).fold(mix_bits(text.len() as u64), |hash, bytes| mix_bits(hash ^ word(bytes)))

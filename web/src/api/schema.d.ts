@@ -2228,7 +2228,7 @@ export interface components {
             critical_from?: number;
             /** @description False if the definition is disabled and never evaluated. Default: true. */
             enabled?: boolean;
-            /** @description Filter for the spans that count, in the filter language. Default: all spans. */
+            /** @description Filter for the spans of the budget, in the filter language. Default: all spans. */
             filter?: string;
             /** @description Property to group by, such as `user`, `model` or `tag:NAME`: each group has the full amount. Null for no groups. */
             group_by?: string | null;
@@ -2348,7 +2348,7 @@ export interface components {
             critical_from: number;
             /** @description False if the definition is disabled and never evaluated. Default: true. */
             enabled: boolean;
-            /** @description Filter for the spans that count, in the filter language. Default: all spans. */
+            /** @description Filter for the spans of the budget, in the filter language. Default: all spans. */
             filter: string;
             /** @description Property to group by, such as `user`, `model` or `tag:NAME`: each group has the full amount. Null for no groups. */
             group_by: string | null;
@@ -3039,7 +3039,7 @@ export interface components {
         };
         /** @description Another report of the same call in another trace, for example by a program and its gateway. */
         DuplicateReportView: {
-            /** @description True if this span counts, and takes usage and cost from a report that has more; false if the other report counts. */
+            /** @description True if totals include this span, with the usage and cost of the report that has more; false if totals include the other report. */
             counts: boolean;
             /** @description Span of the other report. */
             span_id: string;
@@ -4758,7 +4758,7 @@ export interface components {
             /** @description Identifiers of the prices that now apply to the calls. */
             prices: string[];
         };
-        /** @description Result of recalculating the cost of stored calls. Amounts are in US dollars and cover calls that count. */
+        /** @description Result of recalculating the cost of stored calls. Amounts are in US dollars and cover the calls that totals include. */
         RepriceReport: {
             /**
              * Format: int64
@@ -5170,7 +5170,10 @@ export interface components {
              * @description Milliseconds that were added to the client's timestamps; 0 if its clock is right.
              */
             clock_shift_ms: number;
-            /** @description Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why it counts. */
+            /**
+             * @description Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why totals
+             *     include or exclude the span.
+             */
             explanation: components["schemas"]["SpanExplanation"];
             /** @description Reasons why the model stopped. */
             finish_reasons: string[];
@@ -8792,7 +8795,7 @@ export interface operations {
                  *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
                  */
                 from?: string;
-                /** @description Name of an attribute: each of its values gets a line of its own. Default: one line for all points. */
+                /** @description Name of an attribute: each value of the attribute is a separate line. Default: one line for all points. */
                 group_by?: string;
                 /**
                  * @description Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default: the
@@ -9152,7 +9155,7 @@ export interface operations {
                  *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
                  */
                 from?: string;
-                /** @description Property to group by, as `by` of a breakdown: each value gets a line of its own. Default: one line for all spans. */
+                /** @description Property to group by, as `by` of a breakdown: each value is a separate line. Default: one line for all spans. */
                 group_by?: string;
                 /**
                  * @description One or more measures, separated by commas: `calls`, `failed`, `errors`, `cost` (US dollars), `input_tokens`, `output_tokens`,

@@ -56,7 +56,7 @@ pub struct Budget {
     /// First day of a week. Default: `monday`.
     #[serde(default)]
     pub week_starts: WeekStart,
-    /// Filter for the spans that count, in the filter language. Default: all spans.
+    /// Filter for the spans of the budget, in the filter language. Default: all spans.
     #[serde(default)]
     pub filter: String,
     /// Property to group by, such as `user`, `model` or `tag:NAME`: each group has the full amount. Null for no groups.

@@ -43,7 +43,7 @@ pub struct SpanExplanation {
     /// Interpretation of the output token count; null if there is only one possible interpretation.
     #[schema(required)]
     pub output: Option<TokenCountInterpretation>,
-    /// How the cost was determined; null for spans that are neither LLM calls nor have a cost that counts.
+    /// How the cost was determined; null for spans that are neither LLM calls nor have a cost that totals include.
     #[schema(required)]
     pub cost: Option<CostExplanation>,
     /// True if tokens and cost of the span are included in totals.

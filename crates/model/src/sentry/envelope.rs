@@ -62,7 +62,7 @@ pub enum EnvelopeError {
 }
 
 impl EnvelopeError {
-    /// Returns the summary for the response; the error's own text is the cause.
+    /// Returns the summary for the response. The text of the error is the cause in the response.
     pub fn detail(&self) -> &'static str {
         match self {
             EnvelopeError::Empty => "empty request body",

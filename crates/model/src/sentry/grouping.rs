@@ -16,11 +16,11 @@ use super::message_shape::message_shape;
 /// Version of the algorithm. Issues store it.
 pub const GROUPING_VERSION: u32 = 2;
 
-/// Maximum bytes of a source line that counts. Longer ones are of minified files.
+/// Maximum size of a source line that grouping uses, in bytes. Longer lines are from minified files.
 const MAX_SOURCE_BYTES: usize = 120;
 
-/// Returns the frame that identifies the place of an error: the innermost of the program's own code, otherwise the innermost. SDKs mark
-/// all frames as foreign if the program itself is installed like a library.
+/// Returns the frame that identifies the place of an error: the innermost frame in the program's own code, otherwise the innermost frame.
+/// SDKs mark all frames as foreign if the program itself is installed like a library.
 pub(crate) fn deciding_frame(frames: &[StackFrame]) -> Option<&StackFrame> {
     frames.iter().rev().find(|frame| frame.in_app).or(frames.last())
 }
@@ -109,7 +109,7 @@ fn add_exception(hash: &mut GroupingHash, exception: &ErrorException) {
     }
 }
 
-/// Adds the frames that count. Returns false if there are none, or if they say nothing.
+/// Adds the frames that grouping uses. Returns false if there are none, or if the frames contain no information.
 fn add_stack(hash: &mut GroupingHash, frames: &[StackFrame]) -> bool {
     let mut added = false;
     let mut before = None;
@@ -128,8 +128,8 @@ fn add_stack(hash: &mut GroupingHash, frames: &[StackFrame]) -> bool {
     added
 }
 
-/// Returns the frames that count: those of the program's own code, otherwise all. If the client reports for no frame whether it is the
-/// program's own, the places of systems and libraries are not.
+/// Returns the frames that grouping uses: the frames in the program's own code, otherwise all frames. If the client does not report which
+/// frames these are, all frames count as the program's own except frames of systems and libraries.
 fn counting_frames(frames: &[StackFrame]) -> impl Iterator<Item = &StackFrame> {
     let is_reported = frames.iter().any(|frame| frame.in_app || frame.is_in_app_sent);
     let is_own = move |frame: &StackFrame| if is_reported { frame.in_app } else { !is_of_system(frame) };

@@ -10,7 +10,7 @@ use crate::error::QueryError;
 
 macro_rules! measures {
     ($($(#[$doc:meta])* $variant:ident = $name:tt),+ $(,)?) => {
-        /// Measure of a time series. Calls are LLM calls that count.
+        /// Measure of a time series. Calls are the LLM calls that totals include.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
         pub enum SeriesMeasure { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
 

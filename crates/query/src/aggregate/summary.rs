@@ -26,7 +26,7 @@ const MAX_UNPRICED_MODELS: usize = 50;
 /// Maximum number of tag names that are counted: the first ones that are read.
 const MAX_TAG_NAMES: usize = 100_000;
 
-/// Returns the condition for LLM calls that count.
+/// Returns the condition for LLM calls that totals include.
 pub(crate) fn is_call() -> Expr {
     col("kind").in_list(vec![lit("llm"), lit("embedding")], false).and(col("counted"))
 }

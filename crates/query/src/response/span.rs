@@ -150,7 +150,7 @@ pub struct DuplicateReportView {
     pub trace_id: String,
     /// Span of the other report.
     pub span_id: String,
-    /// True if this span counts, and takes usage and cost from a report that has more; false if the other report counts.
+    /// True if totals include this span, with the usage and cost of the report that has more; false if totals include the other report.
     pub counts: bool,
 }
 
@@ -311,7 +311,7 @@ pub struct SpanDetail {
     pub input_messages: Vec<ChatMessage>,
     /// Messages that the model returned.
     pub output_messages: Vec<ChatMessage>,
-    /// The report of the same call that the messages were read from; null if they are the span's own.
+    /// The report of the same call that the messages were read from; null if the span itself contains the messages.
     #[schema(required)]
     pub texts_from: Option<MessageSourceSpan>,
     /// Attributes as the client sent them.
@@ -330,7 +330,8 @@ pub struct SpanDetail {
     pub tool_definitions: Option<Value>,
     /// Source attribute of each field.
     pub reading: Vec<FieldReading>,
-    /// Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why it counts.
+    /// Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why totals
+    /// include or exclude the span.
     pub explanation: SpanExplanation,
     /// Time at which the server received the span.
     pub received_at: String,

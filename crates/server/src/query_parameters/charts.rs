@@ -18,7 +18,7 @@ pub struct TimeSeriesParameters {
     /// `new_input_tokens`, `cache_read_tokens`, `cache_write_tokens`, `reasoning_tokens`, `duration_p50`, `duration_p95`, `duration_p99`
     /// (milliseconds), `runs` or `spans`. Default: `calls`.
     pub measure: Option<String>,
-    /// Property to group by, as `by` of a breakdown: each value gets a line of its own. Default: one line for all spans.
+    /// Property to group by, as `by` of a breakdown: each value is a separate line. Default: one line for all spans.
     pub group_by: Option<String>,
 }
 
@@ -70,7 +70,7 @@ pub struct OtelMetricSeriesParameters {
     pub bucket: Option<String>,
     /// One or more of the `measures` of the metric, separated by commas. Default: the first measure of the metric.
     pub measure: Option<String>,
-    /// Name of an attribute: each of its values gets a line of its own. Default: one line for all points.
+    /// Name of an attribute: each value of the attribute is a separate line. Default: one line for all points.
     pub group_by: Option<String>,
 }
 

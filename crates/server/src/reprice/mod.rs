@@ -23,7 +23,7 @@ pub use job::{RepriceJob, RepriceProgress, RepriceTask};
 /// Number of spans that are changed at a time; ingestion waits for each batch.
 const BATCH_SPANS: usize = 500;
 
-/// Result of recalculating the cost of stored calls. Amounts are in US dollars and cover calls that count.
+/// Result of recalculating the cost of stored calls. Amounts are in US dollars and cover the calls that totals include.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RepriceReport {
     /// Number of calls in the time range.

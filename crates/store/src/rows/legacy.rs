@@ -1,5 +1,5 @@
-//! Converts rows of segments that were written before format 4 of the data directory, which contained facts as sentences. New files always
-//! have the current columns.
+//! Converts rows of segments that were written before format 4 of the data directory. Such segments contain facts as sentences. New files
+//! always have the current columns.
 
 use std::sync::Arc;
 

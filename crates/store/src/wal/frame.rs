@@ -122,9 +122,9 @@ pub(crate) fn encode_payload(head: &WalFramePreamble, compressed: &[u8]) -> Vec<
 /// Returns an error if the bytes are not the output of [`encode_payload`]; the message says what is wrong. This function never panics, and
 /// does not allocate more memory than the frame declares.
 pub(crate) fn decode_payload(payload: &[u8]) -> Result<(WalFramePreamble, Vec<Span>), String> {
-    let (length, rest) = payload.split_first_chunk::<4>().ok_or("shorter than its own length")?;
+    let (length, rest) = payload.split_first_chunk::<4>().ok_or("the frame is shorter than its length field")?;
     let length = u32::from_le_bytes(*length) as usize;
-    let (head, compressed) = rest.split_at_checked(length).ok_or("its head is longer than the frame")?;
+    let (head, compressed) = rest.split_at_checked(length).ok_or("the head is longer than the frame")?;
     let head: WalFramePreamble = rmp_serde::from_slice(head).map_err(|error| format!("head: {error}"))?;
     if compressed.is_empty() {
         return Ok((head, Vec::new()));

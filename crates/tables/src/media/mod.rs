@@ -89,8 +89,8 @@ impl MediaStore {
         Ok(MediaStore { database, quota_bytes, sizes: Mutex::default() })
     }
 
-    /// Returns the IDs of the objects that would exceed the limit of the project. Objects that are already stored do not count. Concurrent
-    /// requests can exceed the limit by the total size of their objects. Blocks the calling thread.
+    /// Returns the IDs of the objects that would exceed the limit of the project. Objects that are already stored are not returned.
+    /// Concurrent requests can exceed the limit by the total size of their objects. Blocks the calling thread.
     ///
     /// # Errors
     ///

@@ -91,7 +91,7 @@ impl MetadataStore {
         Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
     }
 
-    /// Replaces a deletion that had begun with its receipt. The file then contains no part of the record.
+    /// Replaces the record of a deletion that had begun by the receipt of the deletion. The file then contains no part of the record.
     ///
     /// # Errors
     ///

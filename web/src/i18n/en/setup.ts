@@ -99,7 +99,7 @@ export const setup = {
   'setup.noteOpenrouter':
     'Traces include prompts and answers, unless the destination uses privacy mode. The fields `user` and `session_id` of a request name the user and the session.',
   'setup.noteModelServer':
-    'The server reports tokens and times, but no messages. Also instrument the program that calls the server: a call that both report counts once.',
+    'The server reports tokens and times, but no messages. Also instrument the program that calls the server: Hinomi counts a call once if both report it.',
   'setup.runDone': 'Done: this project has had data since {time}.',
   'setup.newest': 'Open latest trace',
   'setup.checks': 'No data yet? Check these',
