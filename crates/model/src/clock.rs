@@ -37,13 +37,13 @@ const WRONG_CLOCK_RANGE_US: std::ops::Range<i64> = 86_400 * SECOND_US..7_258_118
 /// then.
 const MAX_SHIFTED_DURATION_US: i64 = 86_400 * SECOND_US;
 
-/// Returns whether the time is plausible, given the time of receipt.
+/// Returns whether the time is plausible for data with this time of receipt.
 pub(crate) fn is_possible(at_us: i64, received_us: i64) -> bool {
     at_us >= MIN_PLAUSIBLE_US && at_us <= received_us.saturating_add(MAX_PLAUSIBLE_AHEAD_US)
 }
 
 names!(
-    /// Source of a time that replaces an implausible one.
+    /// Source of a time that replaces an implausible time.
     TimeSource {
         /// The start of the span.
         Start = "start_time",

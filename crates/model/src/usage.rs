@@ -237,7 +237,8 @@ impl ReportedTokenCounts {
         }
     }
 
-    /// Returns how input and output as sent were interpreted, given the result of [`exclusive_usage_of`](ReportedTokenCounts::exclusive_usage_of).
+    /// Returns how the sent counts of input and output were interpreted. The arguments are the result of
+    /// [`exclusive_usage_of`](ReportedTokenCounts::exclusive_usage_of).
     pub fn interpretations(
         &self,
         usage: &Usage,

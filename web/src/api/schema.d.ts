@@ -1602,7 +1602,8 @@ export interface paths {
         };
         /**
          * Lists the sessions that have not expired.
-         * @description An admin of the server sees all sessions, other people see their own. An API token that is not an admin of the server sees no sessions.
+         * @description An admin of the server sees all sessions; other people see only their own sessions. An API token that is not an admin of the server sees
+         *     no sessions.
          */
         get: operations["get_sessions"];
         put?: never;
@@ -1625,7 +1626,7 @@ export interface paths {
         post?: never;
         /**
          * Ends a session.
-         * @description An admin of the server can end all sessions, other people their own.
+         * @description An admin of the server can end all sessions; other people can end only their own sessions.
          */
         delete: operations["delete_sessions_session"];
         options?: never;
@@ -1662,7 +1663,8 @@ export interface paths {
         };
         /**
          * Lists API tokens.
-         * @description An admin of the server sees all tokens, other people see their own. An API token that is not an admin of the server sees no tokens.
+         * @description An admin of the server sees all tokens; other people see only their own tokens. An API token that is not an admin of the server sees no
+         *     tokens.
          */
         get: operations["get_tokens"];
         put?: never;
@@ -1689,7 +1691,7 @@ export interface paths {
         post?: never;
         /**
          * Revokes an API token.
-         * @description Later requests with the token are rejected. An admin of the server can revoke all tokens, other people their own.
+         * @description Later requests with the token are rejected. An admin of the server can revoke all tokens; other people can revoke only their own tokens.
          */
         delete: operations["delete_tokens_token"];
         options?: never;
@@ -3419,11 +3421,11 @@ export interface components {
              * @description Number of requests that showed the problem.
              */
             count: number;
-            /** @description Time at which the problem was first seen (RFC 3339); null in the hints of a trace that come from its own spans. */
+            /** @description Time at which the problem was first seen (RFC 3339); null for a hint that Hinomi derived from the spans of a single trace. */
             first_at: string | null;
             /** @description Kind of the hint, such as `stream_without_usage`. */
             hint: components["schemas"]["InstrumentationHint"];
-            /** @description Time at which the problem was last seen (RFC 3339); null in the hints of a trace that come from its own spans. */
+            /** @description Time at which the problem was last seen (RFC 3339); null for a hint that Hinomi derived from the spans of a single trace. */
             last_at: string | null;
             /** @description For `unpriced_model`: true if the model has a price now. Stored calls get a cost when you recalculate stored costs. */
             priced: boolean;
@@ -4656,7 +4658,7 @@ export interface components {
             retention: components["schemas"]["RetentionOverridesView"];
             /**
              * Format: int32
-             * @description Days for which spans are stored: the project's own setting, otherwise the server's.
+             * @description Days for which spans are stored: the setting of the project, or of the server if the project has none.
              */
             retention_days: number;
         };

@@ -37,7 +37,7 @@ impl RuleThresholds {
         }
     }
 
-    /// Returns the severity after a value, given the severity before.
+    /// Returns the severity after a value. The severity may depend on the severity before the value.
     pub(crate) fn next_severity(&self, before: Option<AlertSeverity>, value: f64) -> Option<AlertSeverity> {
         let level = self.severity_of(value);
         let Some(before) = before else { return level };

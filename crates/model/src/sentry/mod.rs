@@ -61,7 +61,7 @@ pub struct DecodedEnvelope {
     pub points: Vec<MetricPoint>,
     /// Outcomes of dropped items, and of those that the client reports as not sent.
     pub outcomes: Vec<Outcome>,
-    /// ID for the response: the header's, otherwise the event's. `None` if there is neither.
+    /// ID for the response: the ID in the header, otherwise the ID of the event. `None` if there is neither.
     pub event_id: Option<String>,
     /// Active integrations of the SDK, if a transaction names them.
     pub integrations: Vec<String>,

@@ -93,7 +93,8 @@ impl ManagedCredentials {
 
 /// Lists API tokens.
 ///
-/// An admin of the server sees all tokens, other people see their own. An API token that is not an admin of the server sees no tokens.
+/// An admin of the server sees all tokens; other people see only their own tokens. An API token that is not an admin of the server sees no
+/// tokens.
 #[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn tokens(
     State(api): State<Arc<ApiState>>,
@@ -154,7 +155,7 @@ pub(super) async fn create_token(
 
 /// Revokes an API token.
 ///
-/// Later requests with the token are rejected. An admin of the server can revoke all tokens, other people their own.
+/// Later requests with the token are rejected. An admin of the server can revoke all tokens; other people can revoke only their own tokens.
 #[utoipa::path(delete, path = "/tokens/{token}", tag = "session", params(("token" = i64, Path, description = "ID of the API token.")),
     responses((status = 204, description = "The token was revoked."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_token(
@@ -200,7 +201,8 @@ pub(super) struct SessionList {
 
 /// Lists the sessions that have not expired.
 ///
-/// An admin of the server sees all sessions, other people see their own. An API token that is not an admin of the server sees no sessions.
+/// An admin of the server sees all sessions; other people see only their own sessions. An API token that is not an admin of the server sees
+/// no sessions.
 #[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = SessionList), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn sessions(
     State(api): State<Arc<ApiState>>,
@@ -224,7 +226,7 @@ pub(super) async fn sessions(
 
 /// Ends a session.
 ///
-/// An admin of the server can end all sessions, other people their own.
+/// An admin of the server can end all sessions; other people can end only their own sessions.
 #[utoipa::path(delete, path = "/sessions/{session}", tag = "session", params(("session" = i64, Path, description = "ID of the session.")),
     responses((status = 204, description = "The session was ended."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_session(

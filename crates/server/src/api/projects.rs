@@ -29,7 +29,7 @@ pub(super) struct ProjectView {
     /// DSN for Sentry SDKs, with the oldest ingest key; null if the project has no key.
     #[schema(required)]
     dsn: Option<String>,
-    /// Days for which spans are stored: the project's own setting, otherwise the server's.
+    /// Days for which spans are stored: the setting of the project, or of the server if the project has none.
     retention_days: u32,
     /// Retention of classes of data that differs from `retention_days`.
     retention: RetentionOverridesView,

@@ -46,7 +46,7 @@ impl RunningServer {
     }
 }
 
-/// Session of a command, with the permissions of the page. Dropping this value signs the session out.
+/// Session of a command, with the permissions of the page. Dropping this value ends the session.
 pub(super) struct CommandSession<'a> {
     meta: &'a MetadataStore,
     secret: String,

@@ -43,7 +43,7 @@ impl ObservationTraceCache {
         told.iter().for_each(|(span, home)| known.remember((project, *span), *home));
     }
 
-    /// Adds the observations that were stored before the server started, once.
+    /// Adds the observations that were stored before the server started. Later calls do nothing.
     pub(super) fn load_stored(&self, store: &Store) {
         let mut is_complete = self.is_complete.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::replace(&mut *is_complete, true) {

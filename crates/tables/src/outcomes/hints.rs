@@ -69,10 +69,10 @@ pub struct HintRow {
     pub value: Option<f64>,
     /// Number of requests that showed the problem.
     pub count: u64,
-    /// Time at which the problem was first seen (RFC 3339); null in the hints of a trace that come from its own spans.
+    /// Time at which the problem was first seen (RFC 3339); null for a hint that Hinomi derived from the spans of a single trace.
     #[schema(required)]
     pub first_at: Option<String>,
-    /// Time at which the problem was last seen (RFC 3339); null in the hints of a trace that come from its own spans.
+    /// Time at which the problem was last seen (RFC 3339); null for a hint that Hinomi derived from the spans of a single trace.
     #[schema(required)]
     pub last_at: Option<String>,
     /// ID of the trace in which the problem was last seen; null if unknown.

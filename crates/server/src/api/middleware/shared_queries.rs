@@ -214,7 +214,7 @@ fn join_or_schedule(
     CoalescedQuery::InFlight(shared_key, in_flight)
 }
 
-#[expect(clippy::too_many_arguments, reason = "only the planner calls it, once")]
+#[expect(clippy::too_many_arguments, reason = "only the planner calls this function, and only once")]
 async fn run_in_lane(
     api: Arc<ApiState>,
     shared_key: Arc<SharedQueryKey>,
