@@ -128,7 +128,7 @@ pub struct RunDurations {
     pub p95: Option<f64>,
 }
 
-/// Totals of the spans that share one value of the property that is grouped by.
+/// Totals of the spans that share one value of the grouping property.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct BreakdownRow {
     /// Value of the property; null for spans without it.

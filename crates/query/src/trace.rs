@@ -195,7 +195,7 @@ impl ProjectSnapshot {
         }
     }
 
-    /// Returns the spans of a trace whose names, prompts or answers contain a text, case-insensitive, by start.
+    /// Returns the spans of a trace, by start, if their names, prompts or answers contain a text. The comparison ignores case.
     ///
     /// # Errors
     ///

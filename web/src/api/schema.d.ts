@@ -95,8 +95,8 @@ export interface paths {
         };
         /**
          * Downloads a backup of the data directory as a tar archive.
-         * @description `hinomi restore` reads the archive. Missing and damaged segments are left out: the header `x-hinomi-missing` holds their number, and
-         *     the archive lists them. The archive contains ingest keys and the secrets of notification channels. Requires admin permission.
+         * @description `hinomi restore` reads the archive. Missing and damaged segments are omitted: the header `x-hinomi-missing` holds their number, and the
+         *     archive lists them. The archive contains ingest keys and the secrets of notification channels. Requires admin permission.
          */
         get: operations["get_backup"];
         put?: never;
@@ -2120,7 +2120,7 @@ export interface components {
             /** @description One row for each value, in the requested order. */
             rows: components["schemas"]["BreakdownRow"][];
         };
-        /** @description Totals of the spans that share one value of the property that is grouped by. */
+        /** @description Totals of the spans that share one value of the grouping property. */
         BreakdownRow: {
             /**
              * Format: int64
@@ -4067,7 +4067,7 @@ export interface components {
             /** @description Type of the value. */
             value_type: components["schemas"]["MappedValueType"];
         };
-        /** @description An attribute of the span that a rule maps. */
+        /** @description A span attribute that a rule maps. */
         MappedAttribute: {
             /** @description Name of the attribute. */
             attribute: string;
@@ -4609,7 +4609,7 @@ export interface components {
             /** @description The price table for models without a custom price. */
             table: components["schemas"]["PriceTableSummary"];
         };
-        /** @description Changes to a project. Fields that are left out keep their value. */
+        /** @description Changes to a project. Omitted fields keep their value. */
         ProjectUpdateRequest: {
             currency?: components["schemas"]["DisplayCurrency"] | null;
             /** @description Whether the project rejects all incoming data. */

@@ -197,8 +197,8 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Returns the calls of a trace that another trace may also report. The response of such a call has an ID or known messages, and the call
-/// is counted, or excluded because of a report in another trace.
+/// Returns the calls of a trace if another trace may report the same calls. The response of such a call has an ID or known messages, and
+/// the call is counted, or excluded because of a report in another trace.
 pub fn of_trace(trace_id: TraceId, nodes: &[SpanNode], counted: impl Fn(usize) -> bool) -> Vec<CallReport> {
     let response = |node: &SpanNode| node.response_id.as_deref().filter(|id| !id.is_empty()).map(|id| hash(&id));
     let candidates: Vec<&SpanNode> = nodes

@@ -25,7 +25,7 @@ pub struct MappingTrial {
     pub fixture: MappingTrialFixture,
 }
 
-/// An attribute of the span that a rule maps.
+/// A span attribute that a rule maps.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct MappedAttribute {
     /// Name of the rule.

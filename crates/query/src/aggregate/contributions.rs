@@ -40,9 +40,9 @@ pub struct ContributionWindows {
     pub from_us: i64,
     /// End of the window, in microseconds since the Unix epoch, exclusive.
     pub to_us: i64,
-    /// If set, only spans of the latest window that were received after this time are counted, regardless of their start.
+    /// If set, a span of the latest window is counted only if it was received after this time, regardless of its start.
     pub since_us: Option<i64>,
-    /// If set, only spans of the latest window that were received at this time or earlier are counted.
+    /// If set, a span of the latest window is counted only if it was received at this time or earlier.
     pub until_us: Option<i64>,
     /// Distance between the starts of adjacent windows, in microseconds.
     pub interval_us: i64,

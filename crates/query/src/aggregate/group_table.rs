@@ -255,7 +255,7 @@ impl GroupTable {
         key.map_or(0, |key| self.keys.number_of(key) + 1)
     }
 
-    /// Returns the value of the property that spans of a group share.
+    /// Returns the value that the spans of a group share.
     pub(crate) fn key_of_group(&self, group: u32) -> Option<&str> {
         Some(self.keys.text(group.checked_sub(1)?))
     }

@@ -58,8 +58,8 @@ pub(crate) struct GroupAggregates {
 }
 
 impl ProjectSnapshot {
-    /// Aggregates the rows of a scope that no roll-up covers, and returns them with the sources of all other spans. Returns `None` if there
-    /// are only a few rows: the query engine is then equally fast, and exact.
+    /// Aggregates the rows of a scope, except rows in roll-ups. Returns these aggregates and the sources of all other spans. Returns `None`
+    /// if there are only a few rows: the query engine is then equally fast, and exact.
     ///
     /// # Errors
     ///

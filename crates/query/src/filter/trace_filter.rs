@@ -1,8 +1,8 @@
 //! Filters of the trace list: which traces a filter selects.
 //!
 //! `cost`, `duration`, tokens, `name` and `status` test the trace as the list shows it. Every other term is true if at least one span of
-//! the trace that starts in the range satisfies the term. `-` before a term or before parentheses negates it. The selected traces become
-//! one term ([`FilterTerm::InTraces`]), so lists, sums and charts of these traces are computed in the same way as for any other filter.
+//! the trace satisfies the term and starts in the range. `-` negates a term or the terms in parentheses. The selected traces become one
+//! term ([`FilterTerm::InTraces`]), so lists, sums and charts of these traces are computed in the same way as for any other filter.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};

@@ -162,7 +162,7 @@ pub(super) async fn get(State(api): State<Arc<ApiState>>, authorized: Authorized
     Ok(Json(project_view(&api, &api.meta.project(authorized.project)?)))
 }
 
-/// Changes to a project. Fields that are left out keep their value.
+/// Changes to a project. Omitted fields keep their value.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProjectUpdateRequest {

@@ -209,8 +209,8 @@ fn import_error(error: StoreError) -> ApiError {
 
 /// Downloads a backup of the data directory as a tar archive.
 ///
-/// `hinomi restore` reads the archive. Missing and damaged segments are left out: the header `x-hinomi-missing` holds their number, and
-/// the archive lists them. The archive contains ingest keys and the secrets of notification channels. Requires admin permission.
+/// `hinomi restore` reads the archive. Missing and damaged segments are omitted: the header `x-hinomi-missing` holds their number, and the
+/// archive lists them. The archive contains ingest keys and the secrets of notification channels. Requires admin permission.
 #[utoipa::path(get, path = "/backup", tag = "transfer", responses((status = 200, description = "The tar archive.")))]
 pub(super) async fn backup(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Response, ApiError> {
     // It takes as long as reading all of them, which holds up no deletion.

@@ -15,7 +15,7 @@ use super::erasure::{DeletionReceipt, DeletionSubject};
 use super::held_deletions::permit_sweep;
 use super::{RetentionError, RetentionResources, directory_bytes, run_blocking};
 
-/// Expired rows of a table that could not be deleted.
+/// A table whose expired rows could not be deleted.
 #[derive(Debug)]
 pub struct TableExpiryFailure {
     /// File name of the database.

@@ -367,7 +367,7 @@ fn stored_node(mut row: SpanRow) -> StoredSpanNode {
     StoredSpanNode { node: SpanNode::of(&row.span), decision }
 }
 
-/// The most recently read segments, kept open. The spans of a trace that a flush has split are read from the same segment repeatedly.
+/// The most recently read segments, kept open. If a flush has split a trace, its spans are read from the same segment repeatedly.
 #[derive(Debug, Default)]
 pub(crate) struct SegmentReaderCache(Vec<(u64, SegmentReader)>);
 

@@ -89,7 +89,7 @@ impl TraceStateCache {
         Some(verdict)
     }
 
-    /// Returns the calls of a cached trace that another trace may report too.
+    /// Returns the calls of a cached trace if another trace may report the same calls.
     pub(crate) fn reports_of_trace(&self, key: &TraceKey) -> Vec<CallReport> {
         self.traces.get(key).map_or_else(Vec::new, |trace| {
             let counted = |place: usize| trace.decisions[place].as_deref().unwrap_or(&trace.nodes[place].local_decision).counted;

@@ -354,8 +354,8 @@ fn oldest_segments(state: &StoreState, bytes: u64) -> impl Iterator<Item = &Live
 }
 
 impl Snapshot {
-    /// Counts the spans in segments of some projects, and those for which `is_lost` returns true. `affects_segment` returns whether spans of a
-    /// project that start at a time or later may be lost. Damaged segments are left out.
+    /// Counts the spans in segments of some projects, and the spans for which `is_lost` returns true. `affects_segment` returns whether
+    /// spans of a project may be lost if they start at a certain time or later. Damaged segments are omitted.
     pub fn count_losses(
         &self,
         projects: &HashSet<u64>,

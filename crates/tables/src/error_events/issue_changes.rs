@@ -160,7 +160,7 @@ struct EventMove {
     from_us: i64,
 }
 
-/// Moves some events of the oldest change that is not complete.
+/// Moves some events of the oldest incomplete change.
 pub(super) fn move_events(transaction: &Transaction) -> rusqlite::Result<()> {
     let mut select = transaction.prepare_cached("SELECT id, source, target, fingerprint, from_us FROM event_moves ORDER BY id LIMIT 1")?;
     let next = select.query_row([], |row| {

@@ -34,8 +34,8 @@ pub struct LogListQuery {
 }
 
 impl LogStore {
-    /// Returns one page of the lines of a project that a condition selects. A page may have fewer lines than the limit although more lines
-    /// follow. In this case, the page has a cursor.
+    /// Returns one page of a project's lines, with the lines that a condition selects. A page may have fewer lines than the limit although
+    /// more lines follow. In this case, the page has a cursor.
     ///
     /// # Errors
     ///

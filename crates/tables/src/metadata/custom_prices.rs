@@ -78,7 +78,7 @@ fn price_json(price: &CustomPrice) -> String {
     serde_json::to_string(price).expect("texts, numbers and a map with text keys have a JSON form")
 }
 
-/// Returns all prices in the order of their creation. Prices of a newer version that cannot be read are logged and left out.
+/// Returns all prices in the order of their creation. Prices of a newer version that cannot be read are logged and omitted.
 pub(super) fn read_prices(connection: &Connection) -> Result<Vec<CustomPriceRecord>, MetadataError> {
     let mut statement = connection.prepare_cached("SELECT id, project_id, price, created_us FROM prices ORDER BY id")?;
     let rows = statement.query_map([], |row| {

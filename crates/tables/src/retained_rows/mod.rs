@@ -20,7 +20,7 @@ pub use statements::{count, count_expiring, delete_expired, empty_wal, erase, no
 /// Number of expired rows that were deleted, or the error. Rows that were deleted before an error stay deleted.
 pub type ExpiryFuture = Pin<Box<dyn Future<Output = Result<u64, SqliteError>> + Send>>;
 
-/// Replaces the names of traces and users in rows of a project that stay. Returns the number of changed rows.
+/// Replaces the names of traces and users in the remaining rows of a project. Returns the number of changed rows.
 pub type RowRedaction = fn(&Transaction, u64, &ErasedNames) -> rusqlite::Result<u64>;
 
 /// Declarations of a table module about its rows in one database, from which this module builds SQL statements.

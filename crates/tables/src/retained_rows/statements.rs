@@ -56,7 +56,7 @@ pub fn count(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> 
     Ok(counts)
 }
 
-/// Redacts traces and users in the rows of a module that stay. Returns the number of changed rows. The WAL is always emptied, because it
+/// Redacts traces and users in the remaining rows of a module. Returns the number of changed rows. The WAL is always emptied, because it
 /// may contain names that the module has already removed from its rows.
 ///
 /// # Errors
