@@ -19,7 +19,7 @@ use super::rule::AlertRule;
 use super::rule::budget::Budget;
 use crate::delivery::notification::AlertNotification;
 
-/// Version of the schema that is written, and the newest one that can be read.
+/// Version of the schema that is written, and the newest version that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// File name of the database.

@@ -1,6 +1,6 @@
 //! Images, audio and files within messages: base64 is removed from the message, and the message keeps the ID of the bytes.
 //!
-//! The ID is the one that Langfuse's SDKs form: the first 22 characters of the SHA-256 of the bytes in URL-safe base64. Therefore, a
+//! The ID is formed as Langfuse's SDKs form it: the first 22 characters of the SHA-256 of the bytes in URL-safe base64. Therefore, a
 //! reference that an SDK left in a message (`@@@langfuseMedia:type=image/png|id=…|source=…@@@`) names the same bytes as a message part from
 //! which Hinomi removed the bytes. Inside other texts and JSON, Hinomi leaves the same reference in place of the base64.
 

@@ -28,7 +28,7 @@ pub struct PartialSpanState {
     pub awaited: bool,
     /// Parts in the order of their times, then keys. Each key occurs once, at its earliest time.
     pub pieces: Vec<SpanFragment>,
-    /// True if the project prefers the cost that the client reports over the computed one.
+    /// True if the project prefers the cost that the client reports over the computed cost.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub client_cost_preferred: bool,
     /// Number of times that the stored span was written again with later parts.

@@ -75,7 +75,7 @@ pub struct Span {
     pub usage: Usage,
     /// Cost of the call, if it is known.
     pub cost: Option<Cost>,
-    /// Cost as reported by the client, stored in addition to the computed one.
+    /// Cost as reported by the client, stored in addition to the computed cost.
     pub client_cost: Option<Usd>,
     /// False if another span already contains the tokens and cost of this one. Totals of tokens and cost include all other spans.
     pub counted: bool,

@@ -212,8 +212,7 @@ pub struct KeylessProject {
 }
 
 impl IngestConfig {
-    /// Returns the project of requests without a key, on a server that listens on `listen` and has this public URL (empty if none is
-    /// set).
+    /// Returns the project of requests without a key; `None` if the server requires a key. `public_url` is empty if the setting is empty.
     pub fn keyless_project(&self, listen: SocketAddr, public_url: &str) -> Option<KeylessProject> {
         match self.anonymous_project.as_str() {
             "auto" => (listen.ip().is_loopback() && public_url.is_empty()).then_some(KeylessProject { project: 1, any_host: false }),

@@ -436,8 +436,8 @@ impl Store {
         self.shared.is_stopping.store(true, Ordering::Release);
     }
 
-    /// If the last request could not be stored, checks whether the next one could, and clears [`StoreStats::intake_error`] if so. Must be
-    /// called periodically.
+    /// If the last request could not be stored, checks whether the next request could be stored, and clears [`StoreStats::intake_error`] if
+    /// so. Must be called periodically.
     pub async fn retry_ingestion(&self) {
         if lock(&self.shared.health.ingestion_error).is_some()
             && let Ok(commands) = self.commit_commands()

@@ -39,7 +39,7 @@ const END_OF_CHAIN: u32 = u32::MAX;
 pub(super) struct Memtable {
     /// Number of the memtable in this process, from 1.
     pub(super) generation: u64,
-    /// WAL files that contain its spans, except the one that is still being written.
+    /// WAL files that contain its spans, except the file that is still being written.
     pub(super) logs: Vec<PathBuf>,
     /// Number of the last WAL frame in the memtable. It is set when the memtable is frozen.
     pub(super) last_sequence: u64,

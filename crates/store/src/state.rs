@@ -1,7 +1,7 @@
 //! State shared by all parts of the store: the memtables, the segments, and the last snapshot of them.
 //!
-//! New rows are added to the *active* memtable. A flush freezes it, starts another one, and turns the frozen one into a segment while
-//! ingestion continues. At any moment a live row is in exactly one of the three: active memtable, frozen memtable, segment.
+//! New rows are added to the *active* memtable. A flush freezes it, starts another memtable, and turns the frozen memtable into a segment
+//! while ingestion continues. At any moment a live row is in exactly one of the three: active memtable, frozen memtable, segment.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

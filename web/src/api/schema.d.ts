@@ -782,13 +782,13 @@ export interface paths {
         get: operations["get_projects_project_forwards_forward"];
         /**
          * Replaces a target.
-         * @description Requests that wait are sent to the new address immediately.
+         * @description Waiting requests are sent to the new address immediately.
          */
         put: operations["put_projects_project_forwards_forward"];
         post?: never;
         /**
          * Deletes a target.
-         * @description Requests that wait for this target are no longer sent.
+         * @description Waiting requests for this target are no longer sent.
          */
         delete: operations["delete_projects_project_forwards_forward"];
         options?: never;
@@ -3039,7 +3039,7 @@ export interface components {
              */
             rate: number;
         };
-        /** @description Another report of the same call in another trace, for example by a program and its gateway. */
+        /** @description Another report of the same call in another trace. For example, a program and its gateway both report the call. */
         DuplicateReportView: {
             /** @description True if totals include this span, with the usage and cost of the report that has more; false if totals include the other report. */
             counts: boolean;
@@ -3374,12 +3374,12 @@ export interface components {
             last_error_at: string | null;
             /**
              * Format: int64
-             * @description Number of requests that wait.
+             * @description Number of waiting requests.
              */
             queued: number;
             /**
              * Format: int64
-             * @description Bytes of the requests that wait.
+             * @description Bytes of the waiting requests.
              */
             queued_bytes: number;
             /** @description Kind of service. */
@@ -3854,7 +3854,7 @@ export interface components {
         };
         /** @description The groups of an issue. */
         IssueGroupList: {
-            /** @description Groups with stored events, the one with the most events first, at most 500. */
+            /** @description Groups with stored events, at most 500, in descending order of their number of events. */
             groups: components["schemas"]["IssueGroup"][];
         };
         /** @description Issues to be merged into another issue. */
@@ -4333,13 +4333,13 @@ export interface components {
             signing_secret?: string;
             /**
              * Format: int64
-             * @description Number of notifications that wait for delivery.
+             * @description Number of notifications waiting for delivery.
              */
             waiting: number;
         };
         /** @description One notification to one channel. */
         NotificationDelivery: {
-            /** @description Attempts, the first one first. */
+            /** @description Attempts in the order of their time. */
             attempts: components["schemas"]["DeliveryAttempt"][];
             /** @description Time at which the notification was created (RFC 3339). */
             created_at: string;
@@ -4467,7 +4467,7 @@ export interface components {
             kind: components["schemas"]["MetricKind"];
             /** @description Time of the newest point (RFC 3339). */
             last_at: string;
-            /** @description Measures that the metric supports, the default one first. */
+            /** @description Measures that the metric supports, the default measure first. */
             measures: components["schemas"]["OtelMetricMeasure"][];
             /** @description Name of the metric. */
             name: string;

@@ -72,7 +72,7 @@ pub struct NotificationDelivery {
     /// Time of the next attempt (RFC 3339); null if there is none.
     #[schema(required)]
     pub next_attempt_at: Option<String>,
-    /// Attempts, the first one first.
+    /// Attempts in the order of their time.
     pub attempts: Vec<DeliveryAttempt>,
 }
 

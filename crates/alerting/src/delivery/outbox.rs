@@ -22,7 +22,7 @@ use super::notification::AlertNotification;
 /// ID of a notification channel.
 pub type ChannelId = i64;
 
-/// Version of the schema that is written, and the newest one that can be read.
+/// Version of the schema that is written, and the newest version that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// File name of the database.

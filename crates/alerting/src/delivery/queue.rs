@@ -72,7 +72,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Records the result of an attempt and schedules the next one. Returns whether the next delivery to the channel can be sent now.
+    /// Records the result of an attempt and schedules the next attempt. Returns whether the next delivery to the channel can be sent now.
     /// Blocks the calling thread.
     pub(super) fn record_result(&self, next: &DueDelivery, took: Duration, ended: &DeliveryAttemptResult) -> Result<bool, SqliteError> {
         let now = now_us();

@@ -213,7 +213,7 @@ impl BucketPrices {
         self.0[bucket as usize].as_ref()
     }
 
-    /// Returns the price of the bucket, or of the wider one that replaces it.
+    /// Returns the price of the bucket, or of the wider bucket that replaces it.
     pub fn rate(&self, bucket: PriceBucket) -> Option<&TieredPrice> {
         self.price_of(bucket).or_else(|| self.rate(bucket.fallback()?))
     }

@@ -143,7 +143,7 @@ pub struct ReportingSdk {
     pub version: Option<String>,
 }
 
-/// Another report of the same call in another trace, for example by a program and its gateway.
+/// Another report of the same call in another trace. For example, a program and its gateway both report the call.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DuplicateReportView {
     /// Trace of the other report.

@@ -42,7 +42,7 @@ pub(super) struct NotificationChannelView {
     address: ChannelConfiguration,
     /// Short readable form of the address without its secret parts, such as the recipients or the host of the webhook.
     shown: String,
-    /// Number of notifications that wait for delivery.
+    /// Number of notifications waiting for delivery.
     waiting: i64,
     /// Time at which the channel was created (RFC 3339).
     created_at: String,

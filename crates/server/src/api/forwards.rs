@@ -31,9 +31,9 @@ pub(super) struct ForwardView {
     has_key: bool,
     /// True if received requests are forwarded.
     enabled: bool,
-    /// Number of requests that wait.
+    /// Number of waiting requests.
     queued: u64,
-    /// Bytes of the requests that wait.
+    /// Bytes of the waiting requests.
     queued_bytes: u64,
     /// Number of requests that the target accepted.
     delivered: u64,
@@ -139,7 +139,7 @@ pub(super) async fn create(
 
 /// Replaces a target.
 ///
-/// Requests that wait are sent to the new address immediately.
+/// Waiting requests are sent to the new address immediately.
 #[utoipa::path(put, path = "/projects/{project}/forwards/{forward}", tag = "forwards",
     params(("project" = u64, Path, description = "ID of the project."), ("forward" = i64, Path, description = "ID of the target.")), request_body = ForwardRequest,
     responses((status = 200, body = ForwardView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
@@ -166,7 +166,7 @@ pub(super) async fn update(
 
 /// Deletes a target.
 ///
-/// Requests that wait for this target are no longer sent.
+/// Waiting requests for this target are no longer sent.
 #[utoipa::path(delete, path = "/projects/{project}/forwards/{forward}", tag = "forwards",
     params(("project" = u64, Path, description = "ID of the project."), ("forward" = i64, Path, description = "ID of the target.")),
     responses((status = 204, description = "The target was deleted."), (status = 404, body = super::error::ErrorResponse)))]

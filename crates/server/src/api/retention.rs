@@ -142,7 +142,7 @@ async fn erase(api: &Arc<ApiState>, project: u64, subject: DeletionSubject, name
         Ok(receipt) => Ok(Json(receipt)),
         Err(RetentionError::Meta(error)) => Err(error.into()),
         Err(RetentionError::NotFound) => {
-            Err(ApiError::not_found(&named).hint("Nothing was deleted. Compare the ID with the one that is shown on the page."))
+            Err(ApiError::not_found(&named).hint("Nothing was deleted. Compare the ID with the ID on the page."))
         }
         Err(error @ RetentionError::Store(StoreError::DiskFull { .. } | StoreError::Closed)) => {
             Err(ApiError::unavailable(error.to_string()))

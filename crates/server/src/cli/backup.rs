@@ -115,7 +115,7 @@ impl BackupCommand {
         self.check_missing(contents.missing.len(), "")
     }
 
-    /// Fails if segments are missing, so that a rotation does not replace a complete backup with an incomplete one unnoticed.
+    /// Fails if segments are missing, so that a rotation does not silently replace a complete backup with an incomplete backup.
     fn check_missing(&self, missing: usize, where_named: &str) -> anyhow::Result<()> {
         ensure!(
             missing == 0 || self.allow_missing,
@@ -206,7 +206,7 @@ impl RestoreCommand {
             restored.missing.iter().try_for_each(|missing| print_line(&format!("  {missing}")))?;
         }
         print_line(
-            "notifications and forwarding are paused; run `hinomi notifications resume` once this server replaces the original one",
+            "notifications and forwarding are paused; run `hinomi notifications resume` once this server replaces the original server",
         )?;
         print_line(&format!("start the server with: hinomi serve --data {}", data.display()))
     }

@@ -58,7 +58,7 @@ pub fn envelopes_at(traces_per_day: u32, seed: u64, now_us: i64, span: Duration,
 }
 
 /// Generates endless traffic from `from_us` on, in the order in which it must be sent. Each envelope is due at [`DemoEnvelope::end_us`].
-/// The rate is the same by day and by night, and the loop of the one customer continues.
+/// The rate is the same by day and by night, and the customer whose agent loops continues to send.
 pub fn live(seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     live_at(LIVE_TRACES_PER_DAY, seed, from_us, dsn_key)
 }

@@ -1,7 +1,7 @@
 //! Maps the observations of Langfuse to their traces, for updates that do not name a trace.
 //!
 //! The traces of a request are recorded before the request is stored. If two requests arrive at the same time, the later request therefore
-//! finds the traces of the earlier one, or the store joins the data of both.
+//! finds the traces of the earlier request, or the store joins the data of both.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};

@@ -145,7 +145,8 @@ pub fn enforced_settings(meta: &MetadataStore) -> Vec<String> {
     projects.iter().map(|(project, (kept, _))| format!("project {project}: retention of {} days", kept.days)).collect()
 }
 
-/// Returns the settings whose retention is shorter than the one that was last applied, for a data directory whose server is not running.
+/// Returns the settings whose retention is shorter than the retention that was last applied, for a data directory whose server is not
+/// running.
 pub fn reduced_settings(meta: &MetadataStore, days: u32, budget_bytes: u64) -> Vec<String> {
     let last = last_enforced(meta);
     let mut found = Vec::new();

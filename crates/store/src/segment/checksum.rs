@@ -1,5 +1,5 @@
-//! Checks whether the file of a segment is still the one that was written. A start only checks the length and the end of the file. Damage
-//! inside the file is found when a query reads it. Then all files are read once.
+//! Checks whether the file of a segment still has the contents that were written. A start only checks the length and the end of the file.
+//! Damage inside the file is found when a query reads it. Then all files are read once.
 
 use std::io::{self, Write};
 use std::sync::Arc;

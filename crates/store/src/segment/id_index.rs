@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Many keys with the same hash are easily computed, and reading the rows of all of them would take as long as reading the segment. Each
-//! key therefore has a second hash, which depends on a secret of the file and shows whether the key can be the requested one. Files with
+//! key therefore has a second hash, which depends on a secret of the file and shows whether the key can be the requested key. Files with
 //! the magic "HINOIDS1" have neither secret nor second hash. The caller must compare the key of each row that is found.
 //!
 //! The index keeps in memory a filter (18 bits per span, one false positive in 65,000) and every 256th hash; only a hit reads the file,

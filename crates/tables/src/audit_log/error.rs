@@ -26,7 +26,7 @@ pub enum AuditViolation {
         last: u64,
     },
     /// The log has another entry than an exported head.
-    #[error("entry {sequence} is not the one that was exported as head: the log was rewritten")]
+    #[error("entry {sequence} is not the entry that was exported as head: the log was rewritten")]
     Rewritten {
         /// Sequence number of the exported head.
         sequence: u64,

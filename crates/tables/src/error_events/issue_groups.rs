@@ -38,7 +38,7 @@ pub struct IssueGroup {
 /// The groups of an issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct IssueGroupList {
-    /// Groups with stored events, the one with the most events first, at most 500.
+    /// Groups with stored events, at most 500, in descending order of their number of events.
     pub groups: Vec<IssueGroup>,
 }
 

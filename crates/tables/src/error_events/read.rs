@@ -226,7 +226,7 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns the traces with an event in the range, the one with the newest event first, at most 10,000.
+    /// Returns the traces with an event in the range, at most 10,000, in descending order of the time of their newest event.
     ///
     /// # Errors
     ///

@@ -153,7 +153,7 @@ pub struct ForwardDraft {
     pub kind: ForwardType,
     /// URL without the key.
     pub url: String,
-    /// Key; `None` keeps the stored one.
+    /// Key; `None` keeps the stored key.
     pub key: Option<ForwardKey>,
     /// Whether requests are forwarded.
     pub enabled: bool,
@@ -162,9 +162,9 @@ pub struct ForwardDraft {
 /// State of the queue of a target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForwardQueueState {
-    /// Number of requests that wait.
+    /// Number of waiting requests.
     pub queued: u64,
-    /// Number of bytes of the bodies that wait.
+    /// Number of bytes of the waiting bodies.
     pub queued_bytes: u64,
     /// Number of requests that the target accepted.
     pub delivered: u64,

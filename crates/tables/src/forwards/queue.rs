@@ -91,7 +91,7 @@ pub struct DueForward {
 pub enum ForwardResult {
     /// The target accepted the request.
     Delivered,
-    /// The attempt failed; the next one is due at this time, in microseconds since the Unix epoch.
+    /// The attempt failed; the next attempt is due at this time, in microseconds since the Unix epoch.
     Retry {
         /// Time of the next attempt.
         due_us: i64,

@@ -232,7 +232,7 @@ export const alerts = {
   'alerts.above': 'above the threshold',
   'alerts.below': 'below the threshold',
   'alerts.resolveAt': 'Resolves at',
-  'alerts.resolveWhy': 'Prevents flapping. If empty, incidents resolve at the warning threshold, or at the critical one if there is no warning.',
+  'alerts.resolveWhy': 'Prevents flapping. If empty, incidents resolve at the warning threshold, or at the critical threshold if there is no warning threshold.',
   'alerts.minSamples': 'Minimum samples',
   'alerts.minSamplesWhy': 'With fewer calls in the window, the rule is not evaluated.',
   'alerts.noDataIs': 'If there is no data',

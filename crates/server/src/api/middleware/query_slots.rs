@@ -32,7 +32,7 @@ struct CallerOccupancy {
     permits: Arc<Semaphore>,
 }
 
-/// A limit of queries that wait or run is reached.
+/// A limit of waiting and running queries is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) enum QueryQueueFull {
     /// The limit of the caller; contains the number of its queries.
@@ -80,7 +80,7 @@ impl QueryLimiter {
         Ok(QueueSlot { limiter: self, caller, caller_permits })
     }
 
-    /// Returns the number of queries that wait or run.
+    /// Returns the number of waiting and running queries.
     pub(in crate::api) fn queued(&self) -> usize {
         self.lock().taken
     }

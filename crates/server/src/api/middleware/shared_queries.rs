@@ -118,7 +118,7 @@ impl QueryScheduler {
         &self.threads
     }
 
-    /// Returns the number of queries that wait or run.
+    /// Returns the number of waiting and running queries.
     pub fn queued(&self) -> u64 {
         self.limiter.queued() as u64
     }
