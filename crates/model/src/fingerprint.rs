@@ -7,7 +7,7 @@ use crate::id::{SpanId, TraceId};
 /// A hash of texts, from which IDs are made.
 ///
 /// An ID has fewer bits than the hash, so a collision of two texts can be found with some effort. This is not a risk: an ID is unique only
-/// within its project, trace or span, and clients that send there may choose any ID anyway.
+/// within its project, trace or span, and clients that send there may choose any ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 32]);
 

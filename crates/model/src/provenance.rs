@@ -80,7 +80,7 @@ impl FieldSource {
         }
     }
 
-    /// Returns the name of the attribute that contains the field, if there is such an attribute.
+    /// Returns the name of the attribute that contains the field; `None` if there is no such attribute.
     pub fn attribute(&self) -> Option<&str> {
         match self {
             FieldSource::Attribute(name) | FieldSource::MappingRule { attribute: Some(name), .. } => Some(name),

@@ -215,7 +215,7 @@ pub struct UnpricedModel {
 pub struct FacetQuery<'a> {
     /// A field of the filter language; `tag` counts the names of tags.
     pub field: &'a str,
-    /// Prefix of the counted values, ignoring case.
+    /// Prefix of the counted values. Case is ignored.
     pub prefix: &'a str,
     /// Values that are counted even if they are not among the most frequent ones.
     pub values: Vec<String>,

@@ -415,7 +415,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Returns an error if the flush failed. The store is closed anyway, and nothing acknowledged is lost.
+    /// Returns an error if the flush failed. The store is closed even then, and no acknowledged data is lost.
     pub async fn close(&self) -> Result<(), StoreError> {
         let flushed = self.flush().await;
         let (done, ended) = oneshot::channel();

@@ -75,7 +75,7 @@ impl fmt::Display for SegmentObject {
 }
 
 impl SegmentObject {
-    /// Returns the object with this file name, if it is the name of one.
+    /// Returns the object with this file name; `None` if the name is not that of an object.
     pub fn from_file_name(name: &str) -> Option<SegmentObject> {
         let (number, extension) = name.split_once('.')?;
         let kind = SegmentObjectKind::ALL.into_iter().find(|kind| kind.extension() == extension)?;

@@ -1040,7 +1040,7 @@ export interface paths {
         /**
          * Lists the log lines of a project, the newest first.
          * @description A filter can use the fields `level`, `trace`, `span`, `body`, `service`, `environment`, `release`, `user` and `attr.NAME`. Words search
-         *     the text of a line, ignoring case.
+         *     the text of a line. Case is ignored.
          */
         get: operations["get_projects_project_logs"];
         put?: never;
@@ -7743,7 +7743,7 @@ export interface operations {
                 from?: string;
                 /** @description Maximum number of most frequent values, from 1 to 1,000. Default: 20. */
                 limit?: number;
-                /** @description Prefix of the values to return, ignoring case. Default: all values. */
+                /** @description Prefix of the values to return. Case is ignored. Default: all values. */
                 prefix?: string;
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
@@ -9527,7 +9527,7 @@ export interface operations {
     get_projects_project_traces_trace_search: {
         parameters: {
             query: {
-                /** @description Text to search for, ignoring case. The text must not be empty. */
+                /** @description Text to search for. Case is ignored. The text must not be empty. */
                 text: string;
             };
             header?: never;

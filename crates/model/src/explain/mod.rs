@@ -1,5 +1,5 @@
-//! Provenance of a span: conventions, the source of each field, ignored attributes, how tokens and cost were determined, and why the span
-//! counts or not.
+//! Provenance of a span: conventions, the source of each field, ignored attributes, how tokens and cost were determined, and why totals
+//! include or exclude the span.
 //!
 //! It is derived from the stored span on request, which keeps ingestion free of its cost.
 

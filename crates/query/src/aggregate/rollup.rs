@@ -388,7 +388,8 @@ impl ScopeCells {
         totals
     }
 
-    /// Returns the models of unpriced calls, in descending order of their calls and at most `most`, and the total number of such models.
+    /// Returns the models of unpriced calls, at most `most`, in descending order of their number of calls. Also returns the total number of
+    /// such models.
     pub(crate) fn unpriced_models(&self, most: usize) -> (Vec<String>, u64) {
         let mut models: HashMap<&str, u64> = HashMap::new();
         let (hours, cells) = self.whole_hours_and_cells();

@@ -15,8 +15,8 @@ use crate::{ProjectSnapshot, QueryScope, ScanMode};
 const HOUR_US: f64 = 3.6e9;
 
 impl ProjectSnapshot {
-    /// Returns the models of calls that report usage and have no price, in descending order of their calls and at most `most`, and the
-    /// total number of such models.
+    /// Returns the models of calls that report usage and have no price, at most `most`, in descending order of their number of calls. Also
+    /// returns the total number of such models.
     ///
     /// # Errors
     ///

@@ -140,8 +140,8 @@ impl ProjectSnapshot {
         run_blocking(work).await?
     }
 
-    /// Returns all spans of these traces with these columns, which must include project and trace; `None` if there are more than
-    /// `most_rows`. Reserves the memory of the rows from the pool of queries. Reads files.
+    /// Returns all spans of these traces with these columns. The columns must include project and trace. Returns `None` if there are more
+    /// than `most_rows`. Reserves the memory of the rows from the pool of queries. Reads files.
     pub(crate) fn rows_of_traces(
         &self,
         traces: &[TraceId],

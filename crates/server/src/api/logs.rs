@@ -63,7 +63,7 @@ pub(super) struct LogList {
 /// Lists the log lines of a project, the newest first.
 ///
 /// A filter can use the fields `level`, `trace`, `span`, `body`, `service`, `environment`, `release`, `user` and `attr.NAME`. Words search
-/// the text of a line, ignoring case.
+/// the text of a line. Case is ignored.
 #[utoipa::path(get, path = "/projects/{project}/logs", tag = "traces",
     params(("project" = u64, Path, description = "ID of the project."), LogFilterParameters, LogListParameters),
     responses((status = 200, body = LogList), (status = 400, body = super::error::ErrorResponse)))]

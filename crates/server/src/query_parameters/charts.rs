@@ -75,8 +75,8 @@ pub struct OtelMetricSeriesParameters {
 }
 
 impl OtelMetricSeriesParameters {
-    /// Returns the bucket lengths to try in turn, and the query in a time range (in microseconds since the Unix epoch) without a bucket
-    /// length. The query checks names, kind and measures.
+    /// Returns the bucket lengths to try, in this order, and the query in a time range (in microseconds since the Unix epoch) without a
+    /// bucket length. The query checks names, kind and measures.
     ///
     /// # Errors
     ///

@@ -112,7 +112,7 @@ impl FilterSelection {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct TraceSearchParameters {
-    /// Text to search for, ignoring case. The text must not be empty.
+    /// Text to search for. Case is ignored. The text must not be empty.
     pub text: String,
 }
 

@@ -61,7 +61,7 @@ impl BreakdownParameters {
 pub struct FacetParameters {
     /// Field of the filter language, `tag.NAME`, or `tag` for the names of tags.
     pub field: String,
-    /// Prefix of the values to return, ignoring case. Default: all values.
+    /// Prefix of the values to return. Case is ignored. Default: all values.
     pub prefix: Option<String>,
     /// Values that are counted even if they are not among the most frequent values, as a JSON array of at most 100 strings.
     pub values: Option<String>,

@@ -100,7 +100,7 @@ impl SegmentReader {
         self.fit_to_schema(self.columns(ranges, &names)?, schema)
     }
 
-    /// Returns the rows with all columns of [`SCHEMA`], with the sentences of earlier versions converted.
+    /// Returns the rows with all columns of [`SCHEMA`]. Sentences of earlier versions are converted.
     pub(crate) fn all_columns(&self, ranges: &[Range<u32>]) -> Result<RecordBatch, StoreError> {
         let rows = self.fit_to_schema(self.read(ranges, ProjectionMask::all())?, &SCHEMA)?;
         // Files with these columns do not contain sentences.

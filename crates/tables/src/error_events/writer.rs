@@ -50,7 +50,7 @@ pub(super) enum ErrorWriteOperation {
     DeleteBefore { project: u64, before_us: i64, limit: usize },
     /// Changes which issue some groups of events belong to.
     ChangeIssue { project: u64, change: IssueChange },
-    /// Moves some of the events that have yet to be moved because of such changes.
+    /// Moves some of the events that such changes affect and that are not moved yet.
     MoveEvents,
     /// Panics like a defect in the program.
     #[cfg(test)]
