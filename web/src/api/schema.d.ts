@@ -761,8 +761,8 @@ export interface paths {
         put?: never;
         /**
          * Creates a target.
-         * @description From now on, the server forwards each request that the project receives in the protocol of the service. It forwards a request after the
-         *     client has received the response.
+         * @description From now on, the server forwards each received request that is in the protocol of the service. It forwards a request after the client
+         *     has received the response.
          */
         post: operations["post_projects_project_forwards"];
         delete?: never;

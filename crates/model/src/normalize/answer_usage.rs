@@ -64,7 +64,7 @@ pub(super) fn model_of_reply(found: &RecognizedAttributes) -> Option<String> {
     remarks_on_reply(&answer)?.get("model")?.as_str().map(str::to_owned)
 }
 
-/// Returns the cost that a usage object contains, of its own or in the response of a call.
+/// Returns the cost that the usage object of a call contains, or that the usage in the response of the call contains.
 pub(super) fn cost(found: &RecognizedAttributes) -> Option<f64> {
     let in_usage = found.object(SpanField::UsageDetails).and_then(|usage| client_conventions::cost_in_usage(&usage));
     let names_cost = |value: &&Value| value.as_str().is_none_or(|text| text.contains("\"cost\""));

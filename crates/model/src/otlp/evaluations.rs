@@ -44,7 +44,7 @@ pub(super) fn score_of(attributes: &Map<String, Value>, trace_id: TraceId, span_
     Some(Score { id, trace_id, span_id, name: name.to_owned(), value, comment, at_us })
 }
 
-/// Returns the attributes and times, in nanoseconds since the Unix epoch, of the evaluations in the events of a span.
+/// Returns the evaluations in the events of a span: their attributes, and their times in nanoseconds since the Unix epoch.
 pub(super) fn results_of_span(span: &DecodedSpan) -> Vec<(Map<String, Value>, u64)> {
     let results = span.events.iter().filter(|event| event.name == EVALUATION_EVENT);
     results.map(|event| (event.attributes.clone(), event.time_ns)).collect()

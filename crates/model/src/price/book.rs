@@ -108,7 +108,7 @@ impl PriceBooks {
         books.by_project.get(&project).unwrap_or(&books.common).clone()
     }
 
-    /// Replaces all prices: the price table, and the custom prices of one project or of all, in the order in which they were set.
+    /// Replaces all prices: the price table, and the custom prices of one project or of all projects, in the order in which they were set.
     pub fn replace_prices(&self, table: Arc<PriceTable>, custom: &[(Option<u64>, CustomPrice)]) {
         let book = PriceBook::of_table(table);
         let of = |project: Option<u64>| {

@@ -118,8 +118,8 @@ pub(super) async fn get(
 
 /// Creates a target.
 ///
-/// From now on, the server forwards each request that the project receives in the protocol of the service. It forwards a request after the
-/// client has received the response.
+/// From now on, the server forwards each received request that is in the protocol of the service. It forwards a request after the client
+/// has received the response.
 #[utoipa::path(post, path = "/projects/{project}/forwards", tag = "forwards", params(("project" = u64, Path, description = "ID of the project.")), request_body = ForwardRequest,
     responses((status = 201, body = ForwardView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(

@@ -122,8 +122,8 @@ fn check_environment(root: &Path, config: &Config) -> Vec<DoctorFinding> {
     findings
 }
 
-/// Finds files that the owner of the directory cannot write, for example after a start as another user, and a directory that others can
-/// read.
+/// Finds files that the owner of the directory cannot write, for example after a start as another user. Also checks whether other users can
+/// read the directory.
 fn check_permissions(root: &Path) -> anyhow::Result<Vec<DoctorFinding>> {
     let of_root = std::fs::metadata(root).with_context(|| root.display().to_string())?;
     let mut findings = Vec::new();

@@ -199,7 +199,7 @@ fn keyed_hash(key: &str, user: &str) -> String {
     format!("hmac-sha256:{}", hex::encode(HMAC::mac(user, key)))
 }
 
-/// Returns the receipts of a user's deletions, the newest first, of all versions.
+/// Returns the receipts of a user's deletions, the newest first. Receipts of earlier versions are included.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
 //! Takes snapshots for low-priority threads. Taking a snapshot requires a lock that ingestion waits for. A thread of normal priority
-//! therefore takes the snapshots: a low-priority thread with the lock would block ingestion for as long as other threads use the
+//! therefore takes the snapshots: a low-priority thread that holds the lock would block ingestion for as long as other threads use the
 //! processors.
 
 use std::sync::Arc;

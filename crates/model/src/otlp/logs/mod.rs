@@ -220,7 +220,7 @@ impl<'a> LogRecordReader<'a> {
         }
     }
 
-    /// Adds an incomplete span that the records refer to, with the parts of it that they contain.
+    /// Adds an incomplete span that the records refer to, with the data about the span that the records contain.
     pub(super) fn add_reported_span(&mut self, mut span: Span, mut pieces: Vec<SpanFragment>) {
         for piece in &mut pieces {
             if let partial_spans::SpanFragmentContent::Input(message) | partial_spans::SpanFragmentContent::Output(message) =

@@ -29,7 +29,7 @@ pub(super) struct DecodedRequest {
 
 const UNKNOWN_FORMAT_HINT: &str = "expected a Sentry envelope, OTLP (protobuf or JSON) or a Langfuse batch; --kind sets the format";
 
-/// Decodes a body of the given kind; if none is given, of the detected kind.
+/// Decodes a body of the given kind, or of the detected kind if no kind is given.
 pub(super) fn read(body: &[u8], kind: Option<RequestBodyKind>, received: Option<jiff::Timestamp>) -> anyhow::Result<DecodedRequest> {
     let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
     let kind = match kind {
