@@ -160,17 +160,17 @@ const TEXT_OVERHEAD_BYTES: usize = 16;
 /// Bytes of one element of a list. The capacity of a growing list is up to twice its length.
 pub(crate) const ELEMENT_BYTES: usize = 2 * size_of::<Value>();
 
-/// Returns the bytes of a member of a map without the content of the value. `first` is true for the first member of a map.
+/// Returns the size of a member of a map in bytes, without the content of the value. `first` is true for the first member of a map.
 pub(crate) fn member_bytes(name: &str, first: bool) -> usize {
     TEXT_OVERHEAD_BYTES + name.len() + if first { NODE_BYTES } else { MEMBER_BYTES }
 }
 
-/// Returns the bytes of a text.
+/// Returns the size of a text in bytes.
 pub(crate) fn text_bytes(text: &str) -> usize {
     if text.is_empty() { 0 } else { TEXT_OVERHEAD_BYTES + text.len() }
 }
 
-/// Returns the bytes of a value without the `Value` itself.
+/// Returns the size of a value in bytes, without the `Value` itself.
 pub(crate) fn value(of: &Value) -> usize {
     match of {
         Value::String(of) => text_bytes(of),
@@ -180,12 +180,12 @@ pub(crate) fn value(of: &Value) -> usize {
     }
 }
 
-/// Returns the bytes of a map without the `Map` itself.
+/// Returns the size of a map in bytes, without the `Map` itself.
 pub(crate) fn object(members: &Map<String, Value>) -> usize {
     members.iter().enumerate().map(|(at, (name, of))| member_bytes(name, at == 0) + value(of)).sum()
 }
 
-/// Returns the bytes of tags.
+/// Returns the size of tags in bytes.
 pub(crate) fn tags(tags: &BTreeMap<String, String>) -> usize {
     tags.iter().enumerate().map(|(at, (name, of))| member_bytes(name, at == 0) + text_bytes(of)).sum()
 }
@@ -220,7 +220,7 @@ pub(crate) fn charge_span(span: &Span) -> bool {
     charge(size_of::<Span>() + object(&span.attributes) + tags(&span.tags) + messages + readings + text_bytes(&span.name) + pieces)
 }
 
-/// Returns the bytes of frames with their source lines and local variables.
+/// Returns the size of frames in bytes, with their source lines and local variables.
 fn frames(frames: &[StackFrame]) -> usize {
     let frame = |frame: &StackFrame| {
         let texts =

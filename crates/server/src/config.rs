@@ -67,8 +67,8 @@ pub struct DiskConfig {
 }
 
 impl DiskConfig {
-    /// Returns the bytes of media that a project may store. Hinomi deletes only spans to stay within the disk budget, so media must leave
-    /// room for spans.
+    /// Returns the maximum size of the stored media of a project, in bytes. Hinomi deletes only spans to stay within the disk budget, so
+    /// media must leave room for spans.
     pub fn media_quota(&self) -> u64 {
         if self.budget_bytes == 0 { self.media_quota_bytes } else { self.media_quota_bytes.min(self.budget_bytes / 4) }
     }

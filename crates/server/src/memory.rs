@@ -52,7 +52,7 @@ impl MemoryBudget {
     }
 }
 
-/// Returns the memory of the machine, or of the container, if the operating system reports it.
+/// Returns the memory of the machine or container in bytes; `None` if the operating system does not report it.
 fn machine_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;

@@ -18,11 +18,11 @@ const MIN_HISTORY_DAYS: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ForecastMethod {
-    /// From the same hours of the same weekdays.
+    /// Computed from the same hours of the same weekdays.
     Weekly,
-    /// From the same hours of other days.
+    /// Computed from the same hours of other days.
     Daily,
-    /// From the pace of the period so far, because there is no history yet.
+    /// Computed from the pace of the period so far, because there is no history yet.
     Linear,
 }
 

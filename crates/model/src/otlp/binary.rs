@@ -18,7 +18,7 @@ pub(super) type ScopedItems<T> = Vec<(ResourceScope, Vec<Result<T, Outcome>>)>;
 
 /// Size of a decoded part of a request, as [`decode_budget`] charges it.
 pub(super) trait DecodeFootprint {
-    /// Returns the bytes of the part.
+    /// Returns the size of the part in bytes.
     fn bytes(&self) -> usize;
 
     /// Returns the number of items in the part.
@@ -27,7 +27,7 @@ pub(super) trait DecodeFootprint {
     }
 }
 
-/// Returns the bytes of a part or, if the part is invalid, of its outcome.
+/// Returns the size of a part in bytes, or the size of its outcome if the part is invalid.
 pub(super) fn bytes_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> usize {
     part.as_ref().map_or(0, DecodeFootprint::bytes) + 2 * size_of::<Result<T, Outcome>>()
 }

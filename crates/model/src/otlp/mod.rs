@@ -3,7 +3,7 @@
 //! A log record may report a call of a model (one of its messages, or any event of a coding agent). Any other record is a log line of its
 //! trace. Exceptions become error events.
 //!
-//! An invalid encoding rejects the request as a whole. Any other invalid part affects only itself and adds an
+//! An invalid encoding rejects the request as a whole. Any other invalid part is dropped without affecting other parts, and adds an
 //! [`Outcome`].
 
 mod agents;

@@ -105,7 +105,7 @@ impl DecodedSpanLink {
 }
 
 impl ResourceScope {
-    /// Returns the bytes of a copy.
+    /// Returns the size of a copy in bytes.
     pub(super) fn bytes(&self) -> usize {
         let names = decode_budget::text_bytes(&self.scope_name) + decode_budget::text_bytes(&self.scope_version);
         names + decode_budget::object(&self.resource) + decode_budget::object(&self.scope)

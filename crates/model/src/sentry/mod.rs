@@ -1,6 +1,6 @@
 //! Sentry's protocol: envelopes with transactions, containers of spans and logs, error events and client reports.
 //!
-//! Invalid framing rejects the request as a whole. Any other invalid part affects only itself and adds an
+//! Invalid framing rejects the request as a whole. Any other invalid part is dropped without affecting other parts, and adds an
 //! [`Outcome`], so that nothing is lost without being counted.
 
 mod client_report;

@@ -25,8 +25,8 @@ use crate::query_parameters::{
 };
 
 impl ApiState {
-    /// Returns a filter for the error events of a query: the events in the time range. If the query has a filter, only events in matching
-    /// traces and events that match the filter themselves are selected.
+    /// Returns a filter for the error events of a query: the events in the time range. If the query has a filter, only two kinds of events
+    /// are selected: events in matching traces, and events that match the filter.
     pub(super) async fn errors_within(&self, project: u64, scope: &QueryScope) -> Result<ErrorEventFilter, ApiError> {
         let (from_us, to_us) = (scope.from_us, scope.to_us);
         if scope.filter.0.is_empty() {

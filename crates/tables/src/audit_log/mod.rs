@@ -149,8 +149,8 @@ impl AuditLog {
         Ok(verification.finish()?)
     }
 
-    /// Deletes entries before a time, and leaves a signed checkpoint from which the chain continues. The deletion is itself an entry. Returns
-    /// the number of deleted entries.
+    /// Deletes entries before a time, and leaves a signed checkpoint from which the chain continues. The deletion adds an entry to the log.
+    /// Returns the number of deleted entries.
     ///
     /// # Errors
     ///

@@ -3,8 +3,8 @@
 //!
 //! For every report of an error in a trace, the store records the event as which it is counted. Two reports describe the same error if type
 //! and message are equal, and the reports come from the same span, or from a span and its parent. Reports of different protocols also
-//! describe the same error if their times are within one second. Two error events of Sentry are always two errors: its SDKs deduplicate
-//! themselves.
+//! describe the same error if their times are within one second. Two error events of Sentry are always two errors, because Sentry's SDKs
+//! deduplicate errors before they send them.
 
 use hinomi_model::sentry::{ErrorEvent, ErrorReporter};
 use rusqlite::{OptionalExtension, Transaction, params};

@@ -11,7 +11,7 @@ use crate::database::SqliteError;
 
 /// Maximum total size of all waiting bodies, in bytes. A request that does not fit is counted as failed.
 pub(super) const MAX_QUEUED_BYTES: i64 = 1 << 30;
-/// Maximum age of a request. After that it is given up.
+/// Maximum age of a request. After that time, the request is dropped.
 pub(super) const MAX_AGE_US: i64 = 7 * 86_400_000_000;
 /// Time for which the hash of a request is kept, so that a repeated request is recognized.
 pub(super) const HASH_AGE_US: i64 = 3_600_000_000;

@@ -1,4 +1,4 @@
-//! Numbering of texts, which finds groups without comparing whole texts.
+//! Assigns numbers to texts, so that groups are found without comparing whole texts.
 
 use super::*;
 
