@@ -168,8 +168,8 @@ impl ClockDriftCorrector {
         Ok((at_us.saturating_add(shift), shift))
     }
 
-    /// Returns the corrected times of a span. If one time is implausible, the other time replaces it. If both are implausible, the time of
-    /// receipt replaces them. `None` is a time that was not sent.
+    /// Returns the corrected times of a span. If one time is implausible, the other time replaces it. If both times are implausible, the
+    /// time of receipt replaces them. `None` is a time that was not sent.
     pub(crate) fn corrected_times(&self, start: Option<i64>, end: Option<i64>) -> Result<CorrectedSpanTimes, TimestampError> {
         let possible = |at: Option<i64>| at.filter(|at| self.is_plausible(*at));
         let as_sent = TimeSources::default();

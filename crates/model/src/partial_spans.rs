@@ -94,7 +94,7 @@ impl std::io::Write for ByteCountWriter {
     }
 }
 
-/// Joins two reports of the same span, both as decoded, before deduplication.
+/// Joins two decoded reports of the same span, before deduplication.
 ///
 /// Returns `None` if the second report adds nothing: then it is a repeat. A span that is assembled again from its parts is priced again.
 pub fn join_partial_spans(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {

@@ -1,8 +1,8 @@
 //! Token counts of clients, sorted into buckets that do not overlap.
 //!
-//! Most clients count cached input as part of the input, and reasoning as part of the output. Some clients do not, and a few do only one of
-//! the two. Each source has a convention. If the client sends the total, the total takes precedence over the convention. A missing count
-//! stays unknown: it is never calculated from the total and other counts.
+//! Most clients count cached input as part of the input, and reasoning as part of the output. Some clients exclude both. A few clients
+//! include only cached input, or only reasoning. Each source has a convention. If the client sends the total, the total takes precedence
+//! over the convention. A missing count stays unknown: it is never calculated from the total and other counts.
 
 mod details;
 #[cfg(test)]

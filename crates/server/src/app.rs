@@ -374,8 +374,8 @@ fn reachable_url(listening: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(ip, listening.port()))
 }
 
-/// Returns the name of the session cookie. All ports and paths of a host share cookies, so the name contains both: two servers on one
-/// machine must not sign each other out. Over TLS it begins with `__Host-`, so that no other host can set it.
+/// Returns the name of the session cookie. All ports and paths of a host share cookies. The name therefore contains port and path, so that
+/// two servers on one machine do not overwrite each other's cookies. Over TLS it begins with `__Host-`, so that no other host can set it.
 pub fn cookie_name(public_url: &str) -> String {
     let (scheme, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));

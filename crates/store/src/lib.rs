@@ -15,9 +15,10 @@
 //!
 //! # Partial spans
 //!
-//! A message of a call may arrive as a log record, minutes before or after the call. The commit thread reads the stored row, joins the two
-//! ([`StoreConfig::join`]) and writes the whole span into the frame, in place of the row. Replay joins nothing. Parts of one span within a
-//! request are joined by the decoder. Each join writes the whole span again, so a span that has been joined too often is not joined any more.
+//! A message of a call may arrive as a log record, minutes before or after the call. The commit thread reads the stored row, joins row and
+//! message ([`StoreConfig::join`]) and writes the whole span into the frame, in place of the row. Replay joins nothing. Parts of one span
+//! within a request are joined by the decoder. Each join writes the whole span again, so a span that has been joined too often is not
+//! joined any more.
 //!
 //! An event of a span may arrive before the trace of the span is known. Until then, the event is stored as a separate trace
 //! ([`StoreConfig::observation_trace`]). The frame that names the right trace contains the whole span and the replaced row.
@@ -179,7 +180,7 @@ impl Default for StoreConfig {
 pub struct SpanAppendResult {
     /// Number of spans that are stored: durable and visible.
     pub stored: usize,
-    /// Number of spans that were joined with the stored span of the same ID, because one of the two is partial.
+    /// Number of spans that were joined with the stored span of the same ID, because one of the two spans is partial.
     pub joined: usize,
     /// Number of spans that were dropped because the same span is already stored.
     pub duplicates: usize,
@@ -459,8 +460,8 @@ impl Store {
         stats
     }
 
-    /// Merges small segments until there is nothing to merge, and builds missing sidecar files. Otherwise, both happen gradually in the
-    /// background. Returns the number of merges.
+    /// Merges small segments until there is nothing to merge, and builds missing sidecar files. Without this call, merging and building
+    /// happen gradually in the background. Returns the number of merges.
     ///
     /// # Errors
     ///

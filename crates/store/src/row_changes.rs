@@ -18,7 +18,7 @@ pub struct RowChanges {
     pub removed: Vec<SpanRow>,
 }
 
-/// Receives the changes of rows. The commit thread calls both methods: they must be quick and must not wait.
+/// Receives the changes of rows. The commit thread calls the methods of the trait, so they must be quick and must not wait.
 pub trait RowChangeSubscriber: Debug + Send + Sync {
     /// Returns what the subscriber needs of a row; `None` if it does not need the row.
     fn select(&self, row: &SpanRow) -> Option<SpanRow>;

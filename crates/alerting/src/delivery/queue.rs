@@ -46,7 +46,7 @@ impl NotificationOutbox {
     }
 
     /// Takes the due delivery to a channel, and records the attempt; returns `None` if no delivery is due. The deliveries of a channel are
-    /// in order: while the first one waits for its next attempt, the others wait too. Blocks the calling thread.
+    /// in order: while the first delivery waits for its next attempt, the other deliveries wait too. Blocks the calling thread.
     pub(super) fn take_due(&self, target: ChannelId) -> Result<Option<DueDelivery>, SqliteError> {
         self.with_connection(|db| {
             let transaction = db.transaction()?;

@@ -23,7 +23,7 @@ pub enum HistogramBuckets {
     /// The buckets are unknown.
     #[default]
     None,
-    /// Buckets between bounds. There is one bucket more than bounds. A value that is equal to a bound is in the bucket below it.
+    /// Buckets between bounds. There is one more bucket than there are bounds. A value that is equal to a bound is in the bucket below it.
     Explicit {
         /// Bounds in ascending order.
         bounds: Vec<f64>,

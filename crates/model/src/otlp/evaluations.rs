@@ -17,8 +17,8 @@ const MAX_EXPLANATION: TextLimit = TextLimit(4096);
 
 /// Returns the score that the attributes of an evaluation describe; `None` without a name, or with neither value nor label.
 ///
-/// A score has either a number or a label. If a result has both, the score has the number, and its explanation starts with the label. A
-/// repeated result gets the same ID.
+/// A score has either a number or a label. If a result has a number and a label, the score has the number, and its explanation starts with
+/// the label. A repeated result gets the same ID.
 pub(super) fn score_of(attributes: &Map<String, Value>, trace_id: TraceId, span_id: Option<SpanId>, at_us: i64) -> Option<Score> {
     let text = |name: &str| attributes.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     let name = text("gen_ai.evaluation.name").filter(|name| name.len() <= MAX_NAME)?;

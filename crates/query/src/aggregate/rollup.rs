@@ -1,7 +1,7 @@
 //! Aggregation with roll-ups: whole hours from the roll-ups of segments, everything else from rows.
 //!
-//! Rows are aggregated by the code that builds roll-ups (`uncovered_rows`), so both ways give the same results, except percentiles, which
-//! differ from the exact percentiles by at most one percent.
+//! Rows are aggregated by the code that builds roll-ups (`uncovered_rows`), so queries with and without roll-ups give the same results.
+//! Only percentiles differ: from the exact percentiles by at most one percent.
 
 mod choose;
 #[cfg(test)]

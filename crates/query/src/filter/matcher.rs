@@ -42,7 +42,7 @@ pub(crate) enum ValueTest {
     Amount(ComparisonOperator, i64),
 }
 
-/// A text with a wildcard at the start, at the end, at both, or without one.
+/// A text without a wildcard, or with a wildcard at the start, at the end, or at start and end.
 #[derive(Debug, Clone)]
 pub(crate) struct WildcardPattern {
     text: String,

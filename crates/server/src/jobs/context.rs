@@ -153,7 +153,8 @@ impl<H: JobHandler> JobContext<H> {
         record.progress.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
 
-    /// Writes the progress and the counters durably. The counters must match the progress: the next attempt continues from both.
+    /// Writes the progress and the counters durably. The counters must match the progress, because the next attempt continues from the
+    /// counters and the progress.
     ///
     /// # Errors
     ///

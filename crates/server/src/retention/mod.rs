@@ -1,10 +1,11 @@
 //! Retention and deletion.
 //!
 //! `expiry` deletes expired data, and the oldest data when the disk budget is reached; an unusually large deletion waits for confirmation
-//! (`held_deletions`). `erasure` deletes one trace, one user or one project from every file and stores a receipt. After both, no file
+//! (`held_deletions`). `erasure` deletes one trace, one user or one project from every file and stores a receipt. Afterwards, no file
 //! contains deleted data: segments are rewritten, and SQLite overwrites deleted rows.
 //!
-//! Both loop over [`RetentionResources::tables`]: each table module expires, erases and redacts its own rows ([`RetainedRows`]).
+//! `expiry` and `erasure` loop over [`RetentionResources::tables`]: each table module expires, erases and redacts its own rows
+//! ([`RetainedRows`]).
 
 mod classes;
 mod deletion_preview;

@@ -190,7 +190,7 @@ impl CommitWorker {
         repeats
     }
 
-    /// Joins spans with the stored spans of the same IDs, if at least one of the two is partial.
+    /// Joins spans with the stored spans of the same IDs, if at least one of the two spans is partial.
     pub(super) fn join_partial_spans(&mut self, project: u64, spans: &[Span], known: &[u32], group: &CommitGroup) -> MergedSpans {
         let mut whole_spans = Vec::new();
         let mut refused = Vec::new();

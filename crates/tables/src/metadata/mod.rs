@@ -71,7 +71,7 @@ struct CachedDirectory {
 }
 
 impl MetadataStore {
-    /// Opens the database in a data directory, and creates both if necessary. Project 1 always exists.
+    /// Opens the database in a data directory, and creates directory and database if necessary. Project 1 always exists.
     ///
     /// # Errors
     ///

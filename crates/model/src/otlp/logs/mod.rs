@@ -204,7 +204,7 @@ impl<'a> LogRecordReader<'a> {
         Some(error)
     }
 
-    /// Adds a span. If the span belongs to an earlier span of the request, the two are joined at the end.
+    /// Adds a span. If the span belongs to an earlier span of the request, the two spans are joined at the end.
     pub(super) fn add(&mut self, span: Span) {
         decode_budget::charge_span(&span);
         let id = (span.trace_id, span.span_id);
