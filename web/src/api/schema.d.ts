@@ -4126,7 +4126,7 @@ export interface components {
             /** @description ID of the trace of the span: 32 hexadecimal digits. */
             trace_id: string;
         };
-        /** @description Rules that replace those of a project. */
+        /** @description Rules that replace the rules of a project. */
         MappingRequest: {
             /** @description Text of the rule file (TOML), at most 64 KiB; empty for no rules. */
             text: string;
@@ -5091,7 +5091,7 @@ export interface components {
             prompt_version: string | null;
             /** @description Provider as a canonical lower-case name, such as `openai` or `aws.bedrock`; null if unknown. */
             provider: string | null;
-            /** @description True if the client did not send the provider and it was inferred. */
+            /** @description True if the client did not send the provider, so that Hinomi inferred it. */
             provider_inferred: boolean;
             /** @description Version of the program; null if unknown. */
             release: string | null;

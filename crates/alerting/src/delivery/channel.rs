@@ -97,11 +97,11 @@ pub enum ChannelConfiguration {
         /// Recipients: 1 to 50 addresses.
         to: Vec<String>,
     },
-    /// An incoming webhook of Slack. The secret is its URL.
+    /// An incoming webhook of Slack. The secret is the URL of the webhook.
     Slack,
-    /// A webhook of Discord. The secret is its URL.
+    /// A webhook of Discord. The secret is the URL of the webhook.
     Discord,
-    /// A webhook of Microsoft Teams (Workflows). The secret is its URL.
+    /// A webhook of Microsoft Teams (Workflows). The secret is the URL of the webhook.
     Teams,
     /// PagerDuty Events API v2. The secret is the routing key.
     Pagerduty {

@@ -55,7 +55,7 @@ pub(crate) struct ContributorScope<'a> {
     pub(crate) window: (i64, i64),
     /// Time after which received spans are ignored, since the metric does not include them.
     pub(crate) until_us: Option<i64>,
-    /// Time of the previous step, if it is within the window and not immediately before.
+    /// Time of the previous step, if this time is within the window and not immediately before the present step.
     pub(crate) since_us: Option<i64>,
     /// Property that the metric is already grouped by, so that all spans have the same value.
     pub(crate) group: Option<&'a str>,

@@ -250,7 +250,7 @@ pub(crate) enum SeriesAggregation {
 }
 
 impl SeriesAggregation {
-    /// Returns the aggregation for a formula; `None` if it is queried elsewhere.
+    /// Returns the aggregation for a formula; `None` if the measure is queried elsewhere.
     pub(crate) fn of(made: MetricFormula) -> Option<SeriesAggregation> {
         match made {
             MetricFormula::Sum(subject, quantity) | MetricFormula::Share(subject, quantity) => {

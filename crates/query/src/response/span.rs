@@ -187,7 +187,7 @@ pub struct SpanSummary {
     /// Provider as a canonical lower-case name, such as `openai` or `aws.bedrock`; null if unknown.
     #[schema(required)]
     pub provider: Option<String>,
-    /// True if the client did not send the provider and it was inferred.
+    /// True if the client did not send the provider, so that Hinomi inferred it.
     pub provider_inferred: bool,
     /// The answering model if it is known, otherwise the requested model; null if both are unknown.
     #[schema(required)]
@@ -247,7 +247,7 @@ pub struct SpanSummary {
     /// False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are LLM
     /// calls.
     pub counted: bool,
-    /// Why the span is excluded from totals; null if it counts, and for spans of earlier versions that did not record the reason.
+    /// Why the span is excluded from totals; null if it is included, and for spans of earlier versions that did not record the reason.
     #[schema(required)]
     pub exclusion: Option<SpanExclusion>,
     /// The report of the same call by another program.

@@ -54,7 +54,7 @@ pub(super) async fn get(State(api): State<Arc<ApiState>>, authorized: Authorized
     Ok(mapping_view(&api.meta.project(authorized.project)?))
 }
 
-/// Rules that replace those of a project.
+/// Rules that replace the rules of a project.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MappingRequest {

@@ -44,7 +44,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// Returns an error if the project has no such price, or it would end before it begins.
+    /// Returns an error if the project has no such price, or the price would end before it begins.
     pub fn end_price(&self, project: u64, id: i64, until: Option<jiff::civil::Date>) -> Result<CustomPriceRecord, MetadataError> {
         let price = check_price(CustomPrice { until, ..self.read_price(project, id)?.price })?;
         self.lock().execute("UPDATE prices SET price = ?3 WHERE project_id = ?1 AND id = ?2", params![project, id, price_json(&price)])?;

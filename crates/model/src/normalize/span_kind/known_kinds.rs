@@ -280,7 +280,7 @@ pub(super) const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
 /// Kinds by instrumentation scope and whole name of a span, for clients that send the kind nowhere else.
 pub(super) const KINDS_BY_NAME: &[(&str, &str, SpanType)] = &[("openclaw", "openclaw.run", SpanType::Agent)];
 
-/// Kinds by the end of the class name of a component, for frameworks that send no kind. The first match decides.
+/// Kinds by the last word of a component's class name, for frameworks that send no kind. The first match decides.
 pub(super) const KINDS_BY_CLASS: &[(&str, SpanType)] = &[
     ("ImageGenerator", SpanType::Other),
     ("Generator", SpanType::Llm),
