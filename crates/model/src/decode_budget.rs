@@ -1,6 +1,5 @@
-//! Limits on the memory that a request may take while it is decoded. The size of the body does not limit the memory. Two bytes of JSON
-//! (`0,`) become a value of 32 bytes, two bytes of protobuf can become an empty message of a hundred bytes, and a resource is copied to
-//! each of its spans.
+//! Limits on the memory that a request may take while it is decoded. A small body may need much memory. Two bytes of JSON (`0,`) become a
+//! value of 32 bytes, two bytes of protobuf can become an empty message of a hundred bytes, and a resource is copied to each of its spans.
 //!
 //! All data that a client can repeat or nest is charged here before or while it is built. When the limit is exceeded, no further data is
 //! built, and the whole request is rejected. The budget is thread-local, since parsers offer no way to pass it on. Outside of

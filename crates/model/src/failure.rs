@@ -221,8 +221,8 @@ pub struct FailureReport<'a> {
 impl FailureCause {
     /// Returns the cause that a report indicates; [`Other`](FailureCause::Other) if it indicates none.
     ///
-    /// An error class is more precise than the HTTP status, except for invalid requests: providers also report too long inputs and blocked
-    /// contents as invalid requests, and only the message distinguishes these cases.
+    /// An error class is more precise than the HTTP status, except for invalid requests. Providers also report inputs that are too long,
+    /// and blocked contents, as invalid requests. Only the message distinguishes these cases.
     pub fn of(report: FailureReport) -> FailureCause {
         let message = report.message.map(|message| {
             let end = message.floor_char_boundary(MAX_MESSAGE_BYTES);

@@ -1561,8 +1561,9 @@ export interface paths {
         put?: never;
         /**
          * Confirms a pending deletion.
-         * @description If unusually much data would expire at once, because retention was shortened or the clock jumped, the data is deleted only after this
-         *     request, or after a grace period of seven days. `GET /system` describes the pending deletion. Requires admin permission.
+         * @description If unusually much data would expire at once, because retention was shortened or the clock jumped, the deletion is pending. The data is
+         *     deleted after this request, or after a grace period of seven days. `GET /system` describes the pending deletion. Requires admin
+         *     permission.
          */
         post: operations["post_retention_confirm"];
         delete?: never;
@@ -4006,7 +4007,7 @@ export interface components {
         ListedLogLine: components["schemas"]["LogLine"] & {
             /**
              * Format: int64
-             * @description Issue of the error event that the line reports: if the level of the line is `error` or `fatal`, an event of the same trace and span
+             * @description Issue of the error event that the line reports. A line with the level `error` or `fatal` reports an event of the same trace and span
              *     within one second of the line. Null if there is no such event.
              */
             issue_id: number | null;
@@ -7580,8 +7581,8 @@ export interface operations {
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
                 /**
-                 * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-                 *     that the trace list returns for the filter.
+                 * @description What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+                 *     filter, with all their spans in the time range.
                  */
                 select?: "spans" | "traces";
                 /** @description Field of the rows to sort by, with a leading `-` for descending order. Default: `-cost`. */
@@ -7698,8 +7699,8 @@ export interface operations {
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
                 /**
-                 * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-                 *     that the trace list returns for the filter.
+                 * @description What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+                 *     filter, with all their spans in the time range.
                  */
                 select?: "spans" | "traces";
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
@@ -7748,8 +7749,8 @@ export interface operations {
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
                 /**
-                 * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-                 *     that the trace list returns for the filter.
+                 * @description What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+                 *     filter, with all their spans in the time range.
                  */
                 select?: "spans" | "traces";
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
@@ -9168,8 +9169,8 @@ export interface operations {
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
                 /**
-                 * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-                 *     that the trace list returns for the filter.
+                 * @description What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+                 *     filter, with all their spans in the time range.
                  */
                 select?: "spans" | "traces";
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
@@ -9259,8 +9260,8 @@ export interface operations {
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
                 /**
-                 * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-                 *     that the trace list returns for the filter.
+                 * @description What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+                 *     filter, with all their spans in the time range.
                  */
                 select?: "spans" | "traces";
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */

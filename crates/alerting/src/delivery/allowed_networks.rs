@@ -1,5 +1,5 @@
 //! Addresses that notifications may be sent to. A user who can create a channel must not reach services that only this machine or its
-//! network can reach: names are resolved, addresses are checked, and connections go to checked addresses only.
+//! network can reach. Names are therefore resolved, addresses are checked, and connections go to checked addresses only.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -61,8 +61,8 @@ pub(crate) struct ContributorScope<'a> {
     pub(crate) group: Option<&'a str>,
 }
 
-/// Returns the weight of a span in a metric; `None` if the metric is not computed from spans, or if the duration from which a call is
-/// slow (`threshold`, in milliseconds) is unknown.
+/// Returns the weight of a span in a metric. `threshold` is the duration in milliseconds from which a call is slow. Returns `None` if the
+/// metric is not computed from spans, or if the metric needs a threshold and `threshold` is `None`.
 pub(crate) fn contribution_weight(measure: AlertMetric, threshold: Option<f64>) -> Option<ContributionWeight> {
     let us = threshold.map(|threshold| (threshold * 1000.0) as i64);
     Some(match measure.made() {

@@ -11,8 +11,8 @@ use crate::{notations, usage};
 pub(crate) struct RecognizedAttributes<'a> {
     pub(crate) attributes: &'a Attributes,
     best_matches: [Option<AttributeMatch<'a>>; SpanField::ALL.len()],
-    /// True if an attribute has a count that is not in `best_matches`: under a name that the table does not list, under another name of the
-    /// same field, or in an object. Spans without such an attribute need no further search for counts.
+    /// True if an attribute has a count that is not in `best_matches`. Such an attribute is not in the table, is another attribute of the
+    /// same field, or is an object. Spans without such an attribute need no further search for counts.
     pub(super) has_unlisted_counts: bool,
 }
 

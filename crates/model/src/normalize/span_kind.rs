@@ -155,8 +155,8 @@ fn of_operation(operation: &str) -> Option<SpanType> {
     find(KINDS_BY_OPERATION, &operation).or_else(other_model).or_else(memory)
 }
 
-/// Returns true if a span uses a priced model other than a language model: for a reranking, or for a span of kind `other` whose operation
-/// or model shows such a use.
+/// Returns true if a span uses a priced model other than a language model. Such a span is a reranking, or has the kind `other` and an
+/// operation or model that shows such a use.
 pub(crate) fn is_other_model_use(span: &Span) -> bool {
     let by_function = || VERCEL_MEDIA.iter().any(|function| span.name.starts_with(function));
     match (span.kind, span.model(), &span.operation) {

@@ -43,7 +43,7 @@ pub(super) async fn logs(
 pub(super) struct ListedLogLine {
     #[serde(flatten)]
     line: LogLineResponse,
-    /// Issue of the error event that the line reports: if the level of the line is `error` or `fatal`, an event of the same trace and span
+    /// Issue of the error event that the line reports. A line with the level `error` or `fatal` reports an event of the same trace and span
     /// within one second of the line. Null if there is no such event.
     #[schema(required)]
     issue_id: Option<i64>,

@@ -1,5 +1,5 @@
-//! The API under `/api/v1`: the contract that the page and other programs rely on. Each handler is registered once, route and
-//! description together; the description is served at `/api/v1/openapi.json`.
+//! The API under `/api/v1`: the contract that the page and other programs rely on. Each handler is registered once, together with its route
+//! and its description. The descriptions are served at `/api/v1/openapi.json`.
 
 mod accounts;
 mod alerts;

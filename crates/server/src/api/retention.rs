@@ -186,8 +186,9 @@ pub(super) async fn list(
 
 /// Confirms a pending deletion.
 ///
-/// If unusually much data would expire at once, because retention was shortened or the clock jumped, the data is deleted only after this
-/// request, or after a grace period of seven days. `GET /system` describes the pending deletion. Requires admin permission.
+/// If unusually much data would expire at once, because retention was shortened or the clock jumped, the deletion is pending. The data is
+/// deleted after this request, or after a grace period of seven days. `GET /system` describes the pending deletion. Requires admin
+/// permission.
 #[utoipa::path(post, path = "/retention/confirm", tag = "deletion",
     responses((status = 204, description = "The data is deleted within seconds."), (status = 404, description = "No deletion is pending.", body = super::error::ErrorResponse)))]
 pub(super) async fn confirm(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<StatusCode, ApiError> {

@@ -85,8 +85,8 @@ pub enum FilterTarget {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FilterSelection {
-    /// What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-    /// that the trace list returns for the filter.
+    /// What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+    /// filter, with all their spans in the time range.
     #[serde(default)]
     #[param(inline)]
     pub select: FilterTarget,

@@ -73,7 +73,7 @@ pub enum RetentionError {
     #[error(transparent)]
     Query(#[from] QueryError),
     /// No data of the trace or user is stored.
-    #[error("no data of it is stored")]
+    #[error("no data of the trace or user is stored")]
     NotFound,
     /// A bug in Hinomi.
     #[error("internal error: {0}")]

@@ -128,8 +128,8 @@ impl RollupBuilder {
         }
     }
 
-    /// Adds rows, which only need the columns that the granularity [`needs_column`](RollupGranularity::needs_column). A batch without one
-    /// of these adds nothing, except that `name` may be missing. `by` is the column of an additional property.
+    /// Adds rows. The batch must have the columns that the granularity needs ([`needs_column`](RollupGranularity::needs_column)). A batch
+    /// without one of these columns adds nothing, but `name` may be missing. `by` is the column of an additional property.
     pub fn add(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) {
         let Some(mut columns) = RollupColumns::from_batch(batch, &self.granularity) else { return };
         let mut by = by.map(TextColumnInterner::from_batch);
