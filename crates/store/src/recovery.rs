@@ -1,5 +1,5 @@
-//! Opens a data directory: checks the files that the manifest names, replays the WAL, and removes files that the manifest does not name
-//! if that is certain to lose nothing (`orphan_files`).
+//! Opens a data directory: checks the files that the manifest names, replays the WAL, and removes files that the manifest does not name if
+//! all of their data certainly exists elsewhere (`orphan_files`).
 
 pub(crate) mod orphan_files;
 

@@ -1832,7 +1832,7 @@ export interface components {
         };
         /** @description One group of a rule or budget. */
         AlertGroup: {
-            /** @description Property that is grouped by, such as `user`. */
+            /** @description Grouping property, such as `user`. */
             name: string;
             /** @description Value of the property; null for spans without it. */
             value: string | null;
@@ -3858,7 +3858,7 @@ export interface components {
             /** @description Groups with stored events, at most 500, in descending order of their number of events. */
             groups: components["schemas"]["IssueGroup"][];
         };
-        /** @description Issues to be merged into another issue. */
+        /** @description Issues that are merged into another issue. */
         IssueMergeRequest: {
             /** @description IDs of the issues, at most 100. */
             issues: number[];

@@ -158,7 +158,7 @@ pub enum MessageLanguage {
 /// One group of a rule or budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct AlertGroup {
-    /// Property that is grouped by, such as `user`.
+    /// Grouping property, such as `user`.
     pub name: String,
     /// Value of the property; null for spans without it.
     #[schema(required)]

@@ -33,12 +33,12 @@ pub use custom::{CustomPrice, CustomPriceError};
 pub use import::{ImportedPriceTable, PriceImportError, import};
 pub use table::PriceTable;
 
-/// A call to be priced.
+/// A call whose price is computed.
 #[derive(Debug, Clone, Copy)]
 pub struct BillableCall<'a> {
     /// Provider in any spelling, if it is known.
     pub provider: Option<&'a str>,
-    /// Answering model. If the price table has an entry for this model, it determines the price.
+    /// Answering model. If the price table has an entry for this model, this entry determines the price.
     pub response_model: Option<&'a str>,
     /// Requested model.
     pub request_model: Option<&'a str>,

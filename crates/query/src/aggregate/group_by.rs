@@ -58,7 +58,7 @@ impl GroupBy {
         found.map(|(name, column)| GroupBy::Column(name, column)).ok_or_else(|| QueryError::BadBy(text.to_owned()))
     }
 
-    /// Returns the names of all columns that can be grouped by.
+    /// Returns the names of all columns that a query can group by.
     pub fn names() -> Vec<&'static str> {
         GROUP_COLUMNS.iter().map(|(name, _)| *name).collect()
     }

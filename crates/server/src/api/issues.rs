@@ -127,7 +127,7 @@ pub(super) async fn groups(
     Ok(Json(api.errors.issue_groups(authorized.project, id).await?))
 }
 
-/// Issues to be merged into another issue.
+/// Issues that are merged into another issue.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IssueMergeRequest {

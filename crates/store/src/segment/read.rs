@@ -135,7 +135,7 @@ impl SegmentReader {
         let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| wrap(&error))?;
         let batch = concat_batches(&schema, &batches).map_err(|error| wrap(&error))?;
         if batch.num_rows() != rows {
-            return Err(wrap(&format!("{} rows where {rows} were asked for", batch.num_rows())));
+            return Err(wrap(&format!("{} rows instead of {rows}", batch.num_rows())));
         }
         Ok(batch)
     }

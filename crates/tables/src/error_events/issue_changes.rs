@@ -39,7 +39,7 @@ impl From<IssueChangeError> for ErrorStoreError {
     }
 }
 
-/// Returns whether events have yet to be moved.
+/// Returns whether some events are not moved yet.
 pub(super) fn is_moving(transaction: &Transaction) -> rusqlite::Result<bool> {
     transaction.prepare_cached("SELECT 1 FROM event_moves")?.exists([])
 }
