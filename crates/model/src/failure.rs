@@ -240,7 +240,7 @@ impl FailureCause {
         .unwrap_or(FailureCause::Other)
     }
 
-    /// Returns whether an error event can give a more precise cause than this one.
+    /// Returns whether an error event can give a more precise cause than this cause.
     pub fn is_vague(self) -> bool {
         matches!(self, FailureCause::Other | FailureCause::BadRequest)
     }

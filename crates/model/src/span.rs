@@ -77,7 +77,7 @@ pub struct Span {
     pub cost: Option<Cost>,
     /// Cost as reported by the client, stored in addition to the computed cost.
     pub client_cost: Option<Usd>,
-    /// False if another span already contains the tokens and cost of this one. Totals of tokens and cost include all other spans.
+    /// False if another span already contains the tokens and cost of this span. Totals of tokens and cost include all other spans.
     pub counted: bool,
     /// Reason why the span is excluded from totals.
     #[serde(alias = "not_counted_because", deserialize_with = "legacy_sentences::deserialize_exclusion")]

@@ -91,7 +91,7 @@ impl OpenSegment {
         self.0.columns_or_null(ranges, columns)
     }
 
-    /// Returns how many rows, starting with this one, take about `bytes` with all of their columns; at least one.
+    /// Returns how many rows, starting with the given row, take about `bytes` with all of their columns; at least one.
     pub fn rows_within_bytes(&self, row: u32, bytes: usize) -> usize {
         self.0.rows_within_bytes(row, bytes)
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::rows::SpanRow;
 
-/// The rows that one commit added and removed, limited to those that one subscriber selected.
+/// The rows that one commit added and removed, limited to the rows that one subscriber selected.
 #[derive(Debug, Default)]
 pub struct RowChanges {
     /// Version of the store: a snapshot of this version or a later one contains the change.

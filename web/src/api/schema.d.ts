@@ -3194,10 +3194,10 @@ export interface components {
             };
             /**
              * Format: int64
-             * @description Number of the exception that contains this one.
+             * @description Number of the exception that contains this exception.
              */
             parent_id: number | null;
-            /** @description Attribute of the parent exception that contains this one. */
+            /** @description Attribute of the parent exception that contains this exception. */
             source: string | null;
             /** @description True if type and message are the same for many errors. */
             synthetic: boolean | null;
@@ -5182,7 +5182,7 @@ export interface components {
             finish_reasons: string[];
             /** @description Messages that were sent to the model, system instructions first. */
             input_messages: components["schemas"]["ChatMessage"][];
-            /** @description Spans that this one links to, mostly in other traces, as in OpenTelemetry. */
+            /** @description Spans that this span links to, mostly in other traces, as in OpenTelemetry. */
             links: components["schemas"]["LinkedSpan"][];
             /** @description Messages that the model returned. */
             output_messages: components["schemas"]["ChatMessage"][];

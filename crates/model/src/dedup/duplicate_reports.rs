@@ -115,7 +115,7 @@ pub struct CallReport {
     pub texts: Option<u64>,
     /// Hash of the model.
     model: Option<u64>,
-    /// Span that is counted instead of this one, if it is known.
+    /// Span that is counted instead of this span; `None` if there is no such span, or if it is unknown.
     pub counted_elsewhere: Option<(TraceId, SpanId)>,
     /// Program and instrumentation that report the call.
     reporter: SpanReporter,

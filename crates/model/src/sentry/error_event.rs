@@ -212,13 +212,13 @@ pub struct ExceptionMechanism {
     /// URL of a page about the exception.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help_link: Option<String>,
-    /// Attribute of the parent exception that contained this one.
+    /// Attribute of the parent exception that contains this exception.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Number of the exception in its chain or group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exception_id: Option<u64>,
-    /// Number of the exception that contains this one.
+    /// Number of the exception that contains this exception.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<u64>,
     /// True if the exception is a group of exceptions.

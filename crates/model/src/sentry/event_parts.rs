@@ -225,7 +225,7 @@ fn source_line(value: Option<&Value>) -> Option<String> {
     Some(line)
 }
 
-/// Returns the threads of an event and their stacks, without those beyond the limit, and the number of those.
+/// Returns the threads of an event with their stacks, up to the limit, and the number of the omitted threads.
 pub(super) fn threads(value: Value, thread_id: Option<&str>, budget: &mut VarsBudget) -> (Vec<ProgramThread>, u64) {
     let mut all = values(value);
     all.retain(Value::is_object);

@@ -59,7 +59,7 @@ pub struct DecodedEnvelope {
     pub lines: Vec<LogLine>,
     /// Metric points.
     pub points: Vec<MetricPoint>,
-    /// Outcomes of dropped items, and of those that the client reports as not sent.
+    /// Outcomes of dropped items, and of items that the client reports as not sent.
     pub outcomes: Vec<Outcome>,
     /// ID for the response: the ID in the header, otherwise the ID of the event. `None` if there is neither.
     pub event_id: Option<String>,

@@ -337,7 +337,7 @@ pub struct SpanDetail {
     pub received_at: String,
     /// Milliseconds that were added to the client's timestamps; 0 if its clock is right.
     pub clock_shift_ms: f64,
-    /// Spans that this one links to, mostly in other traces, as in OpenTelemetry.
+    /// Spans that this span links to, mostly in other traces, as in OpenTelemetry.
     pub links: Vec<LinkedSpan>,
 }
 

@@ -81,7 +81,7 @@ impl SegmentReader {
         group.map_or(0, |group| group.total_byte_size().max(0) as usize / group.num_rows().max(1) as usize)
     }
 
-    /// Returns how many rows, starting with this one, take about `bytes`; at least one.
+    /// Returns how many rows, starting with the given row, take about `bytes`; at least one.
     pub(crate) fn rows_within_bytes(&self, row: u32, bytes: usize) -> usize {
         (bytes / self.bytes_of(row).max(1)).max(1)
     }

@@ -36,7 +36,7 @@ impl WalLastSequenceFile {
         }))
     }
 
-    /// Records that all frames up to this one are durable.
+    /// Records that all frames up to the given frame are durable.
     pub(super) fn set(&self, sequence: u64) {
         let mut bytes = [0; FILE_BYTES];
         bytes[..8].copy_from_slice(&sequence.to_le_bytes());

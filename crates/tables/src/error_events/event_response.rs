@@ -201,13 +201,13 @@ pub struct ExceptionMechanismResponse {
     /// URL of a page about the exception.
     #[schema(required)]
     help_link: Option<String>,
-    /// Attribute of the parent exception that contains this one.
+    /// Attribute of the parent exception that contains this exception.
     #[schema(required)]
     source: Option<String>,
     /// Number of the exception in its chain or group.
     #[schema(required)]
     exception_id: Option<u64>,
-    /// Number of the exception that contains this one.
+    /// Number of the exception that contains this exception.
     #[schema(required)]
     parent_id: Option<u64>,
     /// True if the exception is a group of exceptions.

@@ -65,7 +65,7 @@ pub struct ForwardedRequest {
     pub protocol: ForwardedProtocol,
     /// Content type as the client sent it.
     pub content_type: String,
-    /// Servers that the request has passed, separated by commas, without this one.
+    /// Servers that the request has passed, separated by commas, without this server.
     pub hops: String,
     /// Body after decompression.
     pub body: Bytes,
