@@ -87,7 +87,7 @@ pub(super) struct LiveSegment {
     pub(super) ids: Arc<SegmentIdIndex>,
     /// False if the Parquet file is damaged. The IDs in the segment are still known, and its spans are not stored again.
     pub(super) is_readable: bool,
-    /// False after a merge failed to read it.
+    /// False if a merge could not read the segment.
     pub(super) is_mergeable: bool,
     /// Number of rows whose messages have expired and are known to be deleted.
     pub(super) rows_without_messages: usize,
