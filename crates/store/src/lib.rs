@@ -31,10 +31,10 @@
 //!
 //! # Corrections
 //!
-//! When more spans of a trace arrive, an older span may become counted or excluded. Its row is then marked as dead (superseded) and
-//! written again with the new decision. A query therefore reads plain rows and does not handle corrections. A frame contains only the
-//! decision: replay finds the old row in the same way as the commit thread did. One rule follows: **a dead row may go into the manifest,
-//! or be left out of a merge, only together with its successor**. `LiveSegment` keeps the three kinds of dead rows apart.
+//! When more spans of a trace arrive, an older span may become counted or excluded. Its row is then marked as dead (superseded) and written
+//! again with the new decision. A query therefore reads plain rows and does not handle corrections. A frame contains only the decision:
+//! replay finds the old row in the same way as the commit thread did. It follows that **a dead row may be recorded in the manifest, or
+//! omitted from a merge, only together with its successor**. `LiveSegment` keeps the three kinds of dead rows apart.
 
 mod checkpoint;
 mod commit;

@@ -141,8 +141,8 @@ fn open_segment(
     }
 }
 
-/// Checks that a Parquet file exists, has the right length and a proper end. Reading all files completely would take minutes for large
-/// stores, so damage inside a file is found when a query or a merge reads the file.
+/// Checks that a Parquet file exists, has the right length, and ends like a Parquet file. Reading all files completely would take minutes
+/// for large stores, so damage inside a file is found when a query or a merge reads the file.
 pub(super) fn check_file(segment: &Segment) -> Result<(), String> {
     let file = segment.objects.open(SegmentObjectKind::Parquet).map_err(|error| error.to_string())?;
     let length = file.length().map_err(|error| error.to_string())?;

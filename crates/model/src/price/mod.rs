@@ -3,7 +3,7 @@
 //! The price table (`data/prices.json`, written by `scripts/prices.py`) is embedded and parsed once. A newer table can replace it, and
 //! custom prices take precedence over it. Price lookup and multiplication are separate steps:
 //!
-//! - `bucket` defines the buckets that have prices, their units, and which price replaces a missing one.
+//! - `bucket` defines the buckets that have prices, their units, and which price replaces a missing price.
 //! - `provider` reads spellings of providers, `model` spellings of models.
 //! - `table` finds the entry for a call: in the provider's own list first, then in the vendor's.
 //! - `entry` is an entry of the table with its dates, times of day and service tiers.

@@ -73,7 +73,8 @@ impl SentrySpanV2<'_> {
     }
 }
 
-/// Reads a container. If its count does not match its header, it is dropped as a whole. An invalid span is dropped alone.
+/// Reads a container. If its count does not match its header, it is dropped as a whole. An invalid span is dropped, and the other spans are
+/// kept.
 pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let raws = parse_mended(item.payload, |text| read_all(text, reader));
     let raws = raws.or_else(|_| read_each(&repair_payload(item.payload), reader));

@@ -11,8 +11,9 @@
 //! key therefore has a second hash, which depends on a secret of the file and shows whether the key can be the requested key. Files with
 //! the magic "HINOIDS1" have neither secret nor second hash. The caller must compare the key of each row that is found.
 //!
-//! The index keeps in memory a filter (18 bits per span, one false positive in 65,000) and every 256th hash; only a hit reads the file,
-//! three kilobytes at a known position. All data of the file is also in the segment, so a damaged file is rebuilt.
+//! The index keeps a filter and every 256th hash in memory. The filter takes 18 bits per span and has one false positive in 65,000 lookups.
+//! Only for a hit, three kilobytes are read from the file, at a known position. All data of the file is also in the segment, so a damaged
+//! file is rebuilt.
 
 use std::collections::BTreeSet;
 #[expect(deprecated, reason = "SipHash with a key is required, and only this hasher of the standard library accepts a key")]
