@@ -335,7 +335,7 @@ impl RequiredSpanFields {
         }
     }
 
-    /// Returns whether these fields include all those of `other`.
+    /// Returns whether these fields include all fields of `other`.
     pub(crate) fn covers(&self, other: &RequiredSpanFields) -> bool {
         let pairs =
             [(self.texts, other.texts), (self.tags, other.tags), (self.attributes, other.attributes), (self.messages, other.messages)];

@@ -119,7 +119,7 @@ enum CliCommand {
     /// Import bills of providers to compare them with the observed cost
     #[command(subcommand)]
     Bill(bill::BillCommand),
-    /// Print the effective configuration as TOML: of the running server or, if none runs, of `hinomi serve`
+    /// Print the effective configuration of the running server as TOML; if no server runs, that of `hinomi serve`
     Config {
         #[command(flatten)]
         common: CommonArguments,
