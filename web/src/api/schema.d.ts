@@ -2463,7 +2463,8 @@ export interface components {
             client_total: number | null;
             /**
              * Format: double
-             * @description Cost from our prices in US dollars, if `total` is the client's figure. Present only in the detail of one span.
+             * @description Cost according to Hinomi's prices in US dollars, if `total` is the cost that the client reported. Present only in the detail of one
+             *     span.
              */
             computed_total?: number;
             /** @description True if the priced tokens are estimated. */

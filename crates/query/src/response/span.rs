@@ -94,7 +94,8 @@ pub struct CallCost {
     /// Cost that the client reported, in US dollars.
     #[schema(required)]
     pub client_total: Option<f64>,
-    /// Cost from our prices in US dollars, if `total` is the client's figure. Present only in the detail of one span.
+    /// Cost according to Hinomi's prices in US dollars, if `total` is the cost that the client reported. Present only in the detail of one
+    /// span.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub computed_total: Option<f64>,

@@ -269,7 +269,8 @@ fn open_existing(config: &Config) -> anyhow::Result<MetadataStore> {
     Ok(MetadataStore::open(&config.data)?)
 }
 
-/// Returns the base URL of links: `public_url` if it is set, else the URL that the running server stored, else the listening address.
+/// Returns the base URL of links: `public_url` if it is set, otherwise the URL that the running server stored, or the listening address if
+/// there is no such URL.
 fn public_url(meta: &MetadataStore, config: &Config) -> String {
     if !config.public_url.is_empty() {
         return config.public_url.clone();

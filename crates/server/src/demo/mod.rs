@@ -44,7 +44,8 @@ pub struct DemoEnvelope {
 }
 
 /// Generates the traffic of a period of length `span` before `now_us`, in the order in which it was sent. All spans have ended by `now_us`.
-/// The headers have no `sent_at`: a server would take an old one for a wrong clock and move the spans to the present.
+/// The headers have no `sent_at`: from an old `sent_at`, a server would conclude that the client's clock is wrong, and move the spans to
+/// the present.
 pub fn envelopes(seed: u64, now_us: i64, span: Duration, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     envelopes_at(TRACES_PER_DAY, seed, now_us, span, dsn_key)
 }
