@@ -1820,8 +1820,8 @@ export interface components {
              */
             since: number | null;
             /**
-             * @description Unit of the figures. For sums, this is the unit of the measure. For percentiles and ratios, the figures are numbers of slow or
-             *     failed items.
+             * @description Unit of the values. For sums, this is the unit of the measure. For percentiles and ratios, the values are numbers of slow or failed
+             *     items.
              */
             unit: components["schemas"]["MeasureUnit"];
             /**
@@ -2481,7 +2481,7 @@ export interface components {
             output: number | null;
             /** @description Entry of the price table, or the custom price as `own:MODEL@date`. */
             price: string | null;
-            /** @description `computed` from tokens and prices, or the figure of the `client`. */
+            /** @description `computed` from tokens and prices, or reported by the `client`. */
             source: components["schemas"]["CostSource"];
             /**
              * Format: double
@@ -3441,7 +3441,7 @@ export interface components {
             trace_id: string | null;
             /**
              * Format: double
-             * @description Figure of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.
+             * @description Value of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.
              */
             value: number | null;
         };

@@ -207,8 +207,8 @@ pub struct AlertContributor {
     /// Value of the property; null for spans without it.
     #[schema(required)]
     pub key: Option<String>,
-    /// Unit of the figures. For sums, this is the unit of the measure. For percentiles and ratios, the figures are numbers of slow or
-    /// failed items.
+    /// Unit of the values. For sums, this is the unit of the measure. For percentiles and ratios, the values are numbers of slow or failed
+    /// items.
     #[serde(default)]
     #[schema(required)]
     pub unit: MeasureUnit,

@@ -62,11 +62,11 @@ pub enum CostBasis {
     ComputedThen,
     /// The amount that the provider billed.
     ProviderBill,
-    /// The client's figure, which is lower than the computed cost: the client may know of cached tokens that it does not report.
+    /// The client's cost, which is lower than the computed cost: the client may know of cached tokens that it does not report.
     ClientLower,
-    /// The client's figure, because the model has no price.
+    /// The client's cost, because the model has no price.
     ClientOnly,
-    /// The client's figure, because the project prefers it.
+    /// The client's cost, because the project prefers it.
     ClientPreferred,
     /// No cost: the call failed before it reported token usage.
     Failed,

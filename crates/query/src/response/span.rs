@@ -83,7 +83,7 @@ pub struct CallCost {
     /// Output part of the cost; null if it cannot be separated.
     #[schema(required)]
     pub output: Option<f64>,
-    /// `computed` from tokens and prices, or the figure of the `client`.
+    /// `computed` from tokens and prices, or reported by the `client`.
     #[schema(value_type = CostSource)]
     pub source: &'static str,
     /// True if the priced tokens are estimated.

@@ -64,7 +64,7 @@ pub struct HintRow {
     /// Subject of the hint, such as a model; null if the hint applies to the SDK as a whole.
     #[schema(required)]
     pub subject: Option<String>,
-    /// Figure of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.
+    /// Value of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.
     #[schema(required)]
     pub value: Option<f64>,
     /// Number of requests that showed the problem.
