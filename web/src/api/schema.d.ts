@@ -5049,8 +5049,8 @@ export interface components {
             /** @description Environment, such as `production`; null if unknown. */
             environment: string | null;
             /**
-             * @description First 200 characters of the first error event of the span; if there is none, of the reason in the status of the span. Null if there
-             *     is no error event and no reason.
+             * @description First 200 characters of the first error event of the span, or of the reason in the span's status if the span has no error event.
+             *     Null if the span has neither an error event nor a reason.
              */
             error_preview: string | null;
             exclusion: components["schemas"]["SpanExclusion"] | null;
@@ -5569,8 +5569,8 @@ export interface components {
              */
             error_count: number;
             /**
-             * @description First 200 characters of the first error event; if there is none, of the status of the first failed span below which no other span
-             *     failed. Null if nothing failed, or no reason is known.
+             * @description First 200 characters of the first error event. If the trace has no error event: first 200 characters of the status of a failed span,
+             *     namely the first such span below which no other span failed. Null if nothing failed, or no reason is known.
              */
             error_preview: string | null;
             /**

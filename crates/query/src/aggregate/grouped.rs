@@ -1,5 +1,5 @@
 //! Totals by property value and time step: whole hours and days from roll-ups, other rows in batches. Memory grows with the number of
-//! groups, not of rows.
+//! groups, not with the number of rows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -208,8 +208,8 @@ pub struct SpanSummary {
     /// Cause of a failed call, the same for all providers; null for other spans, and for calls that earlier versions stored.
     #[schema(required, value_type = Option<FailureCause>)]
     pub failure: Option<&'static str>,
-    /// First 200 characters of the first error event of the span; if there is none, of the reason in the status of the span. Null if there
-    /// is no error event and no reason.
+    /// First 200 characters of the first error event of the span, or of the reason in the span's status if the span has no error event.
+    /// Null if the span has neither an error event nor a reason.
     #[schema(required)]
     pub error_preview: Option<String>,
     /// True while only parts of the span, such as its messages, have arrived.

@@ -12,7 +12,7 @@ use crate::rows::SpanRow;
 use crate::state::lock;
 
 impl CommitWorker {
-    /// Joins spans with their stray events. Returns the IDs of the rows that this removes.
+    /// Joins spans with their stray events. Returns the IDs of the rows that the joining removes.
     pub(super) fn join_stray_events(&mut self, project: u64, spans: &mut [Span], group: &CommitGroup) -> Vec<(TraceId, SpanId)> {
         let mut found: Vec<(usize, ObservationTrace)> =
             spans.iter().enumerate().filter_map(|(index, span)| Some((index, (self.shared.config.observation_trace)(span)?))).collect();
