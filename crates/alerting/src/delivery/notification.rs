@@ -249,7 +249,7 @@ pub struct CostProjection {
 pub struct AlertNotificationLinks {
     /// Link to the incident, or to the list of alerts if there is no incident.
     pub incident: String,
-    /// Link to the traces behind the incident; null if there is none.
+    /// Link to the traces of the incident; null if there is none.
     #[schema(required)]
     pub traces: Option<String>,
 }

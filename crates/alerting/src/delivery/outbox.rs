@@ -2,9 +2,9 @@
 //!
 //! **Guarantees.** A change is delivered at least once, and exactly once to a receiver that recognizes keys. A notification is durable
 //! before [`NotificationOutbox::enqueue`] returns, and its key is unique: enqueuing the same change again has no effect. An attempt is
-//! recorded before it starts and when it ends. If the process dies in between, it is unknown whether the receiver has the message, so it is
-//! sent again with the same key (`webhook-id`, `dedup_key`, `Message-ID`). Chat services have no keys; in that window of milliseconds their
-//! channel may show a message twice. Losing a message would be worse.
+//! recorded before it starts and when it ends. If the process ends in between, it is unknown whether the receiver has the message, so the
+//! message is sent again with the same key (`webhook-id`, `dedup_key`, `Message-ID`). Chat services have no keys; in that window of
+//! milliseconds their channel may show a message twice. Losing a message would be worse.
 //!
 //! The caller enqueues a notification after the change of the incident is durable. If the caller does not know whether a notification was
 //! enqueued, it enqueues the notification again at the next start.

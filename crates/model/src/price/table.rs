@@ -80,12 +80,12 @@ impl PriceTable {
         Some(&vendor.id)
     }
 
-    /// Returns true if the table knows the provider under this name.
+    /// Returns true if the table contains the provider under this name.
     pub fn knows_provider(&self, name: &str) -> bool {
         self.providers.find(name).is_some()
     }
 
-    /// Returns the canonical name of a provider in any spelling; `None` if the table does not know it.
+    /// Returns the canonical name of a provider in any spelling; `None` if the provider is not in the table.
     pub fn canonical_provider(&self, spelling: &str) -> Option<&str> {
         self.providers.find(spelling).map(|provider| provider.id.as_str())
     }

@@ -85,7 +85,7 @@ pub struct ErrorEvent {
     pub sdk_version: Option<String>,
     /// Last steps before the error.
     pub breadcrumbs: Vec<ErrorBreadcrumb>,
-    /// What else the client sent with the error.
+    /// Other data that the client sent with the error.
     #[serde(skip_serializing_if = "ErrorDetails::is_empty")]
     pub details: ErrorDetails,
     /// Hash of the issue. Errors with the same hash belong to one issue.

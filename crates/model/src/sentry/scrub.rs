@@ -233,8 +233,8 @@ fn replace_first_group(text: &mut String, pattern: &Regex, is_sensitive: fn(&str
     }
 }
 
-/// Replaces sensitive parts of what an error says: its messages and tags. Whatever else a client sends with it is scrubbed while it is
-/// read, see [`bounded_object`].
+/// Replaces sensitive parts in the messages and tags of an error. Other data of the error is scrubbed while it is read, see
+/// [`bounded_object`].
 pub(crate) fn scrub_error(error: &mut ErrorEvent) {
     for exception in &mut error.exceptions {
         scrub_text(&mut exception.value);

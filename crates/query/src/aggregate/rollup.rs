@@ -1,4 +1,4 @@
-//! Aggregation with roll-ups: whole hours from the roll-ups of segments, everything else from rows.
+//! Aggregation with roll-ups: whole hours from the roll-ups of segments, all other spans from rows.
 //!
 //! Rows are aggregated by the code that builds roll-ups (`uncovered_rows`), so queries with and without roll-ups give the same results.
 //! Only percentiles differ: from the exact percentiles by at most one percent.

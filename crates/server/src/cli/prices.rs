@@ -242,7 +242,7 @@ impl PriceCheckCommand {
         PriceBucket::ALL.iter().any(|bucket| bucket.of(&usage).is_some())
     }
 
-    /// Returns the given counts; if there are none, this number of input and output tokens.
+    /// Returns the given counts. If no counts are given, input and output are `tokens`.
     fn usage(&self, tokens: u64) -> Usage {
         let mut usage = self.to_usage();
         // If one count is given, the others are 0.

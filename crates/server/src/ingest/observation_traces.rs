@@ -37,7 +37,7 @@ impl ObservationTraceCache {
         self.lock_entries().traces.get(&(project, observation)).copied()
     }
 
-    /// Remembers the traces of a project's observations.
+    /// Adds the traces of a project's observations.
     pub(super) fn remember(&self, project: u64, told: &[(SpanId, ObservationTrace)]) {
         let mut known = self.lock_entries();
         told.iter().for_each(|(span, home)| known.remember((project, *span), *home));

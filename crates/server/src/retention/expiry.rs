@@ -37,8 +37,7 @@ impl TableExpiryFailure {
 ///
 /// # Errors
 ///
-/// Returns an error if something else could not be read or written. Data that was already deleted stays deleted, and the next run
-/// continues.
+/// Returns an error if other data could not be read or written. Data that was already deleted stays deleted, and the next run continues.
 pub async fn delete_expired(resources: &RetentionResources) -> Result<Vec<TableExpiryFailure>, RetentionError> {
     let now_us = jiff::Timestamp::now().as_microsecond();
     let directory = resources.meta.directory();

@@ -88,7 +88,7 @@ pub struct BillStore {
 }
 
 impl BillStore {
-    /// Opens the bills in a data directory. A command may do so while a server runs.
+    /// Opens the bills in a data directory. A command may open them while a server runs.
     ///
     /// # Errors
     ///
