@@ -1,5 +1,5 @@
-//! The rule evaluator: metric series, open incidents, and the changes that follow from a change of a metric. The evaluator does not use a
-//! clock, a thread or the disk: it receives the time and the spans, and returns changes, which the caller stores. `budgets` evaluates
+//! The rule evaluator: metric series, open incidents, and the changes of incidents that a changed metric causes. The evaluator does not use
+//! a clock, a thread or the disk: it receives the time and the spans, and returns changes, which the caller stores. `budgets` evaluates
 //! budgets, `transition` evaluates one alert instance in one pass, `notification_plan` decides who is notified, and `erasure` removes
 //! deleted users and traces.
 

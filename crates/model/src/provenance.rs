@@ -44,7 +44,7 @@ pub enum FieldSource {
     ModelVendor,
     /// Part of the total that is neither input nor output.
     RestOfTotal,
-    /// Report of the same call by a gateway, whose cost is what the gateway bills.
+    /// Report of the same call by a gateway. The cost in this report is the amount that the gateway bills.
     GatewayReport(Box<ReportAddress>),
     /// Report of the same call by another instrumentation.
     OtherReport(Box<ReportAddress>),

@@ -324,7 +324,7 @@ pub struct TraceSummary {
     pub input_tokens: u64,
     /// Output tokens, including reasoning.
     pub output_tokens: u64,
-    /// Sum of the totals that the clients reported; for calls without a reported total, of input and output.
+    /// Sum of the totals that the clients reported. A call without a reported total is included with the sum of its input and output.
     pub total_tokens: u64,
     /// Number of successful calls that report no token usage.
     pub calls_without_usage: u64,

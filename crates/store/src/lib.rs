@@ -117,8 +117,8 @@ pub struct StoreConfig {
     /// When all segments of a day are at least this old, its small segments are merged even if they are few, and segments with dead rows
     /// are rewritten.
     pub quiet_age: Duration,
-    /// A segment with fewer rows has no n-gram index until it is [`unindexed_age`](StoreConfig::unindexed_age) old: most are merged
-    /// before that.
+    /// A segment with fewer rows has no n-gram index until it is [`unindexed_age`](StoreConfig::unindexed_age) old, because most such
+    /// segments are merged before that age.
     pub indexed_rows: usize,
     /// Age at which a segment with fewer than [`indexed_rows`](StoreConfig::indexed_rows) rows gets an n-gram index.
     pub unindexed_age: Duration,

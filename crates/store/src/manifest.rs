@@ -223,7 +223,7 @@ impl Manifest {
     }
 }
 
-/// Reads the contents of a manifest with the given format, whose segments are in a storage.
+/// Reads the contents of a manifest with the given format. `storage` contains the segments of the manifest.
 pub(super) fn read(connection: &Connection, format: u32, storage: &Arc<dyn SegmentStorage>) -> rusqlite::Result<ManifestContents> {
     let covered: i64 = connection.query_row("SELECT covered FROM log", [], |row| row.get(0))?;
     let crc = if format > 1 { "crc" } else { "NULL" };

@@ -36,8 +36,8 @@ use super::{StoreConfig, parallel, wal};
 /// no lookup. The value for tests makes several groups of a short WAL.
 const REPLAY_GROUP_BYTES: usize = if cfg!(test) { 2000 } else { 4 << 20 };
 
-/// Opens a data directory, whose segments are in a storage, and restores its contents. Returns the store with the next frame number and the
-/// number of the next WAL file.
+/// Opens a data directory and restores its contents. `storage` contains the segments of the directory. Returns the store with the next
+/// frame number and the number of the next WAL file.
 pub(super) fn open(
     root: &Path,
     config: StoreConfig,

@@ -3400,7 +3400,7 @@ export interface components {
             cause: components["schemas"]["GapCauseKind"];
             /**
              * Format: int64
-             * @description Number of calls with the cause; for `sampled`, of items that were not sent.
+             * @description Number of calls with the cause. For `sampled`, this is the number of items that were not sent.
              */
             count: number | null;
             /** @description Model with the cause, or the provider for `not_on_bill`; null if the cause is not about a model. */
@@ -3947,7 +3947,7 @@ export interface components {
             created_at: string;
             /**
              * Format: int64
-             * @description Number of items that have been processed; for `reprice`, of calls.
+             * @description Number of items that have been processed. For `reprice`, the items are calls.
              */
             done: number;
             /** @description Time at which the job was done, failed or was cancelled (RFC 3339); null while it has not ended. */
@@ -5104,7 +5104,7 @@ export interface components {
             sdk: components["schemas"]["ReportingSdk"] | null;
             /**
              * Format: double
-             * @description Duration without the spans below in milliseconds.
+             * @description Duration in milliseconds, minus the time during which child spans ran.
              */
             self_time_ms: number;
             /** @description Service or host that reported the span; null if unknown. */
@@ -5647,7 +5647,7 @@ export interface components {
             tool_calls: number;
             /**
              * Format: int64
-             * @description Sum of the totals that the clients reported; for calls without a reported total, of input and output.
+             * @description Sum of the totals that the clients reported. A call without a reported total is included with the sum of its input and output.
              */
             total_tokens: number;
             /** @description ID of the trace. */

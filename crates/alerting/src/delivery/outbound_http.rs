@@ -1,5 +1,5 @@
-//! HTTP requests to services that users name: to checked addresses only, without redirects or a proxy, with limits on the duration and on
-//! the response.
+//! HTTP requests to services that users name. Requests go only to checked addresses, without redirects or a proxy, and with limits on the
+//! duration and on the response.
 
 use std::borrow::Cow;
 use std::time::Duration;

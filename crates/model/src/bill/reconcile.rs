@@ -112,7 +112,7 @@ pub struct GapCause {
     /// Model with the cause, or the provider for `not_on_bill`; null if the cause is not about a model.
     #[schema(required)]
     pub model: Option<String>,
-    /// Number of calls with the cause; for `sampled`, of items that were not sent.
+    /// Number of calls with the cause. For `sampled`, this is the number of items that were not sent.
     #[schema(required)]
     pub count: Option<u64>,
     /// Amount in US dollars.

@@ -128,8 +128,8 @@ fn of_mcp(method: &str) -> SpanType {
     }
 }
 
-/// Returns operation and model from the name of a span, whose form the conventions define. This is needed because OpenLIT omits all
-/// attributes of a failed call.
+/// Returns operation and model from the name of a span. The conventions define the form of this name. This is needed because OpenLIT omits
+/// all attributes of a failed call.
 pub(crate) fn of_name<'a>(origin: &str, name: &'a str) -> Option<(&'a str, &'a str)> {
     let (operation, model) = name.split_once(' ')?;
     (origin.starts_with("openlit.") && find(KINDS_BY_OPERATION, operation).is_some()).then_some((operation, model))

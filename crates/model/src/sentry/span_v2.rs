@@ -1,4 +1,4 @@
-//! Containers of spans, in which current SDKs send calls of models, in addition to a transaction or instead of one.
+//! Containers of spans. Current SDKs send calls of models in such containers, in addition to a transaction or instead of a transaction.
 
 use std::collections::HashSet;
 

@@ -240,7 +240,7 @@ pub struct SpanSummary {
     pub client_cost: Option<f64>,
     /// Totals of the span and everything below it.
     pub subtree: SubtreeTotals,
-    /// Duration without the spans below in milliseconds.
+    /// Duration in milliseconds, minus the time during which child spans ran.
     pub self_time_ms: f64,
     /// Comparison with similar spans; null in lists, and if there are too few similar spans.
     #[schema(required)]

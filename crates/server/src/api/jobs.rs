@@ -32,7 +32,7 @@ pub(super) struct JobStatus {
     kind: String,
     /// State of the job.
     state: JobState,
-    /// Number of items that have been processed; for `reprice`, of calls.
+    /// Number of items that have been processed. For `reprice`, the items are calls.
     done: u64,
     /// Number of known items to process; 0 before the job starts.
     total: u64,

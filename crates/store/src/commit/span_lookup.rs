@@ -48,7 +48,7 @@ impl SpanLookup {
     }
 
     /// Reads the candidates, from the newest segment to the oldest. Calls `found` for each candidate that matches its key, with the given
-    /// columns or, if none are given, with all columns. Calls `unread` for candidates that cannot be read.
+    /// columns, or with all columns if no columns are given. Calls `unread` for candidates that cannot be read.
     pub(crate) fn read_candidates(
         self,
         key_of: impl Fn(usize) -> SpanKey,

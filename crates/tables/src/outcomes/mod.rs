@@ -33,7 +33,7 @@ pub use minute_counts::FORMAT;
 use pending_counts::{OutcomeClass, OutcomeCount, OutcomeTally};
 
 /// Project number of the server itself: requests without a valid key. Anybody can send any number of such requests. Their counts are
-/// therefore stored per hour, without key and SDK, in a few rows that differ only in the server's own reasons.
+/// therefore stored per hour, without key and SDK. The few rows differ only in the reasons, which the server itself defines.
 pub const SERVER_PROJECT: u64 = 0;
 
 /// File name of the database.

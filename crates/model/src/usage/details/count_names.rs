@@ -25,7 +25,7 @@ pub(super) enum TokenCountMeaning {
     WebSearches,
     Images,
     Characters,
-    /// Duration of the audio, whose paths contain milliseconds.
+    /// Duration of the audio. Its paths contain milliseconds.
     AudioMs,
     RerankUnits,
 }
