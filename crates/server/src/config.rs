@@ -196,7 +196,8 @@ pub struct IngestConfig {
     /// Project of requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on loopback only and
     /// no public URL is set. Requests through a proxy always need a key.
     pub anonymous_project: String,
-    /// Whether the server also listens on OTLP's standard ports, 4317 and 4318. If its own port is 0, it never listens on them.
+    /// Whether the server also listens on OTLP's standard ports, 4317 and 4318. If the main port is 0, the server does not listen on these
+    /// ports.
     pub otlp_ports: bool,
     /// Seconds without new spans after which the own usage of an agent is counted, if no call below the agent reports usage.
     pub quiet_trace_s: u64,

@@ -7622,8 +7622,8 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Value of the property that the budget groups by, such as a user ID. Required for a budget with groups, not allowed for one
-                 *     without.
+                 * @description Value of the property that the budget groups by, such as a user ID. Required for a budget with groups, not allowed for a budget
+                 *     without groups.
                  */
                 group?: string;
             };

@@ -44,7 +44,7 @@ pub struct BackupManifest {
     pub created_at: String,
     /// Number of spans.
     pub spans: u64,
-    /// All other files, in the order in which they follow.
+    /// All other files of the backup, in the order of the archive.
     pub files: Vec<BackupFileEntry>,
     /// Segments in the manifest that are not in the backup: they were missing or damaged when it was created.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -158,8 +158,8 @@ fn remaining(amount: f64, spent: f64) -> f64 {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct BudgetUseParameters {
-    /// Value of the property that the budget groups by, such as a user ID. Required for a budget with groups, not allowed for one
-    /// without.
+    /// Value of the property that the budget groups by, such as a user ID. Required for a budget with groups, not allowed for a budget
+    /// without groups.
     group: Option<String>,
 }
 
