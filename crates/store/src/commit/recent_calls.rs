@@ -39,8 +39,8 @@ impl RecentCallIndex {
         RecentCallIndex { key_kind, capacity, calls: HashMap::new(), order: VecDeque::new(), evicted: 0 }
     }
 
-    /// Adds or updates a report. If the call has other reports, returns all reports of the call, unless nothing has changed and
-    /// `even_if_unchanged` is false.
+    /// Adds or updates a report. If the call has other reports, and something has changed or `even_if_unchanged` is true, returns all
+    /// reports of the call.
     pub(crate) fn add_report(&mut self, project: u64, report: CallReport, even_if_unchanged: bool) -> Option<CallReports> {
         let key = (project, self.key(&report)?);
         let by = self.key_kind;
