@@ -316,8 +316,8 @@ pub struct TraceSummary {
     pub tool_calls: u64,
     /// Number of error events.
     pub error_count: u64,
-    /// First 200 characters of the first error event. If the trace has no error event: first 200 characters of the status of a failed span,
-    /// namely the first such span below which no other span failed. Null if nothing failed, or no reason is known.
+    /// First 200 characters of the first error event. If the trace has no error event: first 200 characters of the status of the first
+    /// failed span that has no failed span below it. Null if nothing failed, or no reason is known.
     #[schema(required)]
     pub error_preview: Option<String>,
     /// Input tokens, including those read from or written to a cache.

@@ -5569,8 +5569,8 @@ export interface components {
              */
             error_count: number;
             /**
-             * @description First 200 characters of the first error event. If the trace has no error event: first 200 characters of the status of a failed span,
-             *     namely the first such span below which no other span failed. Null if nothing failed, or no reason is known.
+             * @description First 200 characters of the first error event. If the trace has no error event: first 200 characters of the status of the first
+             *     failed span that has no failed span below it. Null if nothing failed, or no reason is known.
              */
             error_preview: string | null;
             /**

@@ -18,7 +18,7 @@ use crate::ingest::auth;
 /// Header that the page sends with every change. A form of another site cannot send it.
 const PAGE_HEADER: &str = "x-hinomi-page";
 
-/// The credential of a caller, with its ID.
+/// The credential of a caller, by its ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallerCredential {
     Session(i64),
