@@ -66,7 +66,7 @@ impl AuditCommand {
                 let (meta, log) = open(&common)?;
                 let verified = log.verify(&heads, &meta.audit_key()?)?;
                 let expired =
-                    if verified.first > 1 { format!("(entries up to {} have expired)", verified.first - 1) } else { String::new() };
+                    if verified.first > 1 { format!(" (entries up to {} have expired)", verified.first - 1) } else { String::new() };
                 let confirmed = match heads.len() {
                     0 => "without an exported head (--head), a log that was cut or rewritten is not detected".to_owned(),
                     count => format!("{} of {count} exported heads confirmed", verified.confirmed_heads),
