@@ -326,7 +326,7 @@ mod tests {
         assert!(said("[1]").contains("no id"));
         assert!(said("[]").contains("no model has"));
         let own = |models: &str| format!(r#"{{"date":"2026-01-01","providers":[{{"id":"p","names":["p"],"models":[{models}]}}]}}"#);
-        assert!(said(&own(r#"{"id":"m","prices":[{"in":-1}]}"#)).contains("from 0 on"));
+        assert!(said(&own(r#"{"id":"m","prices":[{"in":-1}]}"#)).contains("at least 0"));
         assert!(said(&own(r#"{"id":"m","like":[{"regex":"("}],"prices":[{"in":1}]}"#)).starts_with("p:m: "));
     }
 }

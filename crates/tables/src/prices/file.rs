@@ -84,7 +84,7 @@ mod tests {
     fn mistakes_are_named() {
         let said = |text: &str| parse_file(text).unwrap_err();
         assert!(said("[[price]]\nmodel = \"x\"\nprices = { inptu = 1 }").contains("inptu"));
-        assert!(said("[[price]]\nmodel = \"x\"\nprices = { input = -1 }").contains("from 0 on"));
+        assert!(said("[[price]]\nmodel = \"x\"\nprices = { input = -1 }").contains("at least 0"));
         assert!(said("[[price]]\nmodel = \"\"\nprices = { input = 1 }").contains("price 1: model"));
         assert!(said("[[price]]\nmodel = \"x\"\nprices = { output = 1 }").contains("at least one"));
         assert!(said("[[price]]\nmodel = \"x\"\nfrom = \"May\"\nprices = { input = 1 }").contains("YYYY-MM-DD"));
