@@ -8576,7 +8576,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The bytes are those that the client has. */
+            /** @description The client already has these bytes. */
             304: {
                 headers: {
                     [name: string]: unknown;
