@@ -51,8 +51,8 @@ pub const FIELD_NAMES: &[&str] = &[
     "total_tokens",
 ];
 
-/// Maximum number of terms in a filter. The query planner handles joined conditions recursively on a stack of 2 MB, which about 130 terms
-/// overflow.
+/// Maximum number of terms in a filter. The query planner handles joined conditions recursively. With about 130 terms, its stack of 2 MB
+/// overflows.
 pub const MAX_TERMS: usize = 64;
 /// Maximum number of values in a filter, over all terms.
 pub const MAX_VALUES: usize = 1000;
@@ -88,7 +88,7 @@ impl FilterFields {
     }
 }
 
-/// Reason for which a filter is not valid.
+/// Reason why a filter is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// Unknown field.
@@ -102,13 +102,13 @@ pub enum FilterError {
     /// Field without a value.
     #[error("{0}: needs a value, such as {0}:x, or {0}:* for any")]
     NoValue(String),
-    /// Quotation mark without a closing one, at this character (counted from 0, as in all variants).
+    /// Quotation mark that is not closed, at this character (counted from 0, as in all variants).
     #[error("the quotation mark at character {} is not closed", .0 + 1)]
     OpenQuote(usize),
-    /// Opening parenthesis without a closing one.
+    /// Opening parenthesis without a closing parenthesis.
     #[error("the parenthesis at character {} is not closed", .0 + 1)]
     OpenParenthesis(usize),
-    /// Closing parenthesis without an opening one.
+    /// Closing parenthesis without an opening parenthesis.
     #[error("the parenthesis at character {} has no opening parenthesis", .0 + 1)]
     StrayParenthesis(usize),
     /// Operator or parenthesis where a term is required.
@@ -202,7 +202,7 @@ pub enum FilterTerm {
         /// Text to search for.
         text: String,
     },
-    /// Parentheses: at least one of these filters must hold. A group without `not` has at least two alternatives.
+    /// Parentheses: at least one of these filters must match. A group without `not` has at least two alternatives.
     Group {
         /// True for `-(...)`.
         not: bool,
@@ -226,7 +226,7 @@ impl FilterTerm {
     }
 }
 
-/// A filter, all of whose terms must hold. The empty filter selects everything.
+/// A filter. All of its terms must match. The empty filter selects everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter(pub Vec<FilterTerm>);
 
@@ -235,8 +235,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// When the text is not a valid filter, or has more than [`MAX_TERMS`] terms, [`MAX_VALUES`] values or [`MAX_DEPTH`] levels of
-    /// parentheses.
+    /// Returns an error if the text is not a valid filter, or has more than [`MAX_TERMS`] terms, [`MAX_VALUES`] values or [`MAX_DEPTH`]
+    /// levels of parentheses.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
         Filter::parse_with_fields(text, FilterFields::OF_SPANS)
     }
@@ -245,7 +245,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// As [`parse`](Filter::parse).
+    /// Returns the same errors as [`parse`](Filter::parse).
     pub fn parse_with_fields(text: &str, fields: FilterFields) -> Result<Filter, FilterError> {
         let tokens = tokens(text, true)?;
         let terms = tokens.iter().filter(|(_, token)| matches!(token, FilterToken::Word(_))).count();
@@ -259,12 +259,12 @@ impl Filter {
         }
     }
 
-    /// Parses a filter of any length. Rules that were stored before the limits may have longer filters, or use `OR` and parentheses as
-    /// words. A [`SpanMatcher`](super::SpanMatcher) accepts such a filter, a query rejects it.
+    /// Parses a filter of any length. Rules that were stored before the limits were introduced may have longer filters, or contain `OR` and
+    /// parentheses as words. A [`SpanMatcher`](super::SpanMatcher) accepts such a filter, but a query rejects it.
     ///
     /// # Errors
     ///
-    /// When the text is not a valid filter.
+    /// Returns an error if the text is not a valid filter.
     pub fn parse_stored(text: &str) -> Result<Filter, FilterError> {
         let read = |groups: bool| FilterParser::filter(tokens(text, groups)?, text, FilterFields::OF_SPANS);
         read(true).or_else(|_| read(false))

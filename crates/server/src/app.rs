@@ -105,7 +105,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When the data directory is in use, cannot be written or read, or the address is taken. The message says what to do.
+    /// Returns an error if the data directory is in use, cannot be written or read, or the address is taken. The message says what to do.
     pub async fn open(config: &Config) -> anyhow::Result<App> {
         let listen = config.listen;
         let listener =
@@ -202,7 +202,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When the operating system does not report it.
+    /// Returns an error if the operating system does not report the port.
     pub fn port(&self) -> anyhow::Result<u16> {
         Ok(self.listener.local_addr()?.port())
     }
@@ -211,7 +211,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When the last flush failed. Everything acknowledged is in the write-ahead log all the same.
+    /// Returns an error if the last flush failed. The write-ahead log still contains all acknowledged data.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let App { api, ingestion, metrics, listener, otlp, proof, hsts, connections, low_priority, completion } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
@@ -385,8 +385,8 @@ fn reachable_url(listening: SocketAddr, has_tls: bool) -> String {
     format!("{scheme}://{}", SocketAddr::new(ip, listening.port()))
 }
 
-/// Returns the name of the session cookie. All ports and paths of a host share cookies, so the name contains both: two servers on one
-/// machine must not sign each other out. Over TLS it begins with `__Host-`, so that no other host can set it.
+/// Returns the name of the session cookie. All ports and paths of a host share cookies. The name therefore contains port and path, so that
+/// two servers on one machine do not overwrite each other's cookies. Over TLS it begins with `__Host-`, so that no other host can set it.
 pub fn cookie_name(public_url: &str) -> String {
     let (scheme, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -420,13 +420,15 @@ fn otlp_router(ingestion: Arc<IngestState>) -> Router {
     ingest::otlp_routes(ingestion).layer(CatchPanicLayer::new()).layer(middleware::from_fn(body_drain::drain_body))
 }
 
-/// Listens on OTLP's standard ports as far as they are free: another collector may use them, and the server's own port accepts the same.
+/// Listens on OTLP's standard ports, if they are free: another collector may use them, and the server's own port accepts the same data.
 async fn otlp_listeners(listen: SocketAddr) -> Vec<TcpListener> {
     let mut listeners = Vec::new();
     for port in OTLP_PORTS.into_iter().filter(|port| *port != listen.port()) {
         match TcpListener::bind((listen.ip(), port)).await {
             Ok(listener) => listeners.push(listener),
-            Err(error) => tracing::warn!(%error, port, hint = "send OTLP to the port of `listen`", "server.otlp_port.in_use"),
+            Err(error) => {
+                tracing::warn!(%error, port, hint = "send OTLP data to the port in the setting `listen`", "server.otlp_port.in_use")
+            }
         }
     }
     listeners
@@ -461,11 +463,11 @@ fn normalize_path(base: &str, mut request: Request) -> Request {
     request
 }
 
-/// Writes a text to a file atomically: a reader sees all of it or nothing, also after a power failure.
+/// Writes a text to a file atomically: a reader sees either the whole new text or none of it, even after a power failure.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write_atomically(path: &Path, text: &str) -> std::io::Result<()> {
     // The random name prevents that somebody else has prepared it, for example as a link to another file.
     let beside = PathBuf::from(format!("{}.{:016x}.tmp", path.display(), rand::random::<u64>()));

@@ -1,4 +1,4 @@
-//! Effective configuration: defaults, one TOML file, environment variables, flags. Each of them overrides those before it.
+//! Effective configuration: defaults, one TOML file, environment variables, flags. Each source overrides the sources before it.
 
 mod settings;
 #[cfg(test)]
@@ -12,7 +12,7 @@ use hinomi_tables::secret_cipher::SecretCipher;
 use serde::{Deserialize, Serialize};
 pub use settings::{ConfigSetting, SETTINGS};
 
-/// All settings. Unknown fields are rejected, so that a misspelled one does not silently leave the default.
+/// All settings. Unknown fields are rejected, so that a misspelled field does not silently keep its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -73,7 +73,8 @@ pub struct DiskConfig {
 }
 
 impl DiskConfig {
-    /// Returns the bytes of media that a project may store. Only spans are deleted to keep to the disk budget, so media must leave room.
+    /// Returns the maximum size of the stored media of a project, in bytes. Hinomi deletes only spans to stay within the disk budget, so
+    /// media must leave room for spans.
     pub fn media_quota(&self) -> u64 {
         if self.budget_bytes == 0 { self.media_quota_bytes } else { self.media_quota_bytes.min(self.budget_bytes / 4) }
     }
@@ -88,7 +89,7 @@ impl Default for DiskConfig {
 /// Smallest memory limit with which a server can do useful work, in bytes.
 pub const MIN_MEMORY_BYTES: u64 = 256 << 20;
 
-/// Smallest disk budget, in bytes: a smaller one is most likely a mistake, and would delete nearly all stored data.
+/// Smallest disk budget in bytes. A smaller budget is probably a mistake, and would delete nearly all stored data.
 pub const MIN_DISK_BUDGET_BYTES: u64 = 256 << 20;
 
 /// Reads a number of bytes, plain or as a text with a unit: `100GB` (10⁹), `512MiB` (2²⁰).
@@ -181,7 +182,7 @@ impl SecretsConfig {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or a key is not valid.
+    /// Returns an error if the file cannot be read, or a key is not valid.
     pub fn cipher(&self) -> anyhow::Result<SecretCipher> {
         let mut keys = self.key.clone();
         if !self.key_file.as_os_str().is_empty() {
@@ -250,15 +251,16 @@ pub struct IngestConfig {
     /// Largest request body after decompression, in bytes.
     #[serde(deserialize_with = "deserialize_bytes")]
     pub max_inflated_bytes: usize,
-    /// Bytes of request bodies that may arrive at the same time; further ones wait.
+    /// Total bytes of request bodies that may arrive at the same time; further bodies wait.
     #[serde(deserialize_with = "deserialize_bytes")]
     pub max_bytes_in_work: usize,
     /// Project of requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on loopback only and
     /// no public URL is set. Requests through a proxy always need a key.
     pub anonymous_project: String,
-    /// Whether the server also listens on OTLP's standard ports, 4317 and 4318. It never does if its own port is 0.
+    /// Whether the server also listens on OTLP's standard ports, 4317 and 4318. If the main port is 0, the server does not listen on these
+    /// ports.
     pub otlp_ports: bool,
-    /// Seconds without new spans after which the sum of an agent completes a call below it that reports no usage.
+    /// Seconds without new spans after which the own usage of an agent is counted, if no call below the agent reports usage.
     pub quiet_trace_s: u64,
 }
 
@@ -267,13 +269,12 @@ pub struct IngestConfig {
 pub struct KeylessProject {
     /// Number of the project.
     pub project: u64,
-    /// Whether the request may address the server by any name. If false, the name must mean this machine.
+    /// Whether the request may address the server by any host name. If false, the host name must refer to this machine.
     pub any_host: bool,
 }
 
 impl IngestConfig {
-    /// Returns the project of requests without a key, on a server that listens on `listen` and has this public URL (empty if none is
-    /// set).
+    /// Returns the project of requests without a key; `None` if the server requires a key. `public_url` is empty if the setting is empty.
     pub fn keyless_project(&self, listen: SocketAddr, public_url: &str) -> Option<KeylessProject> {
         match self.anonymous_project.as_str() {
             "auto" => (listen.ip().is_loopback() && public_url.is_empty()).then_some(KeylessProject { project: 1, any_host: false }),
@@ -355,7 +356,7 @@ pub struct ConfigOverrides {
 ///
 /// # Errors
 ///
-/// When the file cannot be read or a value is invalid.
+/// Returns an error if the file cannot be read or a value is invalid.
 pub fn load(flags: &ConfigOverrides, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let file = flags.config.clone().or_else(|| variable("HINOMI_CONFIG").map(PathBuf::from));
     let mut table = match &file {
@@ -534,9 +535,9 @@ pub fn to_toml(config: &Config) -> String {
     text.trim_end().to_owned() + "\n"
 }
 
-/// Returns the configuration of the running server (TOML, as [`to_toml`] wrote it when it started). Where a server started here and now
-/// would have another value, a comment shows it. Without a running server, returns that configuration alone. The first line says which of
-/// the two it is.
+/// Returns the configuration of the running server (TOML, as [`to_toml`] wrote it when it started). If a server that starts now would use
+/// another value, a comment shows the other value. If no server is running, returns the configuration that a server would use. The first
+/// line states which of these two cases applies.
 pub fn to_toml_with_differences(here: &Config, running: Option<&str>) -> String {
     let Some(running) = running else {
         return format!("# No server is running on this data directory. `hinomi serve` would use these settings:\n\n{}", to_toml(here));
@@ -562,7 +563,7 @@ pub fn to_toml_with_differences(here: &Config, running: Option<&str>) -> String 
 ///
 /// # Errors
 ///
-/// When another version wrote it.
+/// Returns an error if another version wrote the configuration.
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
     toml::from_str(text)
         .map_err(|error| ConfigError::Invalid { origin: "running server".to_owned(), reason: error_with_line(text, &error) })

@@ -1,4 +1,4 @@
-//! Headers that protect somebody who opens a response in a browser.
+//! Headers that protect people who open a response in a browser.
 
 use axum::extract::Request;
 use axum::http::HeaderValue;

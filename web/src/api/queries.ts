@@ -187,7 +187,7 @@ function forgetIssues(client: QueryClient, project: number) {
   return client.invalidateQueries({ queryKey: projectKey(project) });
 }
 
-/** Makes issues part of another one. */
+/** Makes issues part of another issue. */
 export function useMergeIssues(project: number) {
   const client = useQueryClient();
   return useMutation({

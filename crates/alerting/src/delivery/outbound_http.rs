@@ -1,5 +1,5 @@
-//! HTTP requests to services that users name: to checked addresses only, without redirects or a proxy, with limits on the duration and on
-//! the response.
+//! HTTP requests to services that users name. Requests go only to checked addresses, without redirects or a proxy, and with limits on the
+//! duration and on the response.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -57,8 +57,8 @@ pub struct HttpPostResponse {
     pub status: u16,
     /// Delay that the service requests before the next attempt (`Retry-After`).
     pub retry_after: Option<Duration>,
-    /// The one-word reason that services such as Slack respond with (`no_service`). A longer response may repeat what was sent, and is not
-    /// returned.
+    /// The one-word reason that services such as Slack respond with (`no_service`). A longer response may repeat the sent data, so it is
+    /// not returned.
     pub reason: Option<String>,
 }
 
@@ -84,13 +84,14 @@ impl OutboundHttpClient {
     ///
     /// # Errors
     ///
-    /// When there is no response. The text describes the reason without the URL, which may be the secret.
+    /// Returns an error if there is no response. The text describes the reason without the URL, which may be the secret.
     pub fn post(&self, post: &HttpPostRequest) -> Result<HttpPostResponse, String> {
         let mut request = Request::post(&post.url);
         for (name, value) in &post.headers {
             request = request.header(name.as_ref(), value);
         }
-        let request = request.body(post.body.as_slice()).map_err(|_| "the URL or a header is invalid; change it".to_owned())?;
+        let request =
+            request.body(post.body.as_slice()).map_err(|_| "the URL or a header is invalid; correct it in the settings".to_owned())?;
         let mut answer = self.send_request(&request).map_err(|error| describe_error(&error, self.timeout))?;
         let asked = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = asked.and_then(|text| parse_retry_after(text, now_us()));
@@ -145,7 +146,7 @@ fn describe_error(error: &Error, timeout: Duration) -> String {
         Error::HostNotFound => "host not found; check the URL".to_owned(),
         Error::ConnectionFailed => "the connection failed".to_owned(),
         Error::Io(error) if error.to_string() == ADDRESS_REJECTED => {
-            format!("{ADDRESS_REJECTED}; an administrator can allow it with the setting notify.allow")
+            format!("{ADDRESS_REJECTED}; an administrator can allow the address with the setting notify.allow")
         }
         Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             format!("no trusted TLS connection: {error}; an administrator can add a CA certificate with the setting notify.ca_file")

@@ -1,8 +1,8 @@
 //! Table of the attribute names that clients use for each canonical field.
 //!
 //! The names of a field are in the order of precedence: if a span has several, the first wins. The table covers the old and new
-//! OpenTelemetry conventions, Sentry, OpenLLMetry (`traceloop.*`), OpenInference, Vercel (`ai.*`), Langfuse and a few single programs.
-//! All are in one table because they borrow names from one another.
+//! OpenTelemetry conventions, Sentry, OpenLLMetry (`traceloop.*`), OpenInference, Vercel (`ai.*`), Langfuse and a few single programs. All
+//! conventions are in one table, because they borrow names from one another.
 
 mod dialect;
 mod name_hasher;
@@ -415,8 +415,8 @@ fields! {
 }
 
 impl SpanField {
-    /// Returns true for fields whose attribute is not stored in addition to the canonical field: texts that would be stored twice, and
-    /// attributes that Sentry's SDKs send with each span and Hinomi shows under its own name.
+    /// Returns true for fields whose attribute is not stored in addition to the canonical field. These are texts that would be stored
+    /// twice, and attributes that Sentry's SDKs send with every span and that Hinomi shows under its own names.
     pub(crate) const fn replaces_its_attribute(self) -> bool {
         use SpanField::*;
         matches!(
@@ -444,7 +444,7 @@ impl SpanField {
     }
 }
 
-/// Events for each chunk of a streamed response, and the attributes that contain the time of the first one.
+/// Span events for the chunks of a streamed response, and the attributes that contain the time of the first chunk.
 pub(crate) const CHUNK_EVENTS: &[&str] = &["llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event"];
 
 /// Returns the best value among the attributes of a span for a field.

@@ -11,8 +11,8 @@ use crate::{notations, usage};
 pub(crate) struct RecognizedAttributes<'a> {
     pub(crate) attributes: &'a Attributes,
     best_matches: [Option<AttributeMatch<'a>>; SpanField::ALL.len()],
-    /// True if an attribute has a count that is not in `best_matches`: under a name that the table does not list, as another name of the
-    /// same field, or in an object. Other spans need no second look.
+    /// True if an attribute has a count that is not in `best_matches`. Such an attribute is not in the table, is another attribute of the
+    /// same field, or is an object. Spans without such an attribute need no further search for counts.
     pub(super) has_unlisted_counts: bool,
 }
 
@@ -128,7 +128,7 @@ const COUNT_PREFIXES: &[&str] = &["llm.token_count.", "usage.", "gen_ai_usage_",
 /// Part of a name before the count. Vercel's SDK and Mastra write the operation in front of it.
 const COUNT_INFIX: &str = ".usage.";
 
-/// Returns the part of an attribute name that names a count. Each attribute of each span is asked, so this must be fast.
+/// Returns the part of an attribute name that names a count. This function is called for every attribute of every span, so it must be fast.
 pub(super) fn path_of_count(name: &str) -> Option<&str> {
     let first = name.as_bytes().first();
     let by_prefix = COUNT_PREFIXES.iter().filter(|prefix| prefix.as_bytes().first() == first).find_map(|prefix| name.strip_prefix(prefix));

@@ -1,4 +1,4 @@
-//! Attributes of attributes: objects in JSON whose members are attributes of their own on the spans of other clients.
+//! Attributes that contain attributes: JSON objects whose members are separate attributes in the spans of other clients.
 
 use crate::lenient_json;
 use crate::span::Attributes;

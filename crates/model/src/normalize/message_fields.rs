@@ -9,7 +9,7 @@ use crate::messages;
 use crate::normalize::attribute_names::SpanField;
 use crate::span::{Attributes, ChatMessage, MessagePart, Span, SpanType};
 
-/// Attributes that repeat as one text what other attributes of the same client contain in parts.
+/// Attributes that repeat, as one text, messages that other attributes of the same client contain in parts.
 pub(crate) const REPEATING_ATTRIBUTES: &[&str] = &["input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output"];
 
 /// Prefixes of numbered attributes that contain input messages.

@@ -38,7 +38,7 @@ pub struct KindInferenceInputs<'a> {
     pub has_usage: bool,
     /// True if the span names an agent.
     pub has_agent: bool,
-    /// True if the attribute of `span_kind` is about steps of programs that use models, so that an unknown kind is none of a call.
+    /// True if the attribute of `span_kind` describes steps of programs that use models. A span with an unknown kind is then not a call.
     pub has_foreign_kind: bool,
     /// Kind that the presence of an attribute implies.
     pub marked: Option<SpanType>,
@@ -128,7 +128,8 @@ fn of_mcp(method: &str) -> SpanType {
     }
 }
 
-/// Returns operation and model from the name of a span, which the conventions define: OpenLIT omits all attributes of a failed call.
+/// Returns operation and model from the name of a span. The conventions define the form of this name. This is needed because OpenLIT omits
+/// all attributes of a failed call.
 pub(crate) fn of_name<'a>(origin: &str, name: &'a str) -> Option<(&'a str, &'a str)> {
     let (operation, model) = name.split_once(' ')?;
     (origin.starts_with("openlit.") && find(KINDS_BY_OPERATION, operation).is_some()).then_some((operation, model))
@@ -154,8 +155,8 @@ fn of_operation(operation: &str) -> Option<SpanType> {
     find(KINDS_BY_OPERATION, &operation).or_else(other_model).or_else(memory)
 }
 
-/// Returns true for the use of a model that has a price and is no language model: a reranking, or a span of kind `other` whose operation
-/// or model says so.
+/// Returns true if a span uses a priced model other than a language model. Such a span is a reranking, or has the kind `other` and an
+/// operation or model that shows such a use.
 pub(crate) fn is_other_model_use(span: &Span) -> bool {
     let by_function = || VERCEL_MEDIA.iter().any(|function| span.name.starts_with(function));
     match (span.kind, span.model(), &span.operation) {

@@ -28,7 +28,7 @@ struct SentTokenCounts {
     answer: Option<&'static str>,
 }
 
-/// Returns the usage in buckets, and where it was read from if no attribute for counts tells: the response, or the rest of the total.
+/// Returns the usage in buckets and, if no attribute contains the counts, their source: the response, or the rest of the total.
 pub(super) fn usage_and_reasoning(
     found: &RecognizedAttributes,
     measurements: &[(String, f64)],
@@ -58,7 +58,7 @@ fn unlisted_counts(found: &RecognizedAttributes) -> TokenCountPaths {
     paths
 }
 
-/// Returns the fields whose counts are under names that the table of attributes does not list, and these names.
+/// Returns the fields whose counts have names that the table of attributes does not list, and these names.
 pub(super) fn fields_of_unlisted_counts<'a>(found: &RecognizedAttributes<'a>) -> Vec<(SpanField, &'a str)> {
     let listed = |name: &str| attribute_names::lookup(name).is_some();
     let mut fields = Vec::new();
@@ -277,7 +277,8 @@ pub(super) fn count_in_answer(span: &mut Span) {
     span.usage.images = images;
 }
 
-/// Returns whether a part is OpenAI's item for a web search. Its other actions (opening a page, searching within it) are not billed.
+/// Returns whether a part is OpenAI's item for a web search. The other actions of such an item (opening a page, searching within a page)
+/// are not billed.
 pub(super) fn is_web_search(part: &MessagePart) -> bool {
     match part {
         MessagePart::ToolCall { name, arguments, .. } if name == "web_search_call" => {

@@ -98,7 +98,7 @@ fn keep_last(items: &mut Vec<Value>, count: usize) -> u64 {
 /// Bytes that are left for the local variables of an event.
 pub(super) struct VarsBudget(pub(super) usize);
 
-/// Returns the exceptions of a chain, and the number of those that were removed.
+/// Returns the exceptions of a chain, and the number of removed exceptions.
 pub(super) fn exceptions(value: Value, budget: &mut VarsBudget) -> (Vec<ErrorException>, u64) {
     let mut all = values(value);
     let cut = keep_last(&mut all, MAX_EXCEPTIONS);
@@ -225,7 +225,7 @@ fn source_line(value: Option<&Value>) -> Option<String> {
     Some(line)
 }
 
-/// Returns the threads of an event and their stacks, without those beyond the limit, and the number of those.
+/// Returns the threads of an event with their stacks, up to the limit, and the number of the omitted threads.
 pub(super) fn threads(value: Value, thread_id: Option<&str>, budget: &mut VarsBudget) -> (Vec<ProgramThread>, u64) {
     let mut all = values(value);
     all.retain(Value::is_object);
@@ -262,7 +262,7 @@ fn main_thread(threads: &[Value], thread_id: Option<&str>) -> Option<usize> {
     named.or_else(|| by_flag("crashed")).or_else(|| by_flag("current")).or((threads.len() == 1).then_some(0))
 }
 
-/// Returns the breadcrumbs, and the number of those that were removed.
+/// Returns the breadcrumbs, and the number of removed breadcrumbs.
 pub(super) fn breadcrumbs(value: Value, shift: i64) -> (Vec<ErrorBreadcrumb>, u64) {
     let mut all = values(value);
     let cut = keep_last(&mut all, MAX_BREADCRUMBS);

@@ -82,7 +82,7 @@ struct UnpackedTransaction {
     spans: Vec<Result<RawSpan, Outcome>>,
 }
 
-/// Reads the root and the spans of a transaction. Invalid spans are dropped alone.
+/// Reads the root and the spans of a transaction. Invalid spans are dropped, and the other spans are kept.
 pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     let whole = |text: &str| {
         let transaction: SentryTransaction<ChargedItems<SentrySpanV1>> = serde_json::from_str(text)?;

@@ -58,7 +58,8 @@ const MAX_COUNTS: usize = 200;
 pub(crate) struct TokenCountPaths(Vec<(String, u64)>);
 
 impl TokenCountPaths {
-    /// Adds a count, or all counts of an object or of its text in JSON, Python's or Go's notation. `path` is its name as sent.
+    /// Adds a count, or all counts of an object or of its text in JSON, Python's or Go's notation. `path` is the sent name of the count or
+    /// object.
     pub(crate) fn add(&mut self, path: &str, value: &Value) {
         let known = canonical(path);
         // A count under the name of an object is no object.

@@ -44,12 +44,12 @@ struct AuditEntryView {
     actor: AuditActorView,
     /// What was done, such as `keys.create`. Ends with `.denied` if a role did not permit it.
     action: String,
-    /// What it was done to, such as `key 5`; empty if the action says it.
+    /// Object of the action, such as `key 5`; empty if the action already names it.
     object: String,
     /// ID of the project; null for the whole server.
     #[schema(required)]
     project_id: Option<u64>,
-    /// Address from which the request came, or that of the last proxy; null for commands.
+    /// Address from which the request came, or address of the last proxy; null for commands.
     #[schema(required)]
     address: Option<String>,
     /// More about the action.
@@ -89,11 +89,11 @@ pub(super) struct AuditParameters {
     from: Option<String>,
     /// End of the time range. Default: now.
     to: Option<String>,
-    /// ID of a project: only its entries are returned.
+    /// ID of a project. Only entries about this project are returned.
     project: Option<u64>,
-    /// Only entries with this action, or with one that begins with it and a dot.
+    /// Only entries whose action is this text, or begins with this text and a dot.
     action: Option<String>,
-    /// ID of an account: only its entries are returned.
+    /// ID of an account. Only entries about actions of this account are returned.
     account: Option<i64>,
     /// Maximum number of entries, at most 1000. Default: 100.
     limit: Option<usize>,
@@ -101,7 +101,7 @@ pub(super) struct AuditParameters {
     cursor: Option<String>,
 }
 
-/// Lists the audit log: who did what to what, when and from where.
+/// Lists the audit log: who did what to which object, when, and from which address.
 ///
 /// Requires admin permission.
 #[utoipa::path(get, path = "/audit", tag = "accounts", params(AuditParameters), responses((status = 200, body = AuditPage), (status = 400, body = super::error::ErrorResponse), (status = 403, body = super::error::ErrorResponse)))]
@@ -155,8 +155,8 @@ pub(super) async fn record_sign_in(api: &Arc<ApiState>, origin: &RequestOrigin, 
     record(api, AuditEvent::new(caller.audit_actor(origin), "session.create").detail("method", method)).await;
 }
 
-/// Records a failed attempt to sign in with a password. An address that no account has is not recorded: it may be a password that was
-/// entered in the wrong place.
+/// Records a failed attempt to sign in with a password. If no account has the address, the address is not recorded: it may be a password
+/// that was entered in the wrong field.
 pub(super) async fn record_failed_sign_in(api: &Arc<ApiState>, origin: &RequestOrigin, email: &str) {
     let actor = AuditActor { account_id: None, name: "not signed in".to_owned(), credential: String::new(), address: origin.address() };
     let known = api.meta.account_by_email(email).ok().flatten();
@@ -164,7 +164,7 @@ pub(super) async fn record_failed_sign_in(api: &Arc<ApiState>, origin: &RequestO
     record(api, AuditEvent { object, ..AuditEvent::new(actor, "session.create.failed") }).await;
 }
 
-/// Appends an event to the audit log. If that fails, the failure is logged: what was done cannot be undone.
+/// Appends an event to the audit log. If that fails, the failure is logged, because the recorded action cannot be undone.
 pub(super) async fn record(api: &Arc<ApiState>, event: AuditEvent) {
     let log = api.audit.clone();
     let action = event.action.clone();

@@ -20,7 +20,7 @@ use super::projects::run_change;
 use super::{ApiError, ApiState};
 use crate::query_parameters::parse_lifetime;
 
-/// An API token. Its secret is shown only once, when it is created.
+/// An API token. The secret of the token is shown only once, when the token is created.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ApiTokenView {
     /// ID of the token.
@@ -78,7 +78,7 @@ fn managed_credentials(caller: &ApiCaller) -> Option<ManagedCredentials> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ManagedCredentials {
     All,
-    /// Those of the account with this ID.
+    /// Credentials of the account with this ID.
     Own(i64),
 }
 
@@ -93,7 +93,8 @@ impl ManagedCredentials {
 
 /// Lists API tokens.
 ///
-/// An admin of the server sees all tokens, other people see their own. A caller with an API token of another role sees none.
+/// An admin of the server sees all tokens; other people see only their own tokens. An API token that is not an admin of the server sees no
+/// tokens.
 #[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn tokens(
     State(api): State<Arc<ApiState>>,
@@ -111,11 +112,11 @@ pub(super) async fn tokens(
 pub(super) struct ApiTokenRequest {
     /// Name of 1 to 100 characters.
     name: String,
-    /// Role of the token, at most that of the caller.
+    /// Role of the token. It must not be higher than the role of the caller.
     role: AccountRole,
-    /// ID of the only project that the token can access; left out for all projects of the caller.
+    /// ID of the only project that the token can access. If omitted, the token can access all projects of the caller.
     project_id: Option<u64>,
-    /// Time until the token expires, such as `12h`, `30d` or `8w`; left out for a token that does not expire.
+    /// Time until the token expires, such as `12h`, `30d` or `8w`. If omitted, the token does not expire.
     expires_in: Option<String>,
 }
 
@@ -154,7 +155,7 @@ pub(super) async fn create_token(
 
 /// Revokes an API token.
 ///
-/// Later requests with the token are rejected. An admin of the server can revoke all tokens, other people their own.
+/// Later requests with the token are rejected. An admin of the server can revoke all tokens; other people can revoke only their own tokens.
 #[utoipa::path(delete, path = "/tokens/{token}", tag = "session", params(("token" = i64, Path, description = "ID of the API token.")),
     responses((status = 204, description = "The token was revoked."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_token(
@@ -200,7 +201,8 @@ pub(super) struct SessionList {
 
 /// Lists the sessions that have not expired.
 ///
-/// An admin of the server sees all sessions, other people see their own. An API token of another role sees none.
+/// An admin of the server sees all sessions; other people see only their own sessions. An API token that is not an admin of the server sees
+/// no sessions.
 #[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = SessionList), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn sessions(
     State(api): State<Arc<ApiState>>,
@@ -224,7 +226,7 @@ pub(super) async fn sessions(
 
 /// Ends a session.
 ///
-/// An admin of the server can end all sessions, other people their own.
+/// An admin of the server can end all sessions; other people can end only their own sessions.
 #[utoipa::path(delete, path = "/sessions/{session}", tag = "session", params(("session" = i64, Path, description = "ID of the session.")),
     responses((status = 204, description = "The session was ended."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_session(

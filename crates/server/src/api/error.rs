@@ -68,14 +68,14 @@ impl ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// Returns an error for something that does not exist, or that the caller may not see.
+    /// Returns an error for an object that does not exist, or that the caller may not see.
     pub(super) fn not_found(what: &str) -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))
     }
 
     /// Returns an error for a trace or span that is not stored.
     pub(super) fn span_not_found(what: &str) -> ApiError {
-        ApiError::not_found(what).hint("It may have expired, or not have arrived yet.")
+        ApiError::not_found(what).hint("The data may have expired, or may not have arrived yet.")
     }
 
     /// Returns an error for a caller without valid credentials.
@@ -114,7 +114,7 @@ impl ApiError {
         ApiError::new(StatusCode::CONFLICT, code, message)
     }
 
-    /// Returns an error for something that is temporarily impossible.
+    /// Returns an error for a request that is temporarily impossible.
     pub(super) fn unavailable(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
@@ -167,7 +167,7 @@ impl ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_yet", message).hint("Retry in a second.")
     }
 
-    /// Returns an error for a failure of the server, whose cause is logged here.
+    /// Returns an error for a failure of the server, and logs its cause.
     pub(super) fn internal(error: impl std::fmt::Display) -> ApiError {
         tracing::error!(%error, "api.request.failed");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error; see the server log")

@@ -55,7 +55,7 @@ const MAX_CHANGED: usize = 100;
 
 /// Returns an issue with its newest events.
 ///
-/// For an issue that was merged into another one, it returns that one, under its own number.
+/// If the issue was merged into another issue, the response contains the other issue, with the number of the other issue.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}", tag = "issues",
     params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), ErrorFilterParameters),
     responses((status = 200, body = IssueDetail), (status = 404, body = super::error::ErrorResponse)))]
@@ -113,8 +113,8 @@ pub(super) async fn tags(
 
 /// Returns the groups of events in an issue.
 ///
-/// An issue begins with one group: the events that the grouping algorithm considers the same error. It gets further ones when issues are
-/// merged, and when a new version of the algorithm divides its events.
+/// An issue begins with one group: the events that the grouping algorithm considers the same error. An issue gets further groups when other
+/// issues are merged into it, and when a new version of the algorithm divides its events.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}/groups", tag = "issues",
     params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue.")),
     responses((status = 200, body = IssueGroupList), (status = 404, body = super::error::ErrorResponse)))]
@@ -127,7 +127,7 @@ pub(super) async fn groups(
     Ok(Json(api.errors.issue_groups(authorized.project, id).await?))
 }
 
-/// Issues to be merged into another one.
+/// Issues that are merged into another issue.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IssueMergeRequest {
@@ -142,9 +142,10 @@ pub(super) struct IssueMergeResponse {
     issue_id: i64,
 }
 
-/// Merges issues into another one.
+/// Merges issues into another issue.
 ///
-/// Their events, also later ones, belong to that issue from then on, and their addresses show it. `/split` undoes it.
+/// The events of the merged issues then belong to the other issue, including events that arrive later. Links to the merged issues show the
+/// other issue. `/split` undoes it.
 #[utoipa::path(post, path = "/projects/{project}/issues/{issue}/merge", tag = "issues", request_body = IssueMergeRequest,
     params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue that remains.")),
     responses((status = 200, body = IssueMergeResponse), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]

@@ -1,5 +1,5 @@
-//! The API under `/api/v1`: the contract that the page and other programs rely on. Each handler is registered once, route and
-//! description together; the description is served at `/api/v1/openapi.json`.
+//! The API under `/api/v1`: the contract that the page and other programs rely on. Each handler is registered once, together with its route
+//! and its description. The descriptions are served at `/api/v1/openapi.json`.
 
 mod accounts;
 mod alerts;
@@ -143,7 +143,7 @@ pub struct ApiState {
     pub changes: AtomicU64,
     /// Lock that deletions hold; see [`RetentionResources`].
     pub deletion_lock: Arc<tokio::sync::Mutex<()>>,
-    /// Memory in bytes that queries and ingestion may use together.
+    /// Memory in bytes that queries and ingestion may use in total.
     pub memory_limit: u64,
     /// Time at which the server started.
     pub started: Instant,

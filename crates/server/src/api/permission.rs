@@ -1,5 +1,5 @@
-//! Permissions of routes. Each handler takes an extractor that carries its permission as its argument after the state; one
-//! that takes none cannot be registered. The OpenAPI document states the permission of each operation as `x-permission`.
+//! Permissions of routes. The argument of each handler after the state is an extractor that carries the required permission. A handler
+//! without such an extractor cannot be registered. The OpenAPI document states the permission of each operation as `x-permission`.
 
 use hinomi_tables::metadata::AccountRole;
 use utoipa::openapi::extensions::ExtensionsBuilder;
@@ -92,7 +92,7 @@ pub(super) fn permission_of<A, H: PermittedHandler<A>>(_: H) -> RoutePermission 
     H::PERMISSION
 }
 
-/// States the permission in the description of a route, which has one operation.
+/// Adds the permission to the OpenAPI operation of a route, as `x-permission`.
 pub(super) fn with_permission<S: Clone + Send + Sync + 'static>(
     mut route: UtoipaMethodRouter<S>,
     permission: RoutePermission,

@@ -29,7 +29,7 @@ pub(super) struct ProjectView {
     /// DSN for Sentry SDKs, with the oldest ingest key; null if the project has no key.
     #[schema(required)]
     dsn: Option<String>,
-    /// Days for which spans are stored: the project's own setting, otherwise the server's.
+    /// Days for which spans are stored: the setting of the project, or of the server if the project has none.
     retention_days: u32,
     /// Retention of classes of data that differs from `retention_days`.
     retention: RetentionOverridesView,
@@ -70,7 +70,7 @@ impl RetentionOverridesView {
     }
 }
 
-/// An ingest key. Programs send data with it; it cannot read.
+/// An ingest key. Programs use the key to send data; the key cannot read data.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct IngestKeyView {
     /// ID of the key.
@@ -162,7 +162,7 @@ pub(super) async fn get(State(api): State<Arc<ApiState>>, authorized: Authorized
     Ok(Json(project_view(&api, &api.meta.project(authorized.project)?)))
 }
 
-/// Changes to a project. Fields that are left out keep their value.
+/// Changes to a project. Omitted fields keep their value.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProjectUpdateRequest {
@@ -170,8 +170,8 @@ pub(super) struct ProjectUpdateRequest {
     name: Option<String>,
     /// Days for which spans are stored, from 1 to 3650.
     retention_days: Option<u32>,
-    /// Retention of classes of data that differs from `retention_days`. Replaces all classes: one that is left out falls back to
-    /// `retention_days`.
+    /// Retention of classes of data that differs from `retention_days`. The new value replaces all classes: a class that is omitted falls
+    /// back to `retention_days`.
     retention: Option<RetentionOverrides>,
     /// Currency in which amounts are displayed in addition to US dollars; null removes it.
     #[serde(default, deserialize_with = "deserialize_present")]
@@ -185,7 +185,7 @@ pub(super) struct ProjectUpdateRequest {
     disabled: Option<bool>,
 }
 
-/// Distinguishes null from a field that is left out.
+/// Distinguishes null from a field that is omitted.
 pub(super) fn deserialize_present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

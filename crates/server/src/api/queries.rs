@@ -27,8 +27,8 @@ use crate::query_parameters::{
 };
 
 impl ApiState {
-    /// Returns a filter for the error events of a query: those in its time range, and with a filter those in matching traces and those
-    /// that match by themselves.
+    /// Returns a filter for the error events of a query: the events in the time range. If the query has a filter, only two kinds of events
+    /// are selected: events in matching traces, and events that match the filter.
     pub(super) async fn errors_within(&self, project: u64, scope: &QueryScope) -> Result<ErrorEventFilter, ApiError> {
         self.errors_of_scope(project, &ErrorEventScope { of_event: Filter::default(), of_event_or_trace: scope.clone() }).await
     }
@@ -138,7 +138,7 @@ pub(super) struct TimeSeriesResponse {
     bucket: &'static str,
     /// Lines of the first measure.
     groups: Vec<TimeSeriesGroup>,
-    /// Lines of each measure by its name: the 50 largest groups.
+    /// Lines by the name of the measure; each measure has the 50 largest groups.
     #[schema(value_type = BTreeMap<SeriesMeasure, Vec<TimeSeriesGroup>>)]
     measures: BTreeMap<String, Vec<TimeSeriesGroup>>,
     /// Number and sum of the remaining groups, for each measure that has more than 50.
@@ -230,7 +230,8 @@ pub(super) struct FacetValueList {
 
 /// Returns the most frequent values of a field.
 ///
-/// Values are counted in spans, or in traces with `select=traces`. They are suitable for completing a filter.
+/// The count of a value is the number of spans with this value or, with `select=traces`, the number of traces. Clients can use the values
+/// to complete a filter.
 #[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, FilterSelection, FacetParameters),
     responses((status = 200, body = FacetValueList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn facets(

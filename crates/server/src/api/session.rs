@@ -1,4 +1,4 @@
-//! Signing in with a one-time link, as notebook servers do, or with a password; and the account of the caller.
+//! Signs in with a one-time link or with a password, and returns the account of the caller.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

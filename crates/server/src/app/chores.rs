@@ -46,7 +46,7 @@ pub(super) async fn run_chores(api: Arc<ApiState>, ingest_state: Arc<IngestState
     }
 }
 
-/// Writes to the database when keys, tokens and sessions were last used.
+/// Writes the times at which keys, tokens and sessions were last used to the database.
 pub(super) fn write_last_uses(ingest_state: &IngestState, meta: &MetadataStore) {
     ingest_state.note_used_keys();
     if let Err(error) = meta.write_credential_uses() {
@@ -54,8 +54,8 @@ pub(super) fn write_last_uses(ingest_state: &IngestState, meta: &MetadataStore) 
     }
 }
 
-/// Writes the head of the audit log to the server's log. Where that is sent to another machine, it shows later whether the audit log was cut
-/// or rewritten.
+/// Writes the head of the audit log to the server's log. If the server's log is sent to another machine, the head shows later whether the
+/// audit log was cut or rewritten.
 pub(super) fn log_audit_head(log: &AuditLog) {
     match log.head() {
         Ok(head) => tracing::info!(sequence = head.sequence, hash = %head.hash, "audit.head.reached"),

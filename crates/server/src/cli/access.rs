@@ -25,10 +25,10 @@ pub(super) enum TokenCommand {
         /// Role: viewer, member, admin or owner
         #[arg(long, default_value = "viewer", value_parser = parse_role)]
         role: AccountRole,
-        /// Allow everything that an admin may do, in all projects; not with --project or --role
+        /// Allow everything that an admin may do, in all projects; cannot be combined with --project or --role
         #[arg(long, conflicts_with_all = ["project", "role"])]
         admin: bool,
-        /// E-mail address or ID of the account that the token belongs to; the token never has more access than it [default: 1]
+        /// E-mail address or ID of the account that the token belongs to; the token never has more access than the account [default: 1]
         #[arg(long, value_name = "WHO")]
         account: Option<String>,
         /// Name of the token

@@ -22,7 +22,7 @@ pub(super) enum AuditCommand {
         /// Number of entries
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: usize,
-        /// Only entries with this action, or with one that begins with it and a dot
+        /// Only entries whose action is this text, or begins with this text and a dot
         #[arg(long)]
         action: Option<String>,
     },
@@ -31,7 +31,7 @@ pub(super) enum AuditCommand {
         #[command(flatten)]
         common: CommonArguments,
     },
-    /// Check that no entry was changed or removed (exit status 0: the chain holds, 1: it does not)
+    /// Check that no entry was changed or removed (exit status 0: the chain is intact, 1: it is not)
     Verify {
         #[command(flatten)]
         common: CommonArguments,
@@ -66,15 +66,15 @@ impl AuditCommand {
                 let (meta, log) = open(&common)?;
                 let verified = log.verify(&heads, &meta.audit_key()?)?;
                 let expired =
-                    if verified.first > 1 { format!(", earlier ones have expired (to {})", verified.first - 1) } else { String::new() };
+                    if verified.first > 1 { format!(" (entries up to {} have expired)", verified.first - 1) } else { String::new() };
                 let confirmed = match heads.len() {
-                    0 => "without an exported head (--head), a log that was cut or rewritten is not found".to_owned(),
+                    0 => "without an exported head (--head), a log that was cut or rewritten is not detected".to_owned(),
                     count => format!("{} of {count} exported heads confirmed", verified.confirmed_heads),
                 };
                 let (first, last) = (verified.first, verified.head.sequence);
-                print_line(&format!("the chain holds: entries {first} to {last}{expired}; {confirmed}"))?;
+                print_line(&format!("the chain is intact: entries {first} to {last}{expired}; {confirmed}"))?;
                 if verified.expired_heads > 0 {
-                    print_line(&format!("{} exported heads are of expired entries and cannot be compared", verified.expired_heads))?;
+                    print_line(&format!("{} exported heads refer to expired entries and cannot be compared", verified.expired_heads))?;
                 }
                 Ok(())
             }
@@ -96,7 +96,7 @@ fn open(common: &CommonArguments) -> anyhow::Result<(MetadataStore, AuditLog)> {
     Ok((meta, log))
 }
 
-/// Reads heads, one per line. The line may contain more, as one of a log file does.
+/// Reads heads, one per line. A line may contain other data in addition to the head, as in a log file.
 fn read_heads(text: &str) -> anyhow::Result<Vec<AuditHead>> {
     let heads: Vec<AuditHead> = text
         .lines()
@@ -127,7 +127,7 @@ pub(super) fn record_command(config: &Config, event: impl FnOnce(AuditActor) -> 
     Ok(())
 }
 
-/// Returns who runs a command: the user of the operating system, as the environment names it.
+/// Returns the operating system user that runs the command, according to the environment.
 fn command_actor() -> AuditActor {
     let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|user| !user.is_empty());
     AuditActor {

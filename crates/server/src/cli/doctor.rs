@@ -129,7 +129,8 @@ fn check_environment(root: &Path, config: &Config) -> Vec<DoctorFinding> {
     findings
 }
 
-/// Finds files that the owner of the directory cannot write (left by a start as another user), and a directory that others can read.
+/// Finds files that the owner of the directory cannot write, for example after a start as another user. Also checks whether other users can
+/// read the directory.
 fn check_permissions(root: &Path) -> anyhow::Result<Vec<DoctorFinding>> {
     let of_root = std::fs::metadata(root).with_context(|| root.display().to_string())?;
     let mut findings = Vec::new();
@@ -188,13 +189,13 @@ fn check_databases(root: &Path) -> Vec<DoctorFinding> {
         if !path.exists() && has_data && *name == "hinomi.db" {
             return DoctorFinding::problem(
                 format!("{} is missing; it contained projects, keys, tokens and settings", path.display()),
-                "restore it from a backup; otherwise the next start creates an empty one, in which new projects get unused numbers",
+                "restore it from a backup; otherwise the next start creates an empty database, in which new projects get unused numbers",
             );
         }
         if !path.exists() {
             return DoctorFinding::note(
                 format!("{} does not exist", path.display()),
-                "the next start creates an empty one; if it existed before, restore a backup",
+                "the next start creates an empty database; if the database existed before, restore a backup",
             );
         }
         match database::check_database(&path, *known) {

@@ -78,7 +78,7 @@ pub const SETTINGS: &[ConfigSetting] = &[
     ConfigSetting {
         path: "ingest.quiet_trace_s",
         variable: "HINOMI_INGEST_QUIET_TRACE_S",
-        description: "seconds without new spans after which the sum of an agent completes a call that reports no usage",
+        description: "seconds without new spans after which an agent's own usage is counted, if no call below it reports usage",
     },
     ConfigSetting {
         path: "queries.threads",

@@ -1,7 +1,8 @@
-//! Uploads of media as Langfuse's SDKs make them.
+//! Uploads of media by Langfuse's SDKs.
 //!
-//! The SDK announces the hash of the bytes, gets a URL, and sends the bytes there without its key. So the URL contains a signed token that
-//! names project, hash and size, and expires. An ingest key cannot read: what it can ask about an upload contains no bytes.
+//! The SDK announces the hash of the bytes, gets a URL, and sends the bytes there without its key. The URL therefore contains a signed
+//! token, which contains project, hash and size, and expires. An ingest key cannot read media: the responses about an upload contain no
+//! bytes.
 
 use std::sync::Arc;
 
@@ -204,7 +205,7 @@ async fn uploaded(
     Ok(())
 }
 
-/// Takes the report of an SDK about its upload. What the server stored, it knows itself.
+/// Accepts the report of an SDK about its upload, and ignores it: the server knows what it has stored.
 pub(super) async fn report(State(ingestion): State<Arc<IngestState>>, headers: HeaderMap, body: Body) -> Response {
     let read = async {
         let sender = sender(&ingestion, None, &headers)?;
@@ -216,7 +217,7 @@ pub(super) async fn report(State(ingestion): State<Arc<IngestState>>, headers: H
     }
 }
 
-/// Describes an upload. Its URL requires permission to read.
+/// Describes an upload. The URL in the description requires permission to read.
 pub(super) async fn describe(State(ingestion): State<Arc<IngestState>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let project = match sender(&ingestion, None, &headers) {
         Ok(sender) => sender.project.id,

@@ -214,7 +214,7 @@ impl IngestState {
         if project.disabled { Err(IngestRejection::Disabled { project: id }) } else { Ok(project.clone()) }
     }
 
-    /// Writes to the database when keys were last used. Call it periodically.
+    /// Writes the times at which keys were last used to the database. Call it periodically.
     pub fn note_used_keys(&self) {
         let used: Vec<_> = std::mem::take(&mut *self.key_uses.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect();
         if used.is_empty() {

@@ -142,7 +142,8 @@ pub(super) fn count(ingestion: &IngestState, project: Option<u64>, headers: &Hea
     ingestion.count_rejection(sender(ingestion, project, headers).ok().as_ref(), headers, refusal);
 }
 
-/// Authenticates a sender by any of the headers that may have a key. Without a key, the sender of the project for such requests.
+/// Authenticates a sender by any of the headers that may contain a key. A request without a key gets the project for requests without a
+/// key.
 pub(super) fn sender(ingestion: &IngestState, project: Option<u64>, headers: &HeaderMap) -> Result<AuthenticatedSender, IngestRejection> {
     let key =
         auth::otlp_key(header_text(headers, "x-hinomi-key"), header_text(headers, "authorization"), header_text(headers, "x-sentry-auth"))?;

@@ -21,7 +21,7 @@ const RETRY_AFTER_S: u32 = 10;
 /// Hint for requests that need a key.
 const KEY_REQUIRED_HINT: &str = "send the header Authorization: Bearer KEY, with an ingest key of the project";
 
-/// Reason why nothing of a request is stored.
+/// Reason why no data of a request is stored.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum IngestRejection {
     #[error(transparent)]

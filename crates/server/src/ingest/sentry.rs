@@ -313,7 +313,7 @@ fn decode_store(body: &[u8], context: &DecodeContext) -> Result<DecodedEnvelope,
     }
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(body.trim_ascii())
-        .map_err(|_| EnvelopeError::Event("expected JSON, or base64 of it".into()))?;
+        .map_err(|_| EnvelopeError::Event("expected JSON, or JSON as base64".into()))?;
     if bytes.first() == Some(&b'{') {
         return sentry::decode_store_event(&bytes, context);
     }

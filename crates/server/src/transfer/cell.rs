@@ -107,7 +107,7 @@ impl TextColumnBuilder {
     ///
     /// # Errors
     ///
-    /// A description of the expected value when the text cannot be parsed.
+    /// Returns a description of the expected value if the text cannot be parsed.
     pub(super) fn add(&mut self, text: Option<&str>) -> Result<(), &'static str> {
         match self {
             TextColumnBuilder::Text(builder) => builder.append_option(text),

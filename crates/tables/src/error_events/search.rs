@@ -12,7 +12,7 @@ use super::{ErrorEventFilter, ErrorStore, row};
 /// Maximum number of events that are compared: the newest of the range.
 const MAX_SEARCHED_EVENTS: i64 = 20_000;
 
-/// What an event is found by.
+/// Properties by which an event can be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchableError {
     /// Trace in which the error happened.
@@ -34,7 +34,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn search(
         &self,
         project: u64,

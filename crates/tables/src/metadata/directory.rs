@@ -83,7 +83,7 @@ pub struct ProjectRecord {
     pub first_span_us: Option<i64>,
 }
 
-/// An ingest key. It is public, part of the DSN, and cannot read.
+/// An ingest key. The key is public, part of the DSN, and cannot read data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestKey {
     /// ID of the key.
@@ -94,7 +94,8 @@ pub struct IngestKey {
     pub public_key: String,
     /// Name of the key.
     pub name: String,
-    /// Label where the key itself must not be shown: the name, with the ID if another key of the project has the same name.
+    /// Label of the key, for places where the key itself must not be shown: the name and, if another key of the project has the same name,
+    /// the ID.
     pub label: String,
     /// Time of creation in microseconds since the Unix epoch.
     pub created_us: i64,

@@ -39,7 +39,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the name is empty or too long, or the database cannot be written.
+    /// Returns an error if the name is empty or too long, or the database cannot be written.
     pub fn create_project(&self, name: &str, demo: bool) -> Result<ProjectRecord, MetadataError> {
         let name = checked_name(name)?;
         let id = {
@@ -54,11 +54,11 @@ impl MetadataStore {
         self.project(id)
     }
 
-    /// Creates the first key of project 1 unless it ever had one: with this text, or a random one.
+    /// Creates the first key of project 1, with the given text or a random text. Does nothing if project 1 has or had a key.
     ///
     /// # Errors
     ///
-    /// When the text is not 32 hex digits, or the database cannot be written.
+    /// Returns an error if the text is not 32 hex digits, or the database cannot be written.
     pub fn create_first_key(&self, text: Option<&str>) -> Result<(), MetadataError> {
         let text = match text {
             Some(text) if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => text.to_ascii_lowercase(),
@@ -81,7 +81,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is no such project, or a value is invalid.
+    /// Returns an error if there is no such project, or a value is invalid.
     pub fn update_project(&self, id: u64, patch: &ProjectPatch) -> Result<ProjectRecord, MetadataError> {
         let mut project = self.project(id)?;
         if let Some(name) = &patch.name {
@@ -139,11 +139,11 @@ impl MetadataStore {
         self.project(id)
     }
 
-    /// Replaces the mapping rules of a project by those of a text.
+    /// Replaces the mapping rules of a project by the rules in a text.
     ///
     /// # Errors
     ///
-    /// When there is no such project, or the text is not a valid rule file.
+    /// Returns an error if there is no such project, or the text is not a valid rule file.
     pub fn set_mapping(&self, id: u64, text: &str) -> Result<ProjectRecord, MetadataError> {
         MappingRuleSet::from_text(text).map_err(|error| MetadataError::Invalid(error.to_string()))?;
         self.project(id)?;
@@ -155,7 +155,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn note_first_span(&self, project: u64) -> Result<(), MetadataError> {
         self.lock()
             .execute("UPDATE projects SET first_span_us = ?2 WHERE id = ?1 AND first_span_us IS NULL", params![project, now_us()])?;
@@ -166,7 +166,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn note_key_uses(&self, used: &[(i64, i64)]) -> Result<(), MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -182,7 +182,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is no such project, or the name is invalid.
+    /// Returns an error if there is no such project, or the name is invalid.
     pub fn create_key(&self, project: u64, name: &str) -> Result<IngestKey, MetadataError> {
         let name = checked_name(name)?;
         self.project(project)?;
@@ -196,7 +196,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the project has no such key.
+    /// Returns an error if the project has no such key.
     pub fn delete_key(&self, project: u64, key: i64) -> Result<(), MetadataError> {
         let deleted = self.lock().execute("DELETE FROM keys WHERE project_id = ?1 AND id = ?2", params![project, key])?;
         self.refresh(true)?;
@@ -207,7 +207,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn delete_project(&self, id: u64) -> Result<(), MetadataError> {
         {
             let mut connection = self.lock();
@@ -233,7 +233,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is no such project.
+    /// Returns an error if there is no such project.
     pub fn project(&self, id: u64) -> Result<ProjectRecord, MetadataError> {
         self.refresh(true)?.projects.get(&id).cloned().ok_or(MetadataError::NoProject(id))
     }

@@ -10,7 +10,7 @@ use crate::database;
 /// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
-/// Each step migrates from one format to the next; `user_version` is the number of steps done.
+/// Each step migrates from one format to the next; `user_version` is the number of completed steps.
 pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE projects (
@@ -213,7 +213,7 @@ fn create_tables(path: &Path) -> Result<Connection, MetadataError> {
     Ok(connection)
 }
 
-/// Makes new projects get IDs above this one.
+/// Ensures that new projects get IDs above this ID.
 pub(super) fn reserve_project_ids(connection: &Connection, project: u64) -> rusqlite::Result<()> {
     let project = i64::try_from(project).unwrap_or(i64::MAX - 1);
     connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'projects'", [project]).map(drop)

@@ -76,16 +76,16 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn create_command_session(&self, client: &str) -> Result<String, MetadataError> {
         insert_session(&self.lock(), SessionKind::Command, OPERATOR_ACCOUNT, SessionOrigin { client, address: None })
     }
 
-    /// Returns a valid session of an active account. Using it extends the session up to its maximum lifetime.
+    /// Returns a valid session of an active account. Each use of a session extends it, up to its maximum lifetime.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn session(&self, secret: &str) -> Result<Option<SessionAccess>, MetadataError> {
         let now = now_us();
         let connection = self.lock();
@@ -106,7 +106,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn sessions(&self) -> Result<Vec<SessionRecord>, MetadataError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
@@ -132,17 +132,17 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn sign_out(&self, secret: &str) -> Result<(), MetadataError> {
         self.lock().execute("DELETE FROM sessions WHERE hash = ?1", params![hash(secret)])?;
         Ok(())
     }
 
-    /// Ends the session with this ID, if it is one of `account` or `account` is `None`.
+    /// Ends the session with this ID, if it belongs to `account`, or if `account` is `None`.
     ///
     /// # Errors
     ///
-    /// When there is no such session.
+    /// Returns an error if there is no such session.
     pub fn revoke_session(&self, id: i64, account: Option<i64>) -> Result<(), MetadataError> {
         let sql = "DELETE FROM sessions WHERE id = ?1 AND (?2 IS NULL OR account_id = ?2)";
         match self.lock().execute(sql, params![id, account])? {
@@ -155,7 +155,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn sign_out_all(&self) -> Result<usize, MetadataError> {
         let connection = self.lock();
         connection.execute("DELETE FROM one_time_links", [])?;

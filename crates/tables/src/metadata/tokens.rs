@@ -69,7 +69,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is no such project or account, or the name is invalid.
+    /// Returns an error if there is no such project or account, or the name is invalid.
     pub fn create_token(&self, draft: &ApiTokenDraft) -> Result<String, MetadataError> {
         let name = projects::checked_name(&draft.name)?;
         if let Some(project) = draft.project {
@@ -93,7 +93,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn token(&self, secret: &str) -> Result<Option<TokenAccess>, MetadataError> {
         let now = now_us();
         let connection = self.lock();
@@ -114,7 +114,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn tokens(&self) -> Result<Vec<ApiTokenRecord>, MetadataError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
@@ -140,7 +140,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is no such token.
+    /// Returns an error if there is no such token.
     pub fn revoke_token(&self, id: i64, account: Option<i64>) -> Result<String, MetadataError> {
         let sql = "DELETE FROM tokens WHERE id = ?1 AND (?2 IS NULL OR account_id = ?2) RETURNING name";
         let name = self.lock().query_row(sql, params![id, account], |row| row.get(0)).optional()?;

@@ -56,7 +56,7 @@ export const settings = {
   'system.stored': '保存スパン数',
   'system.buffered': '{n}件はメモリ上(セグメント化前)',
   'system.evicted': '{n}件の以前の呼び出しは比較対象外',
-  'system.evictedWhy': '2つのトレースにある同じ呼び出しの報告は、最新の10万件の呼び出しの中で識別されます。それより遅れて届いた報告は、別の呼び出しとして数えられます。',
+  'system.evictedWhy': '2つのトレースにある同じ呼び出しの報告は、最新の10万件の呼び出しの中で識別されます。それより古い呼び出しの報告が届くと、別の呼び出しとして数えられます。',
   'system.disk': 'ディスク使用量',
   'system.diskWhy': 'セグメント{n}個で{segments}、WAL {log}',
   'system.free': '空きディスク容量',

@@ -1,15 +1,16 @@
-//! Names that have a meaning on the spans of one client only, or only beside another attribute, and values that mean that there is none.
+//! Attribute names that have a meaning only for one client, or only together with another attribute; and texts that stand for a missing
+//! value.
 
 use super::{SpanField, lookup};
 use crate::span::Attributes;
 use crate::usage::TokenCountConvention;
 
-/// Meaning of attribute names on the spans of one client only: names that are too generic to have it anywhere else (`model`,
-/// `input_tokens`), and names that mean something else there.
+/// Meaning of attribute names for one client: names that are too generic to have this meaning for other clients (`model`, `input_tokens`),
+/// and names that have another meaning for this client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AttributeDialect {
-    /// Attribute names, the best for each field first. They take precedence over the names of the general table, so that counts of one
-    /// convention stay together. `None` removes the general meaning of a name.
+    /// Attribute names, for each field in order of precedence. They take precedence over the names of the general table, so that all counts
+    /// come from one convention. `None` removes the general meaning of a name.
     pub names: &'static [(&'static str, Option<SpanField>)],
     /// How the client counts input tokens.
     pub input: TokenCountConvention,
@@ -72,7 +73,7 @@ const REQUIRED_NEIGHBORS: &[(&str, &[&str])] = &[
     ("speed", &["cache_creation_tokens"]),
 ];
 
-/// Returns true for a name that is too generic to have its meaning without another attribute, which is missing.
+/// Returns true for a name that is too generic to have its meaning without another attribute, if that attribute is missing.
 pub(crate) fn is_out_of_place(name: &str, attributes: &Attributes) -> bool {
     let is_missing = |others: &[&str]| !others.iter().any(|other| attributes.contains_key(*other));
     REQUIRED_NEIGHBORS.iter().any(|(generic, others)| *generic == name && is_missing(others))
@@ -81,7 +82,7 @@ pub(crate) fn is_out_of_place(name: &str, attributes: &Attributes) -> bool {
 /// Values that clients send if they know none, in lower case. opencode names each of its users "unknown".
 const PLACEHOLDERS: &[&str] = &["unknown", "undefined", "null", "none", "nil", "n/a", "-"];
 
-/// Returns true for a text that means that there is no value.
+/// Returns true for a text that stands for a missing value.
 pub(crate) fn is_placeholder(text: &str) -> bool {
     PLACEHOLDERS.iter().any(|placeholder| text.trim().eq_ignore_ascii_case(placeholder))
 }

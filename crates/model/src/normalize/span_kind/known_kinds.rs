@@ -1,8 +1,8 @@
-//! Tables of what clients call their kinds of spans.
+//! Tables of the names that clients use for kinds of spans.
 
 use crate::span::SpanType;
 
-/// Kinds of exact ops.
+/// Kinds by exact op.
 pub(super) const KINDS_BY_OP: &[(&str, SpanType)] = &[
     ("gen_ai.chat", SpanType::Llm),
     ("gen_ai.responses", SpanType::Llm),
@@ -47,7 +47,7 @@ pub(super) const KINDS_BY_OP: &[(&str, SpanType)] = &[
     ("function", SpanType::Function),
 ];
 
-/// Kinds of prefixes of ops; the first match wins.
+/// Kinds by prefix of the op; the first match takes precedence.
 pub(super) const KINDS_BY_OP_PREFIX: &[(&str, SpanType)] = &[
     ("ai.chat_completions.create.", SpanType::Llm),
     ("ai.messages.create.", SpanType::Llm),
@@ -65,7 +65,7 @@ pub(super) const KINDS_BY_OP_PREFIX: &[(&str, SpanType)] = &[
     ("function.", SpanType::Function),
 ];
 
-/// Kinds of operations: those of the OpenTelemetry conventions, and others in the same attribute.
+/// Kinds by operation: operations of the OpenTelemetry conventions, and others that clients send in the same attribute.
 pub(super) const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
     ("chat", SpanType::Llm),
     ("text_completion", SpanType::Llm),
@@ -139,7 +139,7 @@ pub(super) const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
 /// Suffixes of operations on the memory of an agent.
 pub(super) const MEMORY_OPERATIONS: &[&str] = &["_memory", "_memory_store"];
 
-/// Operations of models that have a price and are no language models. Their spans are of kind `other`.
+/// Operations of priced models other than language models. Their spans have the kind `other`.
 pub(super) const OTHER_MODEL_OPERATIONS: &[&str] = &[
     "stt",
     "tts",
@@ -182,7 +182,8 @@ pub(super) const MODEL_KINDS: &[(&str, SpanType)] = &[
     ("e5-", SpanType::Embedding),
 ];
 
-/// Attributes that imply a kind, after the start of the instrumentation scope (empty for any), and the values that do; none for any value.
+/// Attributes that imply a kind. Each entry has the prefix of the instrumentation scope (empty for any scope), the name of the attribute,
+/// and the values that imply the kind (empty for any value).
 pub(super) const MARKERS: &[(&str, &str, &[&str], SpanType)] = &[
     ("", "flue.task.id", &[], SpanType::Agent),
     ("", "flue.tool.name", &[], SpanType::Tool),
@@ -203,7 +204,7 @@ pub(super) const MARKERS: &[(&str, &str, &[&str], SpanType)] = &[
     ("livekit", "lk.pii.user_transcript", &[], SpanType::Other),
 ];
 
-/// Kinds that say nothing, in lower case.
+/// Kinds from which nothing can be inferred, in lower case.
 pub(super) const NEUTRAL_KINDS: &[&str] = &[
     "span",
     "default",
@@ -276,10 +277,10 @@ pub(super) const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
     ("mcp_tool_call", SpanType::Tool),
 ];
 
-/// Kinds by the whole name of a span, after its instrumentation scope, for clients that say it nowhere else.
+/// Kinds by instrumentation scope and whole name of a span, for clients that send the kind nowhere else.
 pub(super) const KINDS_BY_NAME: &[(&str, &str, SpanType)] = &[("openclaw", "openclaw.run", SpanType::Agent)];
 
-/// Kinds by the end of the name of a component's class, for frameworks that name no kind. The first match decides.
+/// Kinds by the last word of a component's class name, for frameworks that send no kind. The first match decides.
 pub(super) const KINDS_BY_CLASS: &[(&str, SpanType)] = &[
     ("ImageGenerator", SpanType::Other),
     ("Generator", SpanType::Llm),
@@ -289,12 +290,12 @@ pub(super) const KINDS_BY_CLASS: &[(&str, SpanType)] = &[
     ("ToolInvoker", SpanType::Tool),
 ];
 
-/// Suffixes of names of spans that claim to call a model but do not: a preparation, a sum of the calls of a run.
+/// Suffixes of the names of spans that look like calls of a model but are not, such as preparations, or sums of the calls of a run.
 pub(super) const NON_CALL_SUFFIXES: &[&str] = &["._prepare_chat_with_tools", "openclaw.model.usage"];
 
-/// Vercel's functions that are one call of a model. The functions around them repeat their usage.
+/// Vercel's functions that make one call of a model. The functions around them repeat the usage of this call.
 pub(super) const KINDS_BY_VERCEL_FUNCTION: &[(&str, SpanType)] =
     &[(".doGenerate", SpanType::Llm), (".doStream", SpanType::Llm), (".doEmbed", SpanType::Embedding), (".doRerank", SpanType::Reranker)];
 
-/// Prefixes of Vercel's functions for pictures and speech, whose calls are none of language models.
+/// Prefixes of Vercel's functions for pictures and speech, which do not call language models.
 pub(super) const VERCEL_MEDIA: &[&str] = &["ai.generateImage", "ai.generateSpeech", "ai.generateVideo", "ai.transcribe"];

@@ -9,7 +9,7 @@ pub(super) enum TokenCountMeaning {
     CacheRead,
     /// Input tokens that the cache did not contain.
     CacheMiss,
-    /// All cache writes, or those of an unspecified duration.
+    /// All cache writes, or cache writes of an unspecified duration.
     CacheWrite,
     CacheWrite5m,
     CacheWrite1h,
@@ -25,7 +25,7 @@ pub(super) enum TokenCountMeaning {
     WebSearches,
     Images,
     Characters,
-    /// Duration of the audio, whose paths contain milliseconds.
+    /// Duration of the audio. Its paths contain milliseconds.
     AudioMs,
     RerankUnits,
 }

@@ -1,5 +1,5 @@
-//! Runs each request according to its class. A query waits for its turn, times out, and is cancelled when its client disconnects and
-//! nobody else waits for the response. A change always runs to its end. All of it runs on low-priority threads.
+//! Runs each request according to its class. A query waits for its turn, may time out, and is cancelled if its client disconnects and no
+//! other client waits for the response. A change always runs to its end. All requests run on low-priority threads.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
