@@ -5,7 +5,10 @@
 //! All are in one table because they borrow names from one another.
 
 mod dialect;
+mod name_endings;
 mod name_hasher;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -16,6 +19,7 @@ use serde_json::Value;
 use crate::span::Attributes;
 pub use dialect::AttributeDialect;
 pub(crate) use dialect::{is_out_of_place, is_placeholder};
+pub(crate) use name_endings::field_of_ending;
 use name_hasher::AttributeNameHasher;
 
 /// Defines the fields with their canonical names and attribute names.
@@ -63,7 +67,7 @@ fields! {
         "gen_ai.operation.type",
         "genkit:type", "entity.type", "ag2.span.type", "haystack.component.type", "langwatch.span.type", "mastra.span.type",
         "braintrust.span_attributes.type", "weave.span.kind", "fi.span.kind", "confident.span.type", "honeyhive_event_type",
-        "dd.llmobs.span.kind", "netra.span.type", "ag.type.node", "nat.span.kind", "tfy.span_type",
+        "dd.llmobs.span.kind", "netra.span.type", "ag.type.node", "nat.span.kind", "tfy.span_type", "span_type",
     ],
     /// Provider of the model.
     Provider "provider" = [
@@ -95,7 +99,7 @@ fields! {
     /// System instructions that are separate from the messages.
     System "input_messages" = [
         "gen_ai.system_instructions", "gen_ai.system.message", "ai.preamble", "gen_ai.system_prompt", "llm.system_prompt",
-        "openclaw.content.system_prompt",
+        "openclaw.content.system_prompt", "system_instructions",
     ],
     /// Input of the call.
     Input "input_messages" = [
@@ -110,6 +114,7 @@ fields! {
         "lk.input_text", "lk.user_transcript", "haystack.component.input", "langwatch.input", "openclaw.content.input_messages",
         "braintrust.input_json", "fi.llm.input", "confident.span.input", "honeyhive_inputs.chat_history",
         "netra.entity.input", "agentops.task.input", "ag.data.inputs", "langchain.inputs", "tfy.input", "monocle.input",
+        "gen_ai.input.messages.otel", "inputs", "llm.user_message_preview",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -126,7 +131,7 @@ fields! {
         "llm.output", "ai.output", "haystack.component.output", "langwatch.output", "openclaw.content.output_messages",
         "braintrust.output_json", "fi.llm.output", "confident.span.output", "honeyhive_outputs.messages", "honeyhive_outputs.content",
         "netra.entity.output", "agentops.task.output", "ag.data.outputs", "langchain.outputs", "llm.responses", "tfy.output",
-        "monocle.output",
+        "monocle.output", "gen_ai.output.messages.otel",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
@@ -151,7 +156,7 @@ fields! {
         "gen_ai.response.prompt_tokens", "gen_ai.response.input_tokens", "gen_ai.request.prompt_tokens", "gen_ai.prompt_tokens",
         "gen_ai.input_tokens", "llm.prompt_tokens", "llm.input_tokens", "llm.tokens.prompt", "llm.tokens.input",
         "openclaw.tokens.input", "confident.llm.input_token_count", "honeyhive_metadata.prompt_tokens",
-        "tfy.model.metric.input_tokens",
+        "tfy.model.metric.input_tokens", "input_tokens", "prompt_tokens",
     ],
     /// Output tokens.
     OutputTokens "usage.output_tokens" = [
@@ -161,13 +166,14 @@ fields! {
         "gen_ai.response.completion_tokens", "gen_ai.response.output_tokens", "gen_ai.completion_tokens", "gen_ai.output_tokens",
         "llm.completion_tokens", "llm.output_tokens", "llm.tokens.completion", "llm.tokens.output", "openclaw.tokens.output",
         "confident.llm.output_token_count", "honeyhive_metadata.completion_tokens", "tfy.model.metric.output_tokens",
+        "output_tokens", "completion_tokens",
     ],
     /// Sum of input and output tokens.
     TotalTokens "usage.total_tokens" = [
         "ai.usage.totalTokens", "vercel.ai.usage.totalTokens", "gen_ai.usage.total_tokens", "llm.usage.total_tokens",
         "ai.total_tokens.used", "ai_total_tokens_used", "llm.token_count.total",
         "gen_ai.response.total_tokens", "gen_ai.total_tokens", "llm.total_tokens", "llm.tokens.total", "openclaw.tokens.total",
-        "honeyhive_metadata.total_tokens",
+        "honeyhive_metadata.total_tokens", "total_tokens",
     ],
     /// Input tokens read from a cache.
     CacheRead "usage.cache_read_tokens" = [
@@ -272,7 +278,7 @@ fields! {
     /// Whether the call is part of a batch, which has a price of its own.
     Batch "service_tier" = ["gen_ai.request.batch", "gen_ai.request.is_batch", "gen_ai.batch", "llm.request.batch", "llm.is_batch"],
     /// Parameters of the request in one object, including the service tier.
-    Parameters "service_tier" = ["langfuse.observation.model.parameters", "llm.invocation_parameters"],
+    Parameters "service_tier" = ["langfuse.observation.model.parameters", "llm.invocation_parameters", "model_config"],
     /// ID of the conversation.
     Session "session_id" = [
         "langfuse.session.id", "session.id", "session_id", "thread_id", "langgraph.thread_id", "gen_ai.conversation.id", "ai.telemetry.metadata.sessionId",
@@ -281,6 +287,7 @@ fields! {
         "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId", "spring.ai.chat.client.conversation.id",
         "langwatch.thread.id", "langwatch.thread_id", "openclaw.sessionId", "wandb.thread_id", "confident.trace.thread_id",
         "confident.trace.session_id", "honeyhive.session_id", "honeyhive_session_id", "ai.settings.context.sessionId",
+        "gen_ai.thread.id", "ai.telemetry.metadata.$ai_session_id",
     ],
     /// End user.
     User "user_id" = [
@@ -288,7 +295,8 @@ fields! {
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email",
         "user.name", "mastra.metadata.userId", "mastra.metadata.resourceId", "gen_ai.user.id", "metadata.user_api_key_end_user_id",
         "user_id", "langwatch.user.id", "langwatch.user_id", "enduser.pseudo.id", "wandb.user_id", "confident.trace.user_id",
-        "honeyhive_user_id", "openai.user", "ai.settings.context.userId",
+        "honeyhive_user_id", "openai.user", "ai.settings.context.userId", "judgment.customer_id",
+        "ai.telemetry.metadata.posthog_distinct_id",
     ],
     /// Deployment environment.
     Environment "environment" = [
@@ -339,7 +347,7 @@ fields! {
         "gen_ai.tool.call.result", "gen_ai.tool.output", "ai.toolCall.result", "vercel.ai.toolCall.result", "tool_response",
         "mcp.tool.result.content", "tool.output", "gen_ai.tool.message", "gcp.vertex.agent.tool_response",
         "spring.ai.tool.call.result", "lk.function_tool.output", "lk.pii.function_tool.output",
-        "flue.tool.result", "code.function.return.value", "openclaw.content.tool_output",
+        "flue.tool.result", "code.function.return.value", "openclaw.content.tool_output", "gen_ai.event.content",
     ],
     /// Name of the prompt template.
     Prompt "prompt" = [
@@ -410,7 +418,7 @@ fields! {
     /// Documents that were found.
     RetrievalDocuments "output_messages" = [
         "gen_ai.retrieval.documents", "ai.ranking", "ai.documents", "db.vector.query.response.documents", "gen_ai.memory.records",
-        "retrieval.documents", "langwatch.rag.contexts", "langwatch.rag_contexts", "confident.span.retrieval_context",
+        "retrieval.documents", "retrieval.document", "langwatch.rag.contexts", "langwatch.rag_contexts", "confident.span.retrieval_context",
     ],
 }
 
@@ -466,27 +474,3 @@ static FIELDS_BY_NAME: LazyLock<HashMap<&'static str, (SpanField, u8), BuildHash
     }
     table
 });
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_attribute_name_maps_to_one_field() {
-        let mut seen = HashMap::new();
-        for field in SpanField::ALL {
-            for name in field.names() {
-                assert_eq!(seen.insert(*name, *field), None, "{name} stands twice");
-                assert_eq!(lookup(name).unwrap().0, *field);
-            }
-            assert!(field.names().len() < 256);
-        }
-        assert_eq!(lookup("some.other"), None);
-    }
-
-    #[test]
-    fn newest_attribute_name_wins() {
-        assert!(lookup("gen_ai.provider.name").unwrap().1 < lookup("gen_ai.system").unwrap().1);
-        assert!(lookup("gen_ai.input.messages").unwrap().1 < lookup("ai.input_messages").unwrap().1);
-    }
-}

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::mapping::MappedFieldValue;
-use crate::normalize::attribute_names::{AttributeDialect, SpanField, is_out_of_place, is_placeholder};
+use crate::normalize::attribute_names::{AttributeDialect, SpanField, field_of_ending, is_out_of_place, is_placeholder};
+use crate::normalize::span_kind;
 use crate::span::Attributes;
 use crate::{notations, usage};
 
@@ -19,6 +20,36 @@ pub(crate) struct RecognizedAttributes<'a> {
 /// Best attribute for a field: its rank, name and value.
 type AttributeMatch<'a> = (usize, &'a str, &'a Value);
 
+/// Attribute that the table of names does not list: the field that the end of its name means, the rank of the ending, name and value.
+type UnlistedAttribute<'a> = (SpanField, u8, &'a str, &'a Value);
+
+/// Ends of names that only a step of a traced program has.
+const ENDS_OF_STEPS: &[&str] = &[".span.input", ".span.output", ".trace.input", ".trace.output"];
+
+/// Returns true for a name that only a step of a program that uses models has.
+fn is_of_step(name: &str) -> bool {
+    name.split('.').any(|word| word == "llm") || ENDS_OF_STEPS.iter().any(|end| name.ends_with(end))
+}
+
+/// Returns true if the value of an attribute can be one of the field that the end of its name means.
+fn is_plausible(field: SpanField, name: &str, value: &Value) -> bool {
+    use SpanField::*;
+    match field {
+        SpanKind => value.as_str().is_some_and(|kind| span_kind::of_span_kind(kind).is_some()),
+        Provider | RequestModel | ResponseModel | Session | User | Agent | Tool => {
+            value.as_str().is_some_and(|text| !text.is_empty() && !is_placeholder(text))
+        }
+        // Counts below the word usage are read by their path.
+        InputTokens | OutputTokens | TotalTokens | CacheRead | CacheWrite | Reasoning => {
+            path_of_count(name).is_none() && usage::count(value).is_some()
+        }
+        Input | Output | EmbeddingInput | RetrievalQuery | RetrievalDocuments | ToolArguments | ToolResult => {
+            !is_empty(value) && !value.is_number() && !value.is_boolean()
+        }
+        _ => !is_empty(value),
+    }
+}
+
 /// Attribute of Vercel's SDK whose presence means that the names of its other attributes start with the operation (`stream.response.text`)
 /// where they start with `ai` otherwise.
 const NAMED_AFTER_OPERATION: &str = "aisdk.model.id";
@@ -32,8 +63,14 @@ impl<'a> RecognizedAttributes<'a> {
             dialect.lookup(&format!("ai.{rest}"))
         };
         let mut has_unlisted_counts = false;
+        let mut unlisted = Vec::new();
         for (name, value) in attributes {
             let found = dialect.lookup(name).or_else(|| of_operation(name));
+            if found.is_none()
+                && let Some((field, rank)) = field_of_ending(name).filter(|_| dialect.names.is_empty())
+            {
+                unlisted.push((field, rank, name.as_str(), value));
+            }
             let is_matched = found.is_some_and(|(field, ..)| value.is_number() && best_matches[field as usize].is_none());
             has_unlisted_counts = has_unlisted_counts || (!is_matched && path_of_count(name).is_some());
             if let Some((field, rank, _)) = found {
@@ -46,7 +83,43 @@ impl<'a> RecognizedAttributes<'a> {
                 }
             }
         }
-        RecognizedAttributes { attributes, best_matches, has_unlisted_counts }
+        let mut recognized = RecognizedAttributes { attributes, best_matches, has_unlisted_counts };
+        if !unlisted.is_empty() {
+            recognized.add_unlisted(unlisted);
+        }
+        recognized
+    }
+
+    /// Fills fields that no listed name has from attributes whose names the table does not list but end like those of everybody. Only for
+    /// steps of programs that use models: elsewhere, such names can mean anything.
+    fn add_unlisted(&mut self, mut unlisted: Vec<UnlistedAttribute<'a>>) {
+        unlisted.retain(|(field, _, name, value)| !self.has(*field) && is_plausible(*field, name, value));
+        unlisted.sort_by_key(|(_, rank, ..)| *rank);
+        let has_kind = unlisted.iter().any(|(field, ..)| *field == SpanField::SpanKind);
+        let is_step = || {
+            self.has(SpanField::SpanKind)
+                || self.has(SpanField::VercelOperation)
+                || self.attributes.keys().any(|name| name.starts_with("gen_ai."))
+                || unlisted.iter().any(|(_, _, name, _)| is_of_step(name))
+        };
+        if !has_kind && !is_step() {
+            return;
+        }
+        let kind =
+            unlisted.iter().find(|(field, ..)| *field == SpanField::SpanKind).map(|(.., value)| *value).or(self.value(SpanField::SpanKind));
+        let of_model = kind.and_then(Value::as_str).and_then(span_kind::of_span_kind).is_some_and(span_kind::uses_model);
+        let has_counts = self.has_unlisted_counts || unlisted.iter().any(|(field, ..)| *field == SpanField::InputTokens);
+        let is_operation = self.str(SpanField::Operation).is_some_and(span_kind::is_known_operation);
+        for (field, rank, name, value) in unlisted {
+            let fits = match field {
+                SpanField::SpanKind => !is_operation,
+                SpanField::RequestModel | SpanField::ResponseModel | SpanField::Provider => of_model || has_counts,
+                _ => true,
+            };
+            if fits && !self.has(field) {
+                self.best_matches[field as usize] = Some((usize::from(u8::MAX) + usize::from(rank), name, value));
+            }
+        }
     }
 
     /// Sets a field that a rule of the project maps. A rule for input, output or all tokens also takes precedence over objects with all

@@ -23,7 +23,8 @@ pub(super) fn model_behind_alias(found: &RecognizedAttributes) -> Option<String>
 
 /// OpenInference names the model of a failed call only among its parameters.
 pub(super) fn model_of_parameters(found: &RecognizedAttributes) -> Option<String> {
-    found.object(SpanField::Parameters)?.get("model")?.as_str().map(str::to_owned)
+    let parameters = found.object(SpanField::Parameters)?;
+    ["model", "model_name"].iter().find_map(|name| parameters.get(*name)?.as_str()).map(str::to_owned)
 }
 
 /// Attribute of Genkit that names the model of a call after its plugin, and a step of any other kind.
