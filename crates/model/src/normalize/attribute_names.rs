@@ -67,7 +67,7 @@ fields! {
         "gen_ai.operation.type",
         "genkit:type", "entity.type", "ag2.span.type", "haystack.component.type", "langwatch.span.type", "mastra.span.type",
         "braintrust.span_attributes.type", "weave.span.kind", "fi.span.kind", "confident.span.type", "honeyhive_event_type",
-        "dd.llmobs.span.kind", "netra.span.type", "ag.type.node", "nat.span.kind", "tfy.span_type", "span_type",
+        "dd.llmobs.span.kind", "netra.span.type", "ag.type.node", "nat.span.kind", "tfy.span_type", "span_type", "langfuse.type",
     ],
     /// Provider of the model.
     Provider "provider" = [
@@ -251,7 +251,7 @@ fields! {
         "gen_ai.cost", "gen_ai.usage.cost_usd", "gen_ai.cost.total", "llm.cost", "llm.usage.cost", "litellm.response_cost",
         "response_cost", "gen_ai.cost.response_cost", "gen_ai.usage.cost.amount", "gen_ai.cost.amount", "litellm.cost.total",
         "litellm.response.cost", "usage.cost", "langwatch.span.cost", "braintrust.metrics.estimated_cost",
-        "honeyhive_metadata.cost", "tfy.model.metric.cost_in_usd",
+        "honeyhive_metadata.cost", "tfy.model.metric.cost_in_usd", "llm.cost_usd",
     ],
     /// Cost of the input, from clients that send no total.
     ClientInputCost "client_cost" = [

@@ -20,15 +20,24 @@ pub(crate) struct RecognizedAttributes<'a> {
 /// Best attribute for a field: its rank, name and value.
 type AttributeMatch<'a> = (usize, &'a str, &'a Value);
 
+/// Rank of the best ending, after those of all listed names.
+const FIRST_RANK_OF_ENDINGS: usize = 1 << 16;
+
 /// Attribute that the table of names does not list: the field that the end of its name means, the rank of the ending, name and value.
 type UnlistedAttribute<'a> = (SpanField, u8, &'a str, &'a Value);
 
 /// Ends of names that only a step of a traced program has.
 const ENDS_OF_STEPS: &[&str] = &[".span.input", ".span.output", ".trace.input", ".trace.output"];
 
+/// First words of the names of counts that only a step of a program that uses models has.
+const STARTS_OF_COUNTS: &[&str] = &["ai.", "genai."];
+
 /// Returns true for a name that only a step of a program that uses models has.
-fn is_of_step(name: &str) -> bool {
-    name.split('.').any(|word| word == "llm") || ENDS_OF_STEPS.iter().any(|end| name.ends_with(end))
+fn is_of_step(field: SpanField, name: &str) -> bool {
+    let is_count = || matches!(field, SpanField::InputTokens | SpanField::OutputTokens);
+    name.split('.').any(|word| word == "llm")
+        || ENDS_OF_STEPS.iter().any(|end| name.ends_with(end))
+        || (is_count() && STARTS_OF_COUNTS.iter().any(|start| name.starts_with(start)))
 }
 
 /// Returns true if the value of an attribute can be one of the field that the end of its name means.
@@ -46,6 +55,11 @@ fn is_plausible(field: SpanField, name: &str, value: &Value) -> bool {
         Input | Output | EmbeddingInput | RetrievalQuery | RetrievalDocuments | ToolArguments | ToolResult => {
             !is_empty(value) && !value.is_number() && !value.is_boolean()
         }
+        UsageDetails => match value {
+            Value::Object(object) => object.keys().any(|name| name.contains("okens") || name == "input"),
+            Value::String(text) => text.starts_with('{') && (text.contains("okens") || text.contains("\"input\"")),
+            _ => false,
+        },
         _ => !is_empty(value),
     }
 }
@@ -100,7 +114,7 @@ impl<'a> RecognizedAttributes<'a> {
             self.has(SpanField::SpanKind)
                 || self.has(SpanField::VercelOperation)
                 || self.attributes.keys().any(|name| name.starts_with("gen_ai."))
-                || unlisted.iter().any(|(_, _, name, _)| is_of_step(name))
+                || unlisted.iter().any(|(field, _, name, _)| is_of_step(*field, name))
         };
         if !has_kind && !is_step() {
             return;
@@ -117,7 +131,7 @@ impl<'a> RecognizedAttributes<'a> {
                 _ => true,
             };
             if fits && !self.has(field) {
-                self.best_matches[field as usize] = Some((usize::from(u8::MAX) + usize::from(rank), name, value));
+                self.best_matches[field as usize] = Some((FIRST_RANK_OF_ENDINGS + usize::from(rank), name, value));
             }
         }
     }
@@ -138,6 +152,11 @@ impl<'a> RecognizedAttributes<'a> {
 
     pub(crate) fn has(&self, field: SpanField) -> bool {
         self.best_matches[field as usize].is_some()
+    }
+
+    /// Returns true if no listed name has the field, only one that ends like it.
+    pub(super) fn is_by_ending(&self, field: SpanField) -> bool {
+        self.best_matches[field as usize].is_some_and(|(rank, ..)| rank >= FIRST_RANK_OF_ENDINGS)
     }
 
     pub(super) fn value(&self, field: SpanField) -> Option<&'a Value> {
