@@ -61,8 +61,8 @@ fields! {
     VercelOperation "operation" = ["ai.operationId", "vercel.ai.operationId", "operation.name"],
     /// Kind of the span as the client names it.
     SpanKind "kind" = [
-        "openinference.span.kind", "langfuse.observation.type", "respan.entity.log_type", "traceloop.span.kind", "lmnr.span.type",
-        "mlflow.spanType",
+        "mlflow.spanType", "openinference.span.kind", "langfuse.observation.type", "respan.entity.log_type", "traceloop.span.kind",
+        "lmnr.span.type",
         "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "spring.ai.kind", "span.type", "gen_ai.span.kind",
         "gen_ai.operation.type",
         "genkit:type", "entity.type", "ag2.span.type", "haystack.component.type", "langwatch.span.type", "mastra.span.type",
@@ -114,7 +114,7 @@ fields! {
         "lk.input_text", "lk.user_transcript", "haystack.component.input", "langwatch.input", "openclaw.content.input_messages",
         "braintrust.input_json", "fi.llm.input", "confident.span.input", "honeyhive_inputs.chat_history",
         "netra.entity.input", "agentops.task.input", "ag.data.inputs", "langchain.inputs", "tfy.input", "monocle.input",
-        "gen_ai.input.messages.otel", "inputs", "llm.user_message_preview",
+        "gen_ai.input.messages.otel", "inputs", "agent.messages", "request", "llm.user_message_preview",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -131,7 +131,7 @@ fields! {
         "llm.output", "ai.output", "haystack.component.output", "langwatch.output", "openclaw.content.output_messages",
         "braintrust.output_json", "fi.llm.output", "confident.span.output", "honeyhive_outputs.messages", "honeyhive_outputs.content",
         "netra.entity.output", "agentops.task.output", "ag.data.outputs", "langchain.outputs", "llm.responses", "tfy.output",
-        "monocle.output", "gen_ai.output.messages.otel",
+        "monocle.output", "gen_ai.output.messages.otel", "response",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
@@ -152,7 +152,7 @@ fields! {
     InputTokens "usage.input_tokens" = [
         "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "ai.usage.inputTokens", "ai.usage.promptTokens",
         "vercel.ai.usage.inputTokens", "vercel.ai.usage.promptTokens", "ai.prompt_tokens.used", "ai_prompt_tokens_used",
-        "llm.token_count.prompt", "llm.usage.prompt_tokens", "ai.usage.tokens", "vercel.ai.usage.tokens",
+        "llm.token_count.prompt", "usage.prompt_tokens", "llm.usage.prompt_tokens", "ai.usage.tokens", "vercel.ai.usage.tokens",
         "gen_ai.response.prompt_tokens", "gen_ai.response.input_tokens", "gen_ai.request.prompt_tokens", "gen_ai.prompt_tokens",
         "gen_ai.input_tokens", "llm.prompt_tokens", "llm.input_tokens", "llm.tokens.prompt", "llm.tokens.input",
         "openclaw.tokens.input", "confident.llm.input_token_count", "honeyhive_metadata.prompt_tokens",
@@ -162,7 +162,7 @@ fields! {
     OutputTokens "usage.output_tokens" = [
         "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "ai.usage.outputTokens", "ai.usage.completionTokens",
         "vercel.ai.usage.outputTokens", "vercel.ai.usage.completionTokens", "ai.completion_tokens.used",
-        "ai_completion_tokens_used", "llm.token_count.completion", "llm.usage.completion_tokens",
+        "ai_completion_tokens_used", "llm.token_count.completion", "usage.completion_tokens", "llm.usage.completion_tokens",
         "gen_ai.response.completion_tokens", "gen_ai.response.output_tokens", "gen_ai.completion_tokens", "gen_ai.output_tokens",
         "llm.completion_tokens", "llm.output_tokens", "llm.tokens.completion", "llm.tokens.output", "openclaw.tokens.output",
         "confident.llm.output_token_count", "honeyhive_metadata.completion_tokens", "tfy.model.metric.output_tokens",
@@ -272,7 +272,7 @@ fields! {
     ServiceTier "service_tier" = [
         "gen_ai.openai.response.service_tier", "openai.response.service_tier", "gen_ai.response.service_tier",
         "anthropic.response.service_tier", "gen_ai.openai.request.service_tier", "openai.request.service_tier",
-        "gen_ai.request.service_tier", "anthropic.request.service_tier", "mlflow.openai.service_tier", "speed",
+        "gen_ai.request.service_tier", "llm.invocation_parameters.service_tier", "anthropic.request.service_tier", "mlflow.openai.service_tier", "speed",
         "braintrust.metadata.service_tier",
     ],
     /// Whether the call is part of a batch, which has a price of its own.
@@ -409,7 +409,7 @@ fields! {
     /// Status code of the response.
     HttpStatus "status" = ["http.response.status_code", "http.status_code"],
     /// Method of the request to an MCP server.
-    McpMethod "operation" = ["mcp.method.name"],
+    McpMethod "operation" = ["mcp.method.name", "rpc.method"],
     /// Query of a retrieval or reranking.
     RetrievalQuery "input_messages" = [
         "gen_ai.retrieval.query.text", "db.vector.query", "db.vector.query.content", "reranker.query",

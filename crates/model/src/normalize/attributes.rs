@@ -239,8 +239,8 @@ pub(crate) fn unquoted(text: &str) -> &str {
 /// placeholder for scrubbed values, which would merge all of them; and the ID of the call's own response, which Sentry takes for a
 /// conversation of Vercel's AI SDK, and which would make each call a conversation.
 fn is_no_name(field: SpanField, value: &Value, attributes: &Attributes) -> bool {
-    use SpanField::{Provider, RequestModel, ResponseModel};
-    if matches!(field, Provider | RequestModel | ResponseModel) {
+    use SpanField::{Provider, RequestModel, ResponseModel, SpanKind};
+    if matches!(field, Provider | RequestModel | ResponseModel | SpanKind) {
         return value.as_str().is_some_and(|text| is_placeholder(unquoted(text)));
     }
     // A number is a thread of the operating system.

@@ -74,6 +74,11 @@ const OF_NAMED_MODELS: &[&str] = &[
 const REQUIRED_NEIGHBORS: &[(&str, &[&str])] = &[
     ("input", OF_STEPS),
     ("inputs", OF_STEPS),
+    // Logfire's requests of MCP.
+    ("rpc.method", &["rpc.jsonrpc.version"]),
+    ("request", &["rpc.jsonrpc.version"]),
+    ("response", &["rpc.jsonrpc.version"]),
+    ("agent.messages", OF_STEPS),
     ("output", OF_STEPS),
     ("system_instructions", OF_STEPS),
     ("span_type", &["framework"]),

@@ -300,7 +300,8 @@ pub(super) const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
 ];
 
 /// Kinds by the whole name of a span, after its instrumentation scope, for clients that say it nowhere else.
-pub(super) const KINDS_BY_NAME: &[(&str, &str, SpanType)] = &[("openclaw", "openclaw.run", SpanType::Agent)];
+pub(super) const KINDS_BY_NAME: &[(&str, &str, SpanType)] =
+    &[("openclaw", "openclaw.run", SpanType::Agent), ("pydantic-ai", "agent run", SpanType::Agent)];
 
 /// Kinds by the end of the name of a component's class, for frameworks that name no kind. The first match decides.
 pub(super) const KINDS_BY_CLASS: &[(&str, SpanType)] = &[
