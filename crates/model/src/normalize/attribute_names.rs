@@ -75,7 +75,8 @@ fields! {
         "llm.vendor", "aisdk.model.provider",
         "mlflow.llm.provider", "langsmith.metadata.ls_provider", "traceloop.association.properties.ls_provider", "llm.request.provider",
         "gen_ai_system", "langfuse.observation.metadata.ls_provider", "metadata.ls_provider", "gen_ai.model.provider",
-        "openclaw.provider", "braintrust.metadata.provider", "honeyhive_config.provider",
+        "openclaw.provider", "braintrust.metadata.provider", "honeyhive_config.provider", "litellm.provider", "traceloop.entity.provider",
+        "service_provider",
     ],
     /// Requested model.
     RequestModel "request_model" = [
@@ -114,7 +115,8 @@ fields! {
         "lk.input_text", "lk.user_transcript", "haystack.component.input", "langwatch.input", "openclaw.content.input_messages",
         "braintrust.input_json", "fi.llm.input", "confident.span.input", "honeyhive_inputs.chat_history",
         "netra.entity.input", "agentops.task.input", "ag.data.inputs", "langchain.inputs", "tfy.input", "monocle.input",
-        "gen_ai.input.messages.otel", "inputs", "agent.messages", "request", "llm.user_message_preview",
+        "gen_ai.input.messages.otel", "inputs", "agent.messages", "request", "llm.user_message_preview", "gen_ai.prompt.text",
+        "request.prompts",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -131,7 +133,7 @@ fields! {
         "llm.output", "ai.output", "haystack.component.output", "langwatch.output", "openclaw.content.output_messages",
         "braintrust.output_json", "fi.llm.output", "confident.span.output", "honeyhive_outputs.messages", "honeyhive_outputs.content",
         "netra.entity.output", "agentops.task.output", "ag.data.outputs", "langchain.outputs", "llm.responses", "tfy.output",
-        "monocle.output", "gen_ai.output.messages.otel", "response",
+        "monocle.output", "gen_ai.output.messages.otel", "response", "response.responses",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
@@ -154,7 +156,7 @@ fields! {
         "vercel.ai.usage.inputTokens", "vercel.ai.usage.promptTokens", "ai.prompt_tokens.used", "ai_prompt_tokens_used",
         "llm.token_count.prompt", "usage.prompt_tokens", "llm.usage.prompt_tokens", "ai.usage.tokens", "vercel.ai.usage.tokens",
         "gen_ai.response.prompt_tokens", "gen_ai.response.input_tokens", "gen_ai.request.prompt_tokens", "gen_ai.prompt_tokens",
-        "gen_ai.input_tokens", "llm.prompt_tokens", "llm.input_tokens", "llm.tokens.prompt", "llm.tokens.input",
+        "gen_ai.input_tokens", "llm.prompt_tokens", "llm.input_tokens", "llm.tokens.prompt", "llm.tokens.input", "llm.tokens_input",
         "openclaw.tokens.input", "confident.llm.input_token_count", "honeyhive_metadata.prompt_tokens",
         "tfy.model.metric.input_tokens", "input_tokens", "prompt_tokens",
     ],
@@ -164,7 +166,8 @@ fields! {
         "vercel.ai.usage.outputTokens", "vercel.ai.usage.completionTokens", "ai.completion_tokens.used",
         "ai_completion_tokens_used", "llm.token_count.completion", "usage.completion_tokens", "llm.usage.completion_tokens",
         "gen_ai.response.completion_tokens", "gen_ai.response.output_tokens", "gen_ai.completion_tokens", "gen_ai.output_tokens",
-        "llm.completion_tokens", "llm.output_tokens", "llm.tokens.completion", "llm.tokens.output", "openclaw.tokens.output",
+        "llm.completion_tokens", "llm.output_tokens", "llm.tokens.completion", "llm.tokens.output", "llm.tokens_output",
+        "openclaw.tokens.output",
         "confident.llm.output_token_count", "honeyhive_metadata.completion_tokens", "tfy.model.metric.output_tokens",
         "output_tokens", "completion_tokens",
     ],
@@ -242,7 +245,7 @@ fields! {
         "langfuse.observation.usage_details", "langfuse.observation.usage", "langsmith.metadata.usage_metadata",
         "mlflow.chat.tokenUsage", "metadata.usage_object",
         "gen_ai.usage.raw", "gen_ai.response.usage", "gen_ai.usage", "llm.usage", "ai.usage", "lk.llm_metrics",
-        "lk.realtime_model_metrics", "usage", "langwatch.metrics", "llm.token.counts",
+        "lk.realtime_model_metrics", "usage", "langwatch.metrics", "llm.token.counts", "token_counts",
     ],
     /// Cost as reported by the client.
     ClientCost "client_cost" = [
@@ -251,7 +254,8 @@ fields! {
         "gen_ai.cost", "gen_ai.usage.cost_usd", "gen_ai.cost.total", "llm.cost", "llm.usage.cost", "litellm.response_cost",
         "response_cost", "gen_ai.cost.response_cost", "gen_ai.usage.cost.amount", "gen_ai.cost.amount", "litellm.cost.total",
         "litellm.response.cost", "usage.cost", "langwatch.span.cost", "braintrust.metrics.estimated_cost",
-        "honeyhive_metadata.cost", "tfy.model.metric.cost_in_usd", "llm.cost_usd",
+        "honeyhive_metadata.cost", "tfy.model.metric.cost_in_usd", "llm.cost_usd", "llm.cost.usd", "llm.usage.cost_usd",
+        "litellm.cost",
     ],
     /// Cost of the input, from clients that send no total.
     ClientInputCost "client_cost" = [
@@ -295,7 +299,7 @@ fields! {
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email",
         "user.name", "mastra.metadata.userId", "mastra.metadata.resourceId", "gen_ai.user.id", "metadata.user_api_key_end_user_id",
         "user_id", "langwatch.user.id", "langwatch.user_id", "enduser.pseudo.id", "wandb.user_id", "confident.trace.user_id",
-        "honeyhive_user_id", "openai.user", "ai.settings.context.userId", "judgment.customer_id",
+        "honeyhive_user_id", "session.user_id", "openai.user", "ai.settings.context.userId", "judgment.customer_id",
         "ai.telemetry.metadata.posthog_distinct_id",
     ],
     /// Deployment environment.
@@ -347,7 +351,7 @@ fields! {
         "gen_ai.tool.call.result", "gen_ai.tool.output", "ai.toolCall.result", "vercel.ai.toolCall.result", "tool_response",
         "mcp.tool.result.content", "tool.output", "gen_ai.tool.message", "gcp.vertex.agent.tool_response",
         "spring.ai.tool.call.result", "lk.function_tool.output", "lk.pii.function_tool.output",
-        "flue.tool.result", "code.function.return.value", "openclaw.content.tool_output", "gen_ai.event.content",
+        "flue.tool.result", "gen_ai.tool.result.value", "code.function.return.value", "openclaw.content.tool_output", "gen_ai.event.content",
     ],
     /// Name of the prompt template.
     Prompt "prompt" = [
@@ -413,7 +417,7 @@ fields! {
     /// Query of a retrieval or reranking.
     RetrievalQuery "input_messages" = [
         "gen_ai.retrieval.query.text", "db.vector.query", "db.vector.query.content", "reranker.query",
-        "gen_ai.retrieval.query", "retrieval.query", "gen_ai.memory.query.text",
+        "gen_ai.retrieval.query", "retrieval.query", "gen_ai.memory.query.text", "aitf.rag.query",
     ],
     /// Documents that were found.
     RetrievalDocuments "output_messages" = [

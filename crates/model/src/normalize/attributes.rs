@@ -40,6 +40,27 @@ fn is_of_step(field: SpanField, name: &str) -> bool {
         || (is_count() && STARTS_OF_COUNTS.iter().any(|start| name.starts_with(start)))
 }
 
+/// Fields whose endings belong together: both of a row on one span, under names with the same beginning, are those of a step.
+const FIELDS_OF_STEPS: &[(SpanField, SpanField)] = &[
+    (SpanField::InputTokens, SpanField::RequestModel),
+    (SpanField::Tool, SpanField::ToolArguments),
+    (SpanField::Tool, SpanField::ToolResult),
+    (SpanField::Agent, SpanField::Session),
+];
+
+/// Returns true if two names of a product together tell that the span is a step of a program that uses models.
+fn is_of_call(unlisted: &[UnlistedAttribute]) -> bool {
+    let product = |name: &str| name.split('.').next().map(str::to_owned);
+    let products =
+        |wanted: SpanField| unlisted.iter().filter(move |(field, ..)| *field == wanted).map(move |(_, _, name, _)| product(name));
+    FIELDS_OF_STEPS.iter().any(|(one, other)| products(*one).any(|product| products(*other).any(|found| found == product)))
+}
+
+/// Returns true for the name of a count of tokens below the word usage.
+fn is_token_count(name: &str) -> bool {
+    path_of_count(name).is_some_and(|path| path.ends_with("_tokens") || path.ends_with("Tokens"))
+}
+
 /// Returns true if the value of an attribute can be one of the field that the end of its name means.
 fn is_plausible(field: SpanField, name: &str, value: &Value) -> bool {
     use SpanField::*;
@@ -115,6 +136,8 @@ impl<'a> RecognizedAttributes<'a> {
                 || self.has(SpanField::VercelOperation)
                 || self.attributes.keys().any(|name| name.starts_with("gen_ai."))
                 || unlisted.iter().any(|(field, _, name, _)| is_of_step(*field, name))
+                || is_of_call(&unlisted)
+                || (self.has_unlisted_counts && self.attributes.keys().any(|name| is_token_count(name)))
         };
         if !has_kind && !is_step() {
             return;

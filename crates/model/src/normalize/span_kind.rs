@@ -205,6 +205,8 @@ fn of_content(hints: &KindInferenceInputs) -> Option<SpanType> {
         Some(SpanType::Embedding)
     } else if hints.has_model && (hints.has_messages || hints.has_usage) {
         Some(of_model(hints.model).unwrap_or(SpanType::Llm))
+    } else if hints.has_model && !hints.has_http && !hints.has_db && of_model(hints.model) == Some(SpanType::Reranker) {
+        Some(SpanType::Reranker)
     } else if hints.has_usage && !hints.has_http && !hints.has_db && of_op(hints.op).is_none() {
         // An agent that sums up its calls names no model.
         Some(if hints.has_agent { SpanType::Agent } else { SpanType::Llm })

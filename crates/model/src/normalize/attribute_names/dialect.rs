@@ -68,7 +68,11 @@ const OF_NAMED_MODELS: &[&str] = &[
     "netra.span.type",
     "output_tokens",
     "completion_tokens",
+    "service_provider",
 ];
+
+/// Both of these are there on the spans of the first Langtrace, whose names had no prefix.
+const OF_FIRST_LANGTRACE: &[&str] = &["token_counts", "request.prompts"];
 
 /// Names that are too generic to have a meaning of their own, and the attributes of which one must be there too.
 const REQUIRED_NEIGHBORS: &[(&str, &[&str])] = &[
@@ -99,6 +103,10 @@ const REQUIRED_NEIGHBORS: &[(&str, &[&str])] = &[
     ("completion_tokens", &["prompt_tokens"]),
     ("model_config", &["input_tokens"]),
     ("usage", OF_LABELED_STEPS),
+    ("service_provider", OF_FIRST_LANGTRACE),
+    ("token_counts", &["service_provider"]),
+    ("request.prompts", &["service_provider"]),
+    ("response.responses", &["service_provider"]),
     // Claude Code.
     ("speed", &["cache_creation_tokens"]),
 ];

@@ -30,7 +30,18 @@ const ENDINGS: &[(SpanField, &[&str])] = &[
     (SpanField::Provider, &["llm.provider", "model.provider", "model_provider", "provider.name", "provider_name", "vendor"]),
     (
         SpanField::RequestModel,
-        &["llm.model", "request.model", "request_model", "cost.model", "model_name", "model.name", "model_id", "model.id", "model"],
+        &[
+            "llm.model",
+            "request.model",
+            "request_model",
+            "cost.model",
+            "model_name",
+            "model.name",
+            "model_id",
+            "model.id",
+            "model",
+            "llm.name",
+        ],
     ),
     (SpanField::ResponseModel, &["response.model", "response_model"]),
     (
@@ -125,6 +136,7 @@ const ENDINGS: &[(SpanField, &[&str])] = &[
             "cost.cost",
             "estimated_cost",
             "cost.usd",
+            "cost.total_usd",
         ],
     ),
     (
@@ -133,7 +145,7 @@ const ENDINGS: &[(SpanField, &[&str])] = &[
     ),
     (SpanField::User, &["user_id", "user.id", "userId", "end_user_id", "request.user"]),
     (SpanField::Agent, &["agent.name", "agent_name", "agentName"]),
-    (SpanField::Tool, &["tool.name", "tool_name", "toolName"]),
+    (SpanField::Tool, &["tool.name", "tool_name", "toolName", "tool_call.name"]),
     (
         SpanField::ToolArguments,
         &["tool.arguments", "tool_arguments", "tool.args", "tool_call_args", "tool.call.arguments", "tool.input", "tool_input"],

@@ -192,6 +192,8 @@ pub(super) const MARKERS: &[(&str, &str, &[&str], SpanType)] = &[
     ("", "codex.usage.total_tokens", &[], SpanType::Other),
     ("guardrails", "type", &["guardrails/guard", "guardrails/guard/step/validator"], SpanType::Guardrail),
     ("guardrails", "type", &["guardrails/guard/step"], SpanType::Chain),
+    ("", "aitf.rag.pipeline.stage", &["retrieve"], SpanType::Retriever),
+    ("", "aitf.rag.pipeline.stage", &["rerank"], SpanType::Reranker),
     // NeMo Guardrails.
     ("", "rail.type", &["input", "output", "retrieval", "tool_input", "tool_output"], SpanType::Guardrail),
     // Langtrace says "llm" of embeddings too.
