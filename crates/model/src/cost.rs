@@ -73,7 +73,12 @@ pub fn service_tier(attributes: &Attributes) -> Option<String> {
     let named = |object: &Map<String, Value>, names: &[&str]| names.iter().find_map(|name| object.get(*name)?.as_str()).map(str::to_owned);
     let usage = object(SpanField::UsageDetails, &["service_tier", TIER_DETAILS]);
     let by_usage = usage.and_then(|usage| named(&usage, &["service_tier"]).or_else(|| tier_of_counts(&usage)));
-    by_usage.or_else(|| named(&object(SpanField::Parameters, &["service_tier", "speed"])?, &["service_tier", "speed"]))
+    let by_parameters = || named(&object(SpanField::Parameters, &["service_tier", "speed"])?, &["service_tier", "speed"]);
+    let of_provider = || {
+        let metadata = object(SpanField::ProviderMetadata, &["serviceTier"])?;
+        metadata.values().find_map(|provider| provider.get("serviceTier")?.as_str()).map(str::to_owned)
+    };
+    by_usage.or_else(of_provider).or_else(by_parameters)
 }
 
 /// Object of counts in which LangChain counts tokens under the name of their tier.

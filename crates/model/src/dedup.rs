@@ -111,9 +111,14 @@ impl SpanNode {
         self.is_call() || self.is_other_model_use
     }
 
+    /// Returns true for a span whose usage is normally the sum of the calls below it.
+    fn reports_sum(&self) -> bool {
+        usage_completion::kind_reports_sum(self.kind, self.model.is_some())
+    }
+
     /// Returns true for an agent with a sum of tokens that is counted, because no call below it reported usage for some time.
     fn is_counted_agent(&self) -> bool {
-        self.kind == SpanType::Agent && self.local_decision.counted && tokens(self).is_some()
+        self.reports_sum() && self.local_decision.counted && tokens(self).is_some()
     }
 }
 
@@ -418,7 +423,7 @@ fn usage_below(nodes: &[SpanNode], tree: &SpanTree) -> Vec<bool> {
 
 /// Returns whether the nodes contain an agent that reports usage and is not counted, although no span below it reports usage.
 pub fn has_uncounted_sum(nodes: &[SpanNode]) -> bool {
-    let is_uncounted = |node: &SpanNode| node.kind == SpanType::Agent && !node.local_decision.counted && tokens(node).is_some();
+    let is_uncounted = |node: &SpanNode| node.reports_sum() && !node.local_decision.counted && tokens(node).is_some();
     if !nodes.iter().any(is_uncounted) {
         return false;
     }

@@ -186,7 +186,8 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
         request_model: found
             .text(SpanField::RequestModel)
             .or_else(|| step_names::model_of_parameters(found))
-            .or_else(|| step_names::model_in_span_name(raw, kind, found)),
+            .or_else(|| step_names::model_in_span_name(raw, kind, found))
+            .or_else(|| answer_usage::model_of_body(found).filter(|_| kind == SpanType::Llm && !found.has(SpanField::ResponseModel))),
         origin: raw.origin.clone().or_else(|| found.text(SpanField::Origin)),
         response_model: step_names::model_behind_alias(found)
             .or_else(|| found.text(SpanField::ResponseModel))

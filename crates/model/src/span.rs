@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::SpanTimeSource;
 use crate::dedup::duplicate_reports::DuplicateReport;
 use crate::dedup::exclusion::Exclusion;
+use crate::dedup::usage_completion;
 use crate::failure::FailureCause;
 use crate::id::{SpanId, TraceId};
 use crate::legacy_sentences;
@@ -240,10 +241,10 @@ impl Span {
         span_kind::is_other_model_use(self)
     }
 
-    /// Returns true if totals of tokens and cost include the span: calls, other priced uses of models, and agents whose calls report no
-    /// usage.
+    /// Returns true if the span is included in the totals of tokens and cost: calls, other uses of models, and sums of agents and judges
+    /// whose calls report no usage.
     pub fn is_billed(&self) -> bool {
-        self.counted && (self.is_call() || self.is_other_model_use() || (self.kind == SpanType::Agent && !self.usage.is_unknown()))
+        self.counted && (self.is_call() || self.is_other_model_use() || (usage_completion::reports_sum(self) && !self.usage.is_unknown()))
     }
 }
 

@@ -27,9 +27,20 @@ pub struct UsageCompletion {
     pub reporter: SpanId,
 }
 
-/// Returns true for a span that is not a call, but has usage that may be counted or that may belong to a call.
+/// Returns true for a span whose usage is normally the sum of the calls below it: an agent, and a judge or guardrail that names its model.
+pub(crate) fn reports_sum(span: &Span) -> bool {
+    kind_reports_sum(span.kind, span.model().is_some())
+}
+
+/// Returns whether spans of a kind report the sum of the calls below them. A judge that names no model may report the counts of the call
+/// that it judges.
+pub(crate) fn kind_reports_sum(kind: SpanType, has_model: bool) -> bool {
+    kind == SpanType::Agent || (has_model && matches!(kind, SpanType::Evaluator | SpanType::Guardrail))
+}
+
+/// Returns true for a span that is not a call, but has usage that totals may include or that may complete a call.
 pub fn may_complete(span: &Span) -> bool {
-    !span.is_call() && has_tokens(span) && (span.kind == SpanType::Agent || is_fetch(span))
+    !span.is_call() && has_tokens(span) && (reports_sum(span) || is_fetch(span))
 }
 
 /// Returns true if the client reports input or output tokens.
@@ -67,7 +78,7 @@ pub fn usage_completions(spans: &[&Span]) -> Vec<UsageCompletion> {
     found
 }
 
-/// An agent whose own usage is counted.
+/// An agent or judge whose own usage totals include.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentToCount {
     /// ID of the agent.
@@ -83,13 +94,13 @@ pub struct AgentToCount {
 /// agent. An agent is also not returned if another report of the same agent comes first.
 pub fn agents_to_count(spans: &[&Span]) -> Vec<AgentToCount> {
     let by_id: HashMap<SpanId, &Span> = spans.iter().map(|span| (span.span_id, *span)).collect();
-    let reports_usage = |span: &&&Span| has_tokens(span) && (span.is_call() || span.is_other_model_use() || span.kind == SpanType::Agent);
+    let reports_usage = |span: &&&Span| has_tokens(span) && (span.is_call() || span.is_other_model_use() || reports_sum(span));
     let mut explained: HashSet<SpanId> = HashSet::new();
     let mut orphans = Vec::new();
     for span in spans.iter().filter(reports_usage) {
         // Agents above a span that reports usage repeat it.
         explained.extend(ancestors(span, &by_id).map(|above| above.span_id));
-        if span.parent_span_id.is_some_and(|parent| !by_id.contains_key(&parent)) && span.kind != SpanType::Agent {
+        if span.parent_span_id.is_some_and(|parent| !by_id.contains_key(&parent)) && !reports_sum(span) {
             orphans.push(*span);
         }
     }
@@ -97,7 +108,7 @@ pub fn agents_to_count(spans: &[&Span]) -> Vec<AgentToCount> {
     let may_have_orphan = |agent: &Span| orphans.iter().any(|orphan| orphan.start_us >= agent.start_us && orphan.end_us <= agent.end_us);
     let mut candidates: Vec<&Span> = spans
         .iter()
-        .filter(|agent| agent.kind == SpanType::Agent && may_complete(agent) && !explained.contains(&agent.span_id))
+        .filter(|agent| reports_sum(agent) && may_complete(agent) && !explained.contains(&agent.span_id))
         .filter(|agent| !is_below_usage(agent) && !may_have_orphan(agent))
         .copied()
         .collect();
@@ -134,7 +145,7 @@ pub fn drop_estimate(call: &mut Span) {
 
 /// Marks an agent as counted, and prices its usage. An agent that names no model gets the model of the calls below it.
 pub fn count_agent(agent: &mut Span, to_count: &AgentToCount, book: &PriceBook, prefers_client_cost: bool) {
-    if agent.span_id != to_count.agent || agent.kind != SpanType::Agent || !may_complete(agent) {
+    if agent.span_id != to_count.agent || !reports_sum(agent) || !may_complete(agent) {
         return;
     }
     agent.counted = true;
@@ -250,6 +261,12 @@ mod tests {
         assert_eq!(counted_agents(&above), Vec::<u64>::new(), "the call above reports it");
         let again = Span { span_id: SpanId(2), origin: Some("other".into()), end_us: 1, ..agent.clone() };
         assert_eq!(counted_agents(&[agent.clone(), again]), [1], "another report of the agent");
+        let judge = Span { request_model: Some("gpt-4o".into()), ..span(7, 0, SpanType::Evaluator, Some(100)) };
+        assert_eq!(counted_agents(std::slice::from_ref(&judge)), [7], "a judge that makes its call itself");
+        let by_judge = span(2, 7, SpanType::Llm, Some(100));
+        assert_eq!(counted_agents(&[judge.clone(), by_judge]), Vec::<u64>::new(), "the judge repeats its call");
+        let of_judged = Span { request_model: None, ..judge };
+        assert_eq!(counted_agents(&[of_judged]), Vec::<u64>::new(), "the counts may be those of the call that is judged");
         let without = span(6, 0, SpanType::Agent, None);
         assert_eq!(counted_agents(&[without]), Vec::<u64>::new());
         let mut circle = [span(1, 2, SpanType::Agent, Some(100)), span(2, 1, SpanType::Llm, None)];

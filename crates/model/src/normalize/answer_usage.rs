@@ -58,7 +58,26 @@ fn remarks_on_reply(answer: &Map<String, Value>) -> Option<&Map<String, Value>> 
     ["meta", "_meta"].iter().find_map(|name| reply.get(*name)?.as_object())
 }
 
-/// Returns the model that only the response names.
+/// Attributes with whole requests and answers, which name the model.
+const BODIES: &[&str] = &["mlflow.spanInputs", "mlflow.spanOutputs", "input.value", "output.value", "inputs", "output"];
+
+/// Returns the model that only the body of a request or of its answer names.
+pub(super) fn model_of_body(found: &RecognizedAttributes) -> Option<String> {
+    let body = |name: &str| {
+        let value = found.attributes.get(name)?;
+        let is_request =
+            |object: &Map<String, Value>| ["messages", "choices", "input", "output"].iter().any(|name| object.contains_key(*name));
+        let object = match value {
+            Value::Object(object) => object.clone(),
+            Value::String(text) if text.contains("\"model\"") => notations::object(text)?,
+            _ => return None,
+        };
+        Some(object).filter(is_request)?.get("model")?.as_str().map(str::to_owned)
+    };
+    BODIES.iter().find_map(|name| body(name))
+}
+
+/// Returns the model that only a reply names.
 pub(super) fn model_of_reply(found: &RecognizedAttributes) -> Option<String> {
     let answer = notations::object(found.attributes.get(REPLIES)?.as_str()?)?;
     remarks_on_reply(&answer)?.get("model")?.as_str().map(str::to_owned)
@@ -96,7 +115,8 @@ fn usage_of_answer(value: &Value) -> Option<Map<String, Value>> {
         _ => return None,
     };
     let object = remarks_on_reply(&object).unwrap_or(&object);
-    usage_of(object).filter(|_| MEMBERS.iter().any(|name| object.contains_key(*name))).cloned()
+    let is_answer = || MEMBERS.iter().any(|name| object.contains_key(*name));
+    usage_of(object).filter(|_| !object.contains_key("usage") || is_answer()).cloned()
 }
 
 fn of_answer(value: &Value) -> Option<AnswerCounts> {

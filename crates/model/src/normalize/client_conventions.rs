@@ -31,7 +31,15 @@ const TOTAL_COSTS: &[&str] = &["total", "total_cost", "totalCost", "response_cos
 const CURRENCIES: &[&str] = &["gen_ai.usage.cost.currency", "gen_ai.cost.currency"];
 
 /// Attributes that are true on a span that failed.
-const FAILURE_FLAGS: &[&str] = &["error", "span.error.has_error"];
+const FAILURE_FLAGS: &[&str] = &[
+    "error",
+    "span.error.has_error",
+    "gen_ai.tool.result.is_error",
+    "gen_ai.tool.is_error",
+    "lk.function_tool.is_error",
+    "mcp.tool.is_error",
+    "aitf.mcp.tool.is_error",
+];
 
 /// Attributes with the client's own prices of a token of input and of output.
 const OWN_PRICES: [&str; 2] = ["confident.llm.cost_per_input_token", "confident.llm.cost_per_output_token"];

@@ -106,9 +106,11 @@ fn of_vercel(function: &str) -> Option<SpanType> {
     call.or_else(outer).or(Some(SpanType::Chain))
 }
 
-fn of_span_kind(kind: &str) -> Option<SpanType> {
-    // MLflow writes its attributes as JSON.
+/// Returns the kind that a client's own word for it means.
+pub(crate) fn of_span_kind(kind: &str) -> Option<SpanType> {
+    // MLflow writes its attributes as JSON, orq.ai the word "span" before the kind.
     let kind = kind.trim_matches('"');
+    let kind = kind.strip_prefix("span.").unwrap_or(kind);
     let by_class = || KINDS_BY_CLASS.iter().find(|(end, _)| kind.ends_with(end)).map(|(_, kind)| *kind);
     KINDS_BY_SPAN_KIND.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)).map(|(_, kind)| *kind).or_else(by_class)
 }
@@ -146,6 +148,16 @@ pub(crate) fn of_markers(origin: &str, attributes: &Attributes) -> Option<SpanTy
 
 fn of_whole_name(origin: &str, name: &str) -> Option<SpanType> {
     KINDS_BY_NAME.iter().find(|(scope, known, _)| *scope == origin && *known == name).map(|(.., kind)| *kind)
+}
+
+/// Returns true for a kind of span that names the model that it uses.
+pub(crate) fn uses_model(kind: SpanType) -> bool {
+    matches!(kind, SpanType::Llm | SpanType::Embedding | SpanType::Reranker)
+}
+
+/// Returns true for an operation whose kind is known.
+pub(crate) fn is_known_operation(operation: &str) -> bool {
+    of_operation(operation).is_some()
 }
 
 fn of_operation(operation: &str) -> Option<SpanType> {
@@ -193,7 +205,9 @@ fn of_content(hints: &KindInferenceInputs) -> Option<SpanType> {
     } else if hints.has_embedding_input {
         Some(SpanType::Embedding)
     } else if hints.has_model && (hints.has_messages || hints.has_usage) {
-        Some(of_model(hints.model).filter(|_| hints.operation.is_none()).unwrap_or(SpanType::Llm))
+        Some(of_model(hints.model).unwrap_or(SpanType::Llm))
+    } else if hints.has_model && !hints.has_http && !hints.has_db && of_model(hints.model) == Some(SpanType::Reranker) {
+        Some(SpanType::Reranker)
     } else if hints.has_usage && !hints.has_http && !hints.has_db && of_op(hints.op).is_none() {
         // An agent that sums up its calls names no model.
         Some(if hints.has_agent { SpanType::Agent } else { SpanType::Llm })

@@ -23,7 +23,8 @@ pub(super) fn model_behind_alias(found: &RecognizedAttributes) -> Option<String>
 
 /// OpenInference names the model of a failed call only among its parameters.
 pub(super) fn model_of_parameters(found: &RecognizedAttributes) -> Option<String> {
-    found.object(SpanField::Parameters)?.get("model")?.as_str().map(str::to_owned)
+    let parameters = found.object(SpanField::Parameters)?;
+    ["model", "model_name"].iter().find_map(|name| parameters.get(*name)?.as_str()).map(str::to_owned)
 }
 
 /// Attribute of Genkit that names the model of a call after its plugin, and a step of any other kind.
@@ -105,7 +106,8 @@ const NAMES_OF_TOOLS: &[&str] = &["traceloop.entity.name", "genkit:name"];
 pub(super) fn tool_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
     let by_attribute = || NAMES_OF_TOOLS.iter().find_map(|name| found.attributes.get(*name)?.as_str());
     let listed = || of_monocle("tool.", "name", found);
-    let tool = name.strip_prefix("execute_tool ").or_else(by_attribute).or_else(listed).map(unquoted);
+    let by_method = || name.split_once("tools/call ").map(|(_, tool)| tool);
+    let tool = name.strip_prefix("execute_tool ").or_else(by_attribute).or_else(by_method).or_else(listed).map(unquoted);
     tool.filter(|tool| !tool.is_empty()).map(str::to_owned)
 }
 

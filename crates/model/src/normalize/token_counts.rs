@@ -1,5 +1,7 @@
 //! Reads the token counts of a span from its attributes and messages.
 
+use std::borrow::Cow;
+
 use super::attributes::path_of_count;
 use super::*;
 use crate::usage::TokenCountPaths;
@@ -52,13 +54,28 @@ fn unlisted_counts(found: &RecognizedAttributes) -> TokenCountPaths {
     }
     for (name, value) in found.attributes {
         if let Some(path) = path_of_count(name) {
-            paths.add(path, value);
+            paths.add(&spelled_out(found, name, path), value);
         }
     }
     paths
 }
 
-/// Returns the fields whose counts have names that the table of attributes does not list, and these names.
+/// Names of a count in a list of counts by modality.
+const COUNTS_OF_MODALITIES: &[&str] = &["token_count", "tokenCount"];
+
+/// Returns the path of a count with the modality in place of its number in a list: `prompt_tokens_details.1.token_count` beside
+/// `prompt_tokens_details.1.modality`.
+fn spelled_out<'a>(found: &RecognizedAttributes, name: &str, path: &'a str) -> Cow<'a, str> {
+    let numbered = COUNTS_OF_MODALITIES.iter().find_map(|count| {
+        let (list, number) = path.strip_suffix(count)?.strip_suffix('.')?.rsplit_once('.')?;
+        number.parse::<u8>().ok()?;
+        let modality = found.attributes.get(&format!("{}modality", name.strip_suffix(count)?))?.as_str()?;
+        Some(format!("{list}.{}", modality.to_ascii_lowercase()))
+    });
+    numbered.map_or(Cow::Borrowed(path), Cow::Owned)
+}
+
+/// Returns the fields whose counts are under names that the table of attributes does not list, and these names.
 pub(super) fn fields_of_unlisted_counts<'a>(found: &RecognizedAttributes<'a>) -> Vec<(SpanField, &'a str)> {
     let listed = |name: &str| attribute_names::lookup(name).is_some();
     let mut fields = Vec::new();
@@ -68,7 +85,7 @@ pub(super) fn fields_of_unlisted_counts<'a>(found: &RecognizedAttributes<'a>) ->
     for (name, value) in found.attributes.iter().filter(|(name, _)| !listed(name)) {
         let Some(path) = path_of_count(name) else { continue };
         let mut paths = TokenCountPaths::default();
-        paths.add(path, value);
+        paths.add(&spelled_out(found, name, path), value);
         let counts = paths.counts();
         let of_fields = [
             (SpanField::InputTokens, counts.input),

@@ -1,6 +1,6 @@
 //! Parts of an error event: exceptions, stacks, threads and breadcrumbs.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::error_event::{ErrorBreadcrumb, ErrorException, EventStack, ExceptionMechanism, ProgramThread, StackFrame};
 use super::lenient::LenientTime;
@@ -100,12 +100,26 @@ pub(super) struct VarsBudget(pub(super) usize);
 
 /// Returns the exceptions of a chain, and the number of removed exceptions.
 pub(super) fn exceptions(value: Value, budget: &mut VarsBudget) -> (Vec<ErrorException>, u64) {
-    let mut all = values(value);
+    let listed = match value {
+        text @ Value::String(_) => vec![text],
+        other => values(other),
+    };
+    let mut all: Vec<Value> = listed.into_iter().map(exception_of_text).collect();
     let cut = keep_last(&mut all, MAX_EXCEPTIONS);
     // The variables of the last exception are the most useful.
     let mut exceptions: Vec<ErrorException> = all.into_iter().rev().map(|value| exception(value, budget)).collect();
     exceptions.reverse();
     (exceptions, cut)
+}
+
+/// Returns an exception that a client sends as mere text, such as `ValueError: boom`, as an object.
+fn exception_of_text(sent: Value) -> Value {
+    let Some(text) = sent.as_str().map(str::trim).filter(|text| !text.is_empty()) else { return sent };
+    let is_type = |name: &&str| !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || "_.$:\\".contains(letter));
+    match text.split_once(": ").filter(|(name, _)| is_type(name)) {
+        Some((name, message)) => json!({"type": name, "value": message.trim_start()}),
+        None => json!({"value": text}),
+    }
 }
 
 fn exception(mut value: Value, budget: &mut VarsBudget) -> ErrorException {

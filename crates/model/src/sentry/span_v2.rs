@@ -50,9 +50,10 @@ impl SentrySpanV2<'_> {
             self.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::InvalidTraceId))?;
         let span_id: SpanId =
             self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::InvalidSpanId))?;
-        let (start, end) = self.start_timestamp.0.zip(self.end_timestamp.0).ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
-        let placed =
-            reader.clock.corrected_times(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
+        let placed = reader
+            .clock
+            .corrected_times(self.start_timestamp.0, self.end_timestamp.0)
+            .map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
         Ok(RawSpan {
             trace_id,
             span_id,

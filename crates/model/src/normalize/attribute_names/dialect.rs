@@ -43,6 +43,8 @@ const OF_STEPS: &[&str] = &[
     "agent_name",
     "entity.id",
     "netra.span.type",
+    "span_type",
+    "input_tokens",
 ];
 
 /// Attributes by which a client says that a span is a step of such a program.
@@ -56,10 +58,36 @@ const OF_LABELED_STEPS: &[&str] = &[
     "netra.span.type",
 ];
 
+/// The same, and bare counts of a call.
+const OF_NAMED_MODELS: &[&str] = &[
+    "gen_ai.operation.name",
+    "openinference.span.kind",
+    "langfuse.observation.type",
+    "traceloop.span.kind",
+    "mlflow.spanType",
+    "lmnr.span.type",
+    "netra.span.type",
+    "output_tokens",
+    "completion_tokens",
+    "service_provider",
+];
+
+/// Both of these are there on the spans of the first Langtrace, whose names had no prefix.
+const OF_FIRST_LANGTRACE: &[&str] = &["token_counts", "request.prompts"];
+
 /// Names that are too generic to have a meaning of their own, and the attributes of which one must be there too.
 const REQUIRED_NEIGHBORS: &[(&str, &[&str])] = &[
     ("input", OF_STEPS),
+    ("inputs", OF_STEPS),
+    // Logfire's requests of MCP.
+    ("rpc.method", &["rpc.jsonrpc.version"]),
+    ("request", &["rpc.jsonrpc.version"]),
+    ("response", &["rpc.jsonrpc.version"]),
+    ("agent.messages", OF_STEPS),
     ("output", OF_STEPS),
+    ("system_instructions", OF_STEPS),
+    ("span_type", &["framework"]),
+    ("gen_ai.event.content", &["gen_ai.tool.name"]),
     ("finish_reason", OF_STEPS),
     ("hidden_params", OF_STEPS),
     ("response_cost", OF_STEPS),
@@ -67,8 +95,19 @@ const REQUIRED_NEIGHBORS: &[(&str, &[&str])] = &[
     ("response_data", &["logfire.span_type"]),
     ("code.function.return.value", &["gen_ai.tool.name"]),
     ("entity.type", &["entity.id"]),
-    ("model", OF_LABELED_STEPS),
+    ("model", OF_NAMED_MODELS),
+    // Two bare counts that belong together.
+    ("input_tokens", &["output_tokens"]),
+    ("output_tokens", &["input_tokens"]),
+    ("total_tokens", &["input_tokens", "prompt_tokens"]),
+    ("prompt_tokens", &["completion_tokens"]),
+    ("completion_tokens", &["prompt_tokens"]),
+    ("model_config", &["input_tokens"]),
     ("usage", OF_LABELED_STEPS),
+    ("service_provider", OF_FIRST_LANGTRACE),
+    ("token_counts", &["service_provider"]),
+    ("request.prompts", &["service_provider"]),
+    ("response.responses", &["service_provider"]),
     // Claude Code.
     ("speed", &["cache_creation_tokens"]),
 ];

@@ -125,6 +125,7 @@ pub(super) const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
     ("apply_guardrail", SpanType::Guardrail),
     ("run_guardrail", SpanType::Guardrail),
     ("guardrail", SpanType::Guardrail),
+    ("guardrail_check", SpanType::Guardrail),
     ("evaluate", SpanType::Evaluator),
     ("evaluation", SpanType::Evaluator),
     ("judge", SpanType::Evaluator),
@@ -190,6 +191,10 @@ pub(super) const MARKERS: &[(&str, &str, &[&str], SpanType)] = &[
     ("", "flue.operation.id", &[], SpanType::Chain),
     // Internals of Codex, which repeat the counts of its log records.
     ("", "codex.usage.total_tokens", &[], SpanType::Other),
+    ("guardrails", "type", &["guardrails/guard", "guardrails/guard/step/validator"], SpanType::Guardrail),
+    ("guardrails", "type", &["guardrails/guard/step"], SpanType::Chain),
+    ("", "aitf.rag.pipeline.stage", &["retrieve"], SpanType::Retriever),
+    ("", "aitf.rag.pipeline.stage", &["rerank"], SpanType::Reranker),
     // NeMo Guardrails.
     ("", "rail.type", &["input", "output", "retrieval", "tool_input", "tool_output"], SpanType::Guardrail),
     // Langtrace says "llm" of embeddings too.
@@ -275,10 +280,31 @@ pub(super) const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
     ("workflow_run", SpanType::Chain),
     ("workflow_step", SpanType::Chain),
     ("mcp_tool_call", SpanType::Tool),
+    // TruLens and Snowflake.
+    ("record_root", SpanType::Chain),
+    ("eval_root", SpanType::Evaluator),
+    ("tool_invocation", SpanType::Tool),
+    ("agent_invocation", SpanType::Agent),
+    ("reranking", SpanType::Reranker),
+    // CozeLoop.
+    ("vector_retriever", SpanType::Retriever),
+    ("plugin", SpanType::Tool),
+    // VoltAgent.
+    ("scorer", SpanType::Evaluator),
+    // Home-made words.
+    ("llm_call", SpanType::Llm),
+    ("llmcall", SpanType::Llm),
+    ("chat_completion", SpanType::Llm),
+    ("embeddings", SpanType::Embedding),
+    ("function_call", SpanType::Tool),
+    ("guard", SpanType::Guardrail),
+    ("eval", SpanType::Evaluator),
+    ("pipeline", SpanType::Chain),
 ];
 
 /// Kinds by instrumentation scope and whole name of a span, for clients that send the kind nowhere else.
-pub(super) const KINDS_BY_NAME: &[(&str, &str, SpanType)] = &[("openclaw", "openclaw.run", SpanType::Agent)];
+pub(super) const KINDS_BY_NAME: &[(&str, &str, SpanType)] =
+    &[("openclaw", "openclaw.run", SpanType::Agent), ("pydantic-ai", "agent run", SpanType::Agent)];
 
 /// Kinds by the last word of a component's class name, for frameworks that send no kind. The first match decides.
 pub(super) const KINDS_BY_CLASS: &[(&str, SpanType)] = &[

@@ -95,7 +95,19 @@ pub(super) const COUNT_NAMES: &[(TokenCountMeaning, &[&str])] = &[
             "in.flex_cache_read",
         ],
     ),
-    (TokenCountMeaning::CacheMiss, &["prompt_cache_miss_tokens", "in.cache_miss_tokens", "in.no_cache_tokens"]),
+    (
+        TokenCountMeaning::CacheMiss,
+        &[
+            "prompt_cache_miss_tokens",
+            "in.cache_miss_tokens",
+            "in.no_cache_tokens",
+            "non_cached_input_tokens",
+            "uncached_input_tokens",
+            "input_uncached_tokens",
+            "no_cache_tokens",
+            "in.uncached_tokens",
+        ],
+    ),
     (
         TokenCountMeaning::CacheWrite,
         &[
