@@ -160,6 +160,16 @@ impl MetadataStore {
         }
     }
 
+    /// Ends the session with this ID, if it exists.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn end_session(&self, id: i64) -> Result<(), MetadataError> {
+        self.lock().execute("DELETE FROM sessions WHERE id = ?1", [id])?;
+        Ok(())
+    }
+
     /// Ends all sessions, and invalidates all unused one-time links. Returns the number of sessions.
     ///
     /// # Errors
