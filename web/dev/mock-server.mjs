@@ -141,6 +141,7 @@ function answer(method, path, params, body) {
     signedIn = method === 'POST' ? ![body?.token, body?.password].includes('bad') || fail(401, 'That is not valid') : false;
     return null;
   }
+  if (what === 'sign-in') return { passwords: true, openid_connect: { label: '' } };
   if (what === 'password') {
     signedIn = body?.token !== 'bad' || fail(401, 'That link is not valid');
     return null;

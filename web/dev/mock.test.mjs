@@ -94,6 +94,7 @@ test('account, tokens and system', async () => {
   const { account_id: member } = await ask('post', `${PROJECT}/members`, { body: { email: 'other@example.com', role: 'viewer' } });
   await ask('put', `${PROJECT}/members/{account}`, { path: { account: member }, body: { role: 'member' } });
   await ask('delete', `${PROJECT}/members/{account}`, { path: { account: member } });
+  await ask('get', `${API}/sign-in`);
   await ask('delete', `${API}/session`);
   await ask('post', `${API}/session`, { body: { token: 'good' } });
   await ask('post', `${API}/session`, { body: { email: 'ann@example.com', password: 'correct horse' } });

@@ -2,6 +2,7 @@ import { type QueryClient } from '@tanstack/react-query';
 import { createRootRouteWithContext, createRoute, createRouter, Outlet, redirect, retainSearchParams } from '@tanstack/react-router';
 import { ApiError } from './api/client';
 import { meQuery } from './api/queries';
+import { needsRenewal, renewSession } from './api/session-renewal';
 import { lazyPage } from './components/lazy-page';
 import { getPrefs } from './prefs';
 import { appSearchOf, parseSearch, stringifySearch, textParams, type RawSearch } from './search-params';
@@ -38,6 +39,11 @@ const app = createRoute({
     try {
       return { me: await context.client.ensureQueryData(meQuery) };
     } catch (error) {
+      if (needsRenewal(error)) {
+        renewSession(location.href);
+        // The browser leaves this page.
+        return await new Promise<never>(() => undefined);
+      }
       if (error instanceof ApiError && error.status === 401) throw redirect({ to: '/sign-in', search: { then: location.href } });
       throw error;
     }

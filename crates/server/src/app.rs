@@ -54,6 +54,7 @@ use crate::jobs::{JobRegistry, JobRunner};
 use crate::memory::{MemoryBudget, return_freed_memory};
 use crate::reprice::RepriceJob;
 use crate::server_proof::ServerProof;
+use crate::sign_in::SignInService;
 use crate::usage_completion::UsageCompletionWorker;
 use crate::{backup, body_drain, retention, security_headers, web_assets};
 use chores::{log_audit_head, run_chores, write_last_uses};
@@ -123,6 +124,7 @@ impl App {
         tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory.limited");
         let allowed = AllowedNetworks::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
         let trust = TrustedCertificates::read_file(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
+        let sign_in = SignInService::new(config, &public_url, &trust)?;
         record_addresses(&stores.meta, config, &public_url, &listening)?;
         let proof = ServerProof::new(stores.meta.create_server_secret()?, listening);
         let ingestion = IngestState::new(stores.clone(), prices.books().clone(), config);
@@ -137,6 +139,7 @@ impl App {
         let api = ApiState {
             meta,
             audit,
+            sign_in: Arc::new(sign_in),
             store,
             errors,
             scores,

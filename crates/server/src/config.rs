@@ -1,8 +1,10 @@
 //! Effective configuration: defaults, one TOML file, environment variables, flags. Each source overrides the sources before it.
 
 mod settings;
+mod sign_in;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use anyhow::Context;
 use hinomi_tables::secret_cipher::SecretCipher;
 use serde::{Deserialize, Serialize};
 pub use settings::{ConfigSetting, SETTINGS};
+pub use sign_in::{AccountCreation, ConfigSecret, GroupRole, OpenIdConnectConfig, ProxyHeaderConfig, SignInConfig, is_secure_url};
+use variables::set_value;
 
 /// All settings. Unknown fields are rejected, so that a misspelled field does not silently keep its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +54,8 @@ pub struct Config {
     pub tls: TlsConfig,
     /// Encryption of stored secrets of other services.
     pub secrets: SecretsConfig,
+    /// Signing in.
+    pub sign_in: SignInConfig,
     /// `--quiet-notifications`: starts with notifications paused.
     #[serde(skip)]
     pub quiet_notifications: bool,
@@ -302,6 +308,7 @@ impl Default for Config {
             notify: NotifyConfig::default(),
             tls: TlsConfig::default(),
             secrets: SecretsConfig::default(),
+            sign_in: SignInConfig::default(),
             quiet_notifications: false,
         }
     }
@@ -409,39 +416,6 @@ fn from_table(table: toml::Table, origin: impl Fn() -> String) -> Result<Config,
     table.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid { origin: origin(), reason: error.message().to_owned() })
 }
 
-/// Sets the value at a dotted path. The type of the value follows from the text.
-fn set_value(table: &mut toml::Table, path: &str, text: &str) {
-    const TEXT_SETTINGS: &[&str] = &[
-        "data",
-        "public_url",
-        "dsn_key",
-        "prices",
-        "log",
-        "ingest.anonymous_project",
-        "notify.allow",
-        "notify.ca_file",
-        "tls.certificate",
-        "tls.key",
-        "secrets.key_file",
-        "secrets.key",
-    ];
-    let number = || text.parse().map(toml::Value::Integer).ok();
-    let flag = || text.parse().map(toml::Value::Boolean).ok();
-    let bare = if TEXT_SETTINGS.contains(&path) { None } else { number().or_else(flag) };
-    let value = bare.unwrap_or_else(|| toml::Value::String(text.to_owned()));
-    match path.split_once('.') {
-        None => {
-            table.insert(path.to_owned(), value);
-        }
-        Some((section, field)) => {
-            let entry = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            if let toml::Value::Table(section) = entry {
-                section.insert(field.to_owned(), value);
-            }
-        }
-    }
-}
-
 /// Returns log directives with valid levels only. An unknown level would be taken for the name of a module, and would silence everything
 /// else.
 fn log_filter(text: &str) -> Result<String, ConfigError> {
@@ -511,21 +485,25 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if config.ingest.max_body_bytes == 0 || config.ingest.max_bytes_in_work < config.ingest.max_body_bytes {
         return wrong("ingest.max_bytes_in_work", "must not be below ingest.max_body_bytes, which must be above 0");
     }
+    if let Some((setting, reason)) = config.sign_in.mistake(config.listen, &config.public_url) {
+        return wrong(setting, &reason);
+    }
     Ok(())
 }
 
 /// Returns the effective configuration as a TOML file that can be loaded again, each setting with its description.
 pub fn to_toml(config: &Config) -> String {
     let values = toml::Table::try_from(config).unwrap_or_default();
-    let value = |path: &str| match path.split_once('.') {
-        None => values.get(path).cloned(),
-        Some((section, field)) => values.get(section).and_then(|section| section.get(field)).cloned(),
+    let value = |path: &str| {
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let fields = rest.split('.').filter(|field| !field.is_empty());
+        fields.fold(values.get(first), |section, field| section?.get(field)).cloned()
     };
     let mut text = String::new();
     let mut section = "";
     for setting in SETTINGS {
         let Some(value) = value(setting.path) else { continue };
-        let (in_section, field) = setting.path.split_once('.').unwrap_or(("", setting.path));
+        let (in_section, field) = setting.path.rsplit_once('.').unwrap_or(("", setting.path));
         if in_section != section {
             text += &format!("[{in_section}]\n\n");
             section = in_section;

@@ -42,6 +42,12 @@ function projectQuery<P extends ProjectPath>(
   });
 }
 
+export const signInOptionsQuery = queryOptions({
+  queryKey: ['sign-in'],
+  queryFn: ({ signal }) => api.get('/api/v1/sign-in', { signal }),
+  staleTime: 60_000,
+});
+
 export const meQuery = queryOptions({
   queryKey: ['me'],
   queryFn: ({ signal }) => api.get('/api/v1/me', { signal }),

@@ -119,7 +119,8 @@ pub(super) struct AccountCreationRequest {
 pub(super) struct InvitedAccount {
     /// The account.
     pub(super) account: AccountView,
-    /// Link with which the person sets a password, once, within 7 days; null if the account needs none. It is shown only here.
+    /// Link with which the person sets a password, once, within 7 days; null if the account needs none, or passwords are turned off. It is
+    /// shown only here.
     #[schema(required)]
     pub(super) invitation_url: Option<String>,
 }
@@ -150,9 +151,11 @@ pub(super) async fn create(
 
 /// Creates an account and its invitation.
 pub(super) async fn invite(api: &Arc<ApiState>, draft: AccountDraft) -> Result<InvitedAccount, ApiError> {
+    let passwords = api.sign_in.passwords;
     let (account, secret) = run_change(api, move |meta| {
         let account = meta.create_account(&draft)?;
-        let is_invited = account.state == AccountState::Invited;
+        // Without passwords, an invited person signs in with the provider at once.
+        let is_invited = account.state == AccountState::Invited && passwords;
         let secret = is_invited.then(|| meta.create_link(account.id, LinkPurpose::Invitation)).transpose()?;
         Ok((account, secret))
     })
@@ -222,6 +225,9 @@ pub(super) async fn create_link(
     Path(account): Path<String>,
 ) -> Result<(StatusCode, Json<PasswordLink>), ApiError> {
     let id = managed_account(&api, &caller, &account).await?;
+    if !api.sign_in.passwords {
+        return Err(ApiError::password_not_used("passwords are turned off on this server"));
+    }
     let secret = run_change(&api, move |meta| create_password_link(meta, id)).await?;
     Ok((StatusCode::CREATED, Json(PasswordLink { url: password_url(&api.public_url, &secret) })))
 }

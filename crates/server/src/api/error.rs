@@ -84,6 +84,30 @@ impl ApiError {
             .hint("Run `hinomi login` for a sign-in link, or `hinomi token create` for an API token.")
     }
 
+    /// Returns an error for a session that its identity provider must confirm again.
+    pub(super) fn renewal_required() -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "renewal_required", "the identity provider must confirm the session again")
+            .hint("Open /auth/oidc/start?prompt=none in the browser.")
+    }
+
+    /// Returns an error for an API token of a person whom the identity provider has not confirmed for too long.
+    pub(super) fn unconfirmed_token() -> ApiError {
+        let message = "the owner of this API token has not signed in at the identity provider for too long";
+        ApiError::new(StatusCode::UNAUTHORIZED, "unconfirmed_token", message)
+            .hint("Sign in on the page again, or use the token of a service account (`hinomi user create-service`).")
+    }
+
+    /// Returns an error for somebody whom an authenticating proxy has identified and who has no access.
+    pub(super) fn sign_in_rejected(code: &'static str, message: String) -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, code, message)
+    }
+
+    /// Returns an error for a password that cannot be used, because passwords are turned off or the account belongs to a provider.
+    pub(super) fn password_not_used(message: &str) -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, "password_not_used", message)
+            .hint("Sign in with the identity provider. The operator of the server can also run `hinomi login`.")
+    }
+
     /// Returns an error for a wrong e-mail address or password. It does not show which of them is wrong.
     pub(super) fn wrong_password() -> ApiError {
         ApiError::new(StatusCode::UNAUTHORIZED, "wrong_password", "the e-mail address or the password is wrong")

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive};
 use hinomi_model::id::TraceId;
@@ -25,6 +26,8 @@ use super::{ApiError, ApiState};
 const BATCH_INTERVAL: Duration = Duration::from_millis(500);
 /// Interval of keep-alive comments, which prevent proxies from closing the connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// Interval at which the access of the caller is checked again, in addition to before each event.
+const ACCESS_CHECK_INTERVAL: Duration = Duration::from_secs(15);
 /// Maximum number of trace IDs in one event. A page that gets fewer IDs than spans reloads its data.
 const MAX_TRACE_IDS: usize = 200;
 
@@ -57,6 +60,9 @@ enum LiveStreamSignal {
 
 struct LiveStreamSubscriptions {
     project: u64,
+    /// The request, with the credentials of the caller.
+    request: Parts,
+    api: Arc<ApiState>,
     spans: Receiver<hinomi_store::SpanStoreChange>,
     errors: Receiver<error_events::ErrorStoreChange>,
     logs: Receiver<log_lines::LogStoreChange>,
@@ -102,6 +108,26 @@ impl LiveStreamSubscriptions {
         }
     }
 
+    /// Returns the next event; `None` when the server stops or the caller has lost access, for example because the session has ended.
+    async fn next_permitted_event(&mut self) -> Option<LiveUpdate> {
+        let (mut request, api) = (self.request.clone(), self.api.clone());
+        let mut checks = tokio::time::interval(ACCESS_CHECK_INTERVAL);
+        // One future for all checks: it holds the changes that it has collected.
+        let waiting = self.next_event();
+        tokio::pin!(waiting);
+        let event = loop {
+            tokio::select! {
+                event = &mut waiting => break event?,
+                _ = checks.tick() => {
+                    if !has_access(&mut request, &api).await {
+                        return None;
+                    }
+                }
+            }
+        };
+        has_access(&mut request, &api).await.then_some(event)
+    }
+
     /// Returns the next event: the changes within half a second of the first one.
     async fn next_event(&mut self) -> Option<LiveUpdate> {
         let mut change = LiveUpdate::default();
@@ -123,17 +149,26 @@ impl LiveStreamSubscriptions {
     }
 }
 
+async fn has_access(request: &mut Parts, api: &Arc<ApiState>) -> bool {
+    AuthorizedProject::<Viewer>::from_request_parts(request, api).await.is_ok()
+}
+
 /// Streams changes of a project as server-sent events.
 ///
 /// Events of type `change` carry `{"traces":[...],"spans":N,"errors":N,"logs":N}`: IDs of at most 200 changed traces, and the number of
-/// new spans, error events and log lines. At most two events are sent per second.
+/// new spans, error events and log lines. At most two events are sent per second. The stream ends when the caller loses access.
 #[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path, description = "ID of the project.")),
     responses((status = 200, content_type = "text/event-stream", body = LiveUpdate, description = "Events of type `change`.")))]
-pub(super) async fn live(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Result<impl IntoResponse, ApiError> {
+pub(super) async fn live(
+    State(api): State<Arc<ApiState>>,
+    authorized: AuthorizedProject<Viewer>,
+    request: Parts,
+) -> Result<impl IntoResponse, ApiError> {
     let (spans, errors, logs) = (api.store.changes(), api.errors.changes(), api.logs.changes());
-    let ears = LiveStreamSubscriptions { project: authorized.project, spans, errors, logs, stop: api.shutdown.clone() };
+    let stop = api.shutdown.clone();
+    let ears = LiveStreamSubscriptions { project: authorized.project, request, api, spans, errors, logs, stop };
     let events = futures::stream::unfold(ears, |mut ears| async {
-        let change = ears.next_event().await?;
+        let change = ears.next_permitted_event().await?;
         let event = Event::default().event("change").json_data(&change).unwrap_or_default();
         Some((Ok(event), ears))
     });

@@ -22,16 +22,19 @@ mod media;
 mod members;
 mod metrics;
 mod middleware;
+mod openid_connect;
 mod outcomes;
 mod params;
 mod permission;
 mod prices;
 mod projects;
+mod proxy_session;
 mod queries;
 mod reprice;
 mod retention;
 mod scores;
 mod session;
+mod sign_in;
 mod streaming;
 mod system;
 mod traces;
@@ -69,6 +72,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::forward::ForwardWorker;
 use crate::jobs::JobRunner;
 use crate::retention::{RetentionHoldTracker, RetentionResources};
+use crate::sign_in::SignInService;
 pub use accounts::{create_password_link, password_url};
 pub use error::ApiError;
 pub use file_response::ExportLimiter;
@@ -85,6 +89,8 @@ pub struct ApiState {
     pub meta: Arc<MetadataStore>,
     /// Audit log.
     pub audit: Arc<AuditLog>,
+    /// Ways of signing in.
+    pub sign_in: Arc<SignInService>,
     /// Spans.
     pub store: Arc<Store>,
     /// Error events.
@@ -268,7 +274,9 @@ pub fn routes(api: Arc<ApiState>) -> Router {
         .route_layer(axum::middleware::from_fn_with_state(unknown_params::from_description(&description), unknown_params::reject_unknown));
     let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
-    router.merge(session::routes()).with_state(api)
+    let router = router.merge(session::routes());
+    // Outermost, so that nothing sees the headers of a proxy before they are checked.
+    router.layer(axum::middleware::from_fn_with_state(api.clone(), proxy_session::separate_identity)).with_state(api)
 }
 
 /// Gives each operation an ID of its own, from its method and path: handlers of several resources have the same name.
@@ -293,7 +301,16 @@ fn set_operation_ids(description: &mut utoipa::openapi::OpenApi) {
 
 fn described_routes() -> OpenApiRouter<Arc<ApiState>> {
     let v1 = account_routes().merge(telemetry_routes()).merge(alert_routes()).merge(system_routes());
-    OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1)
+    OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1).merge(provider_routes())
+}
+
+/// Routes to which an identity provider sends browsers and reports.
+fn provider_routes() -> OpenApiRouter<Arc<ApiState>> {
+    permitted_routes!(OpenApiRouter::new();
+        openid_connect::start,
+        openid_connect::callback,
+        openid_connect::back_channel_logout,
+    )
 }
 
 /// Routes of sessions, credentials, projects, prices and jobs.
@@ -304,6 +321,7 @@ fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
         session::set_password,
         session::me,
         session::change_password,
+        sign_in::options,
         accounts::list,
         accounts::create,
         accounts::update,

@@ -73,6 +73,13 @@ pub(super) enum UserCommand {
         /// E-mail address or ID of the account
         account: String,
     },
+    /// Unlink an account from its identities at providers: the next identity with its e-mail address gets it
+    Unlink {
+        #[command(flatten)]
+        common: CommonArguments,
+        /// E-mail address or ID of the account
+        account: String,
+    },
     /// Activate a deactivated account again
     Activate {
         #[command(flatten)]
@@ -126,6 +133,14 @@ impl UserCommand {
                 record(&config, "accounts.role.update", account.id, project, role)?;
                 let place = project.map_or_else(|| "on the server".to_owned(), |project| format!("in project {project}"));
                 print_line(&format!("{} has the role {} {place}", account.name, role.map_or("none", AccountRole::name)))
+            }
+            UserCommand::Unlink { common, account } => {
+                let (config, meta) = open(&common)?;
+                let account = find_account(&meta, &account)?;
+                let removed = meta.unlink_identities(account.id)?;
+                record(&config, "accounts.unlink", account.id, None, None)?;
+                let unit = if removed == 1 { "identity" } else { "identities" };
+                print_line(&format!("{} was unlinked from {removed} {unit}", account.name))
             }
             UserCommand::Deactivate { common, account } => set_deactivated(&common, &account, true),
             UserCommand::Activate { common, account } => set_deactivated(&common, &account, false),

@@ -12,6 +12,7 @@ mod jobs;
 mod one_time_links;
 mod pins;
 mod projects;
+mod provider_identities;
 mod schema;
 mod sessions;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use error::MetadataError;
 pub use jobs::{JobFilter, JobRecord, JobState};
 pub use one_time_links::LinkPurpose;
 pub use projects::ProjectPatch;
+pub use provider_identities::{IdentityRejection, ProviderIdentity, ProviderRoles, ProviderSession, ProviderSessionDraft, ProviderSignIn};
 pub use schema::FORMAT;
 pub use sessions::{SessionAccess, SessionOrigin, SessionRecord};
 pub use tokens::{ApiTokenDraft, ApiTokenRecord, TokenAccess};

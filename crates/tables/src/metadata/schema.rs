@@ -177,6 +177,26 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE tokens DROP COLUMN admin;
     CREATE INDEX tokens_by_account ON tokens (account_id);
 ",
+    "
+    -- Identities of an identity provider or an authenticating proxy.
+    CREATE TABLE provider_identities (
+        issuer          TEXT NOT NULL,
+        subject         TEXT NOT NULL,
+        account_id      INTEGER NOT NULL REFERENCES accounts (id),
+        -- The address at the last sign-in, for information: issuer and subject decide.
+        email           TEXT NOT NULL,
+        created_us      INTEGER NOT NULL,
+        last_sign_in_us INTEGER NOT NULL,
+        PRIMARY KEY (issuer, subject)
+    ) WITHOUT ROWID;
+    CREATE INDEX provider_identities_by_account ON provider_identities (account_id);
+    -- The identity with which a session began, its session at the provider, and until when the session is valid without another sign-in.
+    ALTER TABLE sessions ADD COLUMN issuer TEXT;
+    ALTER TABLE sessions ADD COLUMN subject TEXT;
+    ALTER TABLE sessions ADD COLUMN provider_session TEXT;
+    ALTER TABLE sessions ADD COLUMN renew_us INTEGER;
+    CREATE INDEX sessions_by_identity ON sessions (issuer, subject) WHERE issuer IS NOT NULL;
+",
 ];
 
 /// Name of the setting with the time at which the database was recreated next to others.

@@ -89,7 +89,7 @@ export function Accounts() {
         onInvite={(invited, done) =>
           invite.mutate(invited, {
             onSuccess: ({ invitation_url: url }) => {
-              setLink({ text: t('people.invitation', { email: invited.email }), url });
+              setLink({ text: t(url === null ? 'people.added' : 'people.invitation', { email: invited.email }), url });
               done();
             },
           })

@@ -8,7 +8,12 @@ export function SignOut() {
   const client = useQueryClient();
   const navigate = useNavigate();
   const leave = async () => {
-    await api.delete('/api/v1/session');
+    const ended = await api.delete('/api/v1/session');
+    if (ended) {
+      // The session at the identity provider would sign the person in again.
+      window.location.assign(ended.provider_sign_out_url);
+      return;
+    }
     // What was read stays in no cache for whoever comes next.
     await navigate({ to: '/sign-in' });
     client.clear();

@@ -14,6 +14,9 @@ use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::api::ApiError;
 
+/// Routes that others add parameters to: an identity provider to its response.
+const FOREIGN_PARAMETER_ROUTES: [&str; 1] = ["/auth/oidc/callback"];
+
 /// Names of query parameters by method and path.
 pub(in crate::api) type KnownParameterNames = Arc<HashMap<(Method, String), BTreeSet<String>>>;
 
@@ -27,7 +30,7 @@ pub(in crate::api) fn from_description(description: &OpenApi) -> KnownParameterN
         parameters.filter(|parameter| parameter.parameter_in == ParameterIn::Query).map(|parameter| parameter.name.clone()).collect()
     };
     let mut known = HashMap::new();
-    for (path, item) in &description.paths.paths {
+    for (path, item) in description.paths.paths.iter().filter(|(path, _)| !FOREIGN_PARAMETER_ROUTES.contains(&path.as_str())) {
         let operations = [
             (Method::GET, &item.get),
             (Method::POST, &item.post),
