@@ -10,6 +10,7 @@
 
 mod batch;
 mod llm;
+mod log_lines;
 mod random;
 mod schedule;
 mod sentry_envelope;
