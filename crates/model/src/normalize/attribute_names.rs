@@ -116,7 +116,9 @@ fields! {
         "braintrust.input_json", "fi.llm.input", "confident.span.input", "honeyhive_inputs.chat_history",
         "netra.entity.input", "agentops.task.input", "ag.data.inputs", "langchain.inputs", "tfy.input", "monocle.input",
         "gen_ai.input.messages.otel", "inputs", "agent.messages", "request", "llm.user_message_preview", "gen_ai.prompt.text",
-        "request.prompts",
+        "request.prompts", "gen_ai.request.input", "agentmark.request.input", "agentmark.input",
+        "agentmark.props", "agent.stream.argument.0", "agent.generate.argument.0",
+        "agent.streamLegacy.argument.0", "agent.generateLegacy.argument.0",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -134,6 +136,8 @@ fields! {
         "braintrust.output_json", "fi.llm.output", "confident.span.output", "honeyhive_outputs.messages", "honeyhive_outputs.content",
         "netra.entity.output", "agentops.task.output", "ag.data.outputs", "langchain.outputs", "llm.responses", "tfy.output",
         "monocle.output", "gen_ai.output.messages.otel", "response", "response.responses",
+        "gen_ai.response.output", "agentmark.response.output", "agentmark.output", "agent.stream.result", "agent.generate.result",
+        "agent.streamLegacy.result", "agent.generateLegacy.result",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
