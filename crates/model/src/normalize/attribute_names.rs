@@ -234,7 +234,8 @@ fields! {
     Characters "usage.characters" = ["gen_ai.usage.characters", "gen_ai.usage.input_characters", "metrics.character_count"],
     /// Seconds of audio.
     AudioSeconds "usage.audio_seconds" = [
-        "gen_ai.usage.audio_seconds", "gen_ai.usage.audio_duration", "gen_ai.usage.input_audio_seconds", "gen_ai.usage.details.audio_seconds",
+        "gen_ai.usage.audio_seconds", "gen_ai.usage.audio_duration", "gen_ai.usage.input_audio_seconds",
+        "gen_ai.usage.details.audio_seconds",
     ],
     /// Units that a reranking is charged for.
     RerankUnits "usage.rerank_units" = ["gen_ai.usage.search_units", "gen_ai.usage.rerank_units"],
@@ -280,7 +281,8 @@ fields! {
     ServiceTier "service_tier" = [
         "gen_ai.openai.response.service_tier", "openai.response.service_tier", "gen_ai.response.service_tier",
         "anthropic.response.service_tier", "gen_ai.openai.request.service_tier", "openai.request.service_tier",
-        "gen_ai.request.service_tier", "llm.invocation_parameters.service_tier", "anthropic.request.service_tier", "mlflow.openai.service_tier", "speed",
+        "gen_ai.request.service_tier", "llm.invocation_parameters.service_tier", "anthropic.request.service_tier",
+        "mlflow.openai.service_tier", "speed",
         "braintrust.metadata.service_tier",
     ],
     /// Whether the call is part of a batch, which has a price of its own.
@@ -289,7 +291,8 @@ fields! {
     Parameters "service_tier" = ["langfuse.observation.model.parameters", "llm.invocation_parameters", "model_config"],
     /// ID of the conversation.
     Session "session_id" = [
-        "langfuse.session.id", "session.id", "session_id", "thread_id", "langgraph.thread_id", "gen_ai.conversation.id", "ai.telemetry.metadata.sessionId",
+        "langfuse.session.id", "session.id", "session_id", "thread_id", "langgraph.thread_id", "gen_ai.conversation.id",
+        "ai.telemetry.metadata.sessionId",
         "vercel.ai.telemetry.metadata.sessionId", "traceloop.association.properties.session_id", "langfuse.trace.session_id",
         "lmnr.association.properties.session_id", "gcp.vertex.agent.session_id", "genkit:sessionId", "gen_ai.session.id",
         "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId", "spring.ai.chat.client.conversation.id",
@@ -355,7 +358,8 @@ fields! {
         "gen_ai.tool.call.result", "gen_ai.tool.output", "ai.toolCall.result", "vercel.ai.toolCall.result", "tool_response",
         "mcp.tool.result.content", "tool.output", "gen_ai.tool.message", "gcp.vertex.agent.tool_response",
         "spring.ai.tool.call.result", "lk.function_tool.output", "lk.pii.function_tool.output",
-        "flue.tool.result", "gen_ai.tool.result.value", "code.function.return.value", "openclaw.content.tool_output", "gen_ai.event.content",
+        "flue.tool.result", "gen_ai.tool.result.value", "code.function.return.value", "openclaw.content.tool_output",
+        "gen_ai.event.content",
     ],
     /// Name of the prompt template.
     Prompt "prompt" = [
