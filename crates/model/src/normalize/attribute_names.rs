@@ -116,7 +116,9 @@ fields! {
         "braintrust.input_json", "fi.llm.input", "confident.span.input", "honeyhive_inputs.chat_history",
         "netra.entity.input", "agentops.task.input", "ag.data.inputs", "langchain.inputs", "tfy.input", "monocle.input",
         "gen_ai.input.messages.otel", "inputs", "agent.messages", "request", "llm.user_message_preview", "gen_ai.prompt.text",
-        "request.prompts",
+        "request.prompts", "gen_ai.request.input", "agentmark.request.input", "agentmark.input",
+        "agentmark.props", "agent.stream.argument.0", "agent.generate.argument.0",
+        "agent.streamLegacy.argument.0", "agent.generateLegacy.argument.0",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -134,6 +136,8 @@ fields! {
         "braintrust.output_json", "fi.llm.output", "confident.span.output", "honeyhive_outputs.messages", "honeyhive_outputs.content",
         "netra.entity.output", "agentops.task.output", "ag.data.outputs", "langchain.outputs", "llm.responses", "tfy.output",
         "monocle.output", "gen_ai.output.messages.otel", "response", "response.responses",
+        "gen_ai.response.output", "agentmark.response.output", "agentmark.output", "agent.stream.result", "agent.generate.result",
+        "agent.streamLegacy.result", "agent.generateLegacy.result",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
@@ -230,7 +234,8 @@ fields! {
     Characters "usage.characters" = ["gen_ai.usage.characters", "gen_ai.usage.input_characters", "metrics.character_count"],
     /// Seconds of audio.
     AudioSeconds "usage.audio_seconds" = [
-        "gen_ai.usage.audio_seconds", "gen_ai.usage.audio_duration", "gen_ai.usage.input_audio_seconds", "gen_ai.usage.details.audio_seconds",
+        "gen_ai.usage.audio_seconds", "gen_ai.usage.audio_duration", "gen_ai.usage.input_audio_seconds",
+        "gen_ai.usage.details.audio_seconds",
     ],
     /// Units that a reranking is charged for.
     RerankUnits "usage.rerank_units" = ["gen_ai.usage.search_units", "gen_ai.usage.rerank_units"],
@@ -276,7 +281,8 @@ fields! {
     ServiceTier "service_tier" = [
         "gen_ai.openai.response.service_tier", "openai.response.service_tier", "gen_ai.response.service_tier",
         "anthropic.response.service_tier", "gen_ai.openai.request.service_tier", "openai.request.service_tier",
-        "gen_ai.request.service_tier", "llm.invocation_parameters.service_tier", "anthropic.request.service_tier", "mlflow.openai.service_tier", "speed",
+        "gen_ai.request.service_tier", "llm.invocation_parameters.service_tier", "anthropic.request.service_tier",
+        "mlflow.openai.service_tier", "speed",
         "braintrust.metadata.service_tier",
     ],
     /// Whether the call is part of a batch, which has a price of its own.
@@ -285,7 +291,8 @@ fields! {
     Parameters "service_tier" = ["langfuse.observation.model.parameters", "llm.invocation_parameters", "model_config"],
     /// ID of the conversation.
     Session "session_id" = [
-        "langfuse.session.id", "session.id", "session_id", "thread_id", "langgraph.thread_id", "gen_ai.conversation.id", "ai.telemetry.metadata.sessionId",
+        "langfuse.session.id", "session.id", "session_id", "thread_id", "langgraph.thread_id", "gen_ai.conversation.id",
+        "ai.telemetry.metadata.sessionId",
         "vercel.ai.telemetry.metadata.sessionId", "traceloop.association.properties.session_id", "langfuse.trace.session_id",
         "lmnr.association.properties.session_id", "gcp.vertex.agent.session_id", "genkit:sessionId", "gen_ai.session.id",
         "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId", "spring.ai.chat.client.conversation.id",
@@ -351,7 +358,8 @@ fields! {
         "gen_ai.tool.call.result", "gen_ai.tool.output", "ai.toolCall.result", "vercel.ai.toolCall.result", "tool_response",
         "mcp.tool.result.content", "tool.output", "gen_ai.tool.message", "gcp.vertex.agent.tool_response",
         "spring.ai.tool.call.result", "lk.function_tool.output", "lk.pii.function_tool.output",
-        "flue.tool.result", "gen_ai.tool.result.value", "code.function.return.value", "openclaw.content.tool_output", "gen_ai.event.content",
+        "flue.tool.result", "gen_ai.tool.result.value", "code.function.return.value", "openclaw.content.tool_output",
+        "gen_ai.event.content",
     ],
     /// Name of the prompt template.
     Prompt "prompt" = [
