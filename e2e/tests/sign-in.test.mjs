@@ -6,7 +6,7 @@ import { signInAtProvider, startIdentityProvider } from '../identity-provider.mj
 import { eventually, startServer } from '../support.mjs';
 
 /** Seconds after which the provider must confirm a session. An hour at most, and usually. */
-const SESSION_S = 10;
+const SESSION_S = 15;
 
 const people = new Map([
   ['ann', { email: 'ann@example.com' }],

@@ -93,7 +93,9 @@ export function useLiveStream(project: number | null): Live {
       source.addEventListener('error', () => {
         setState('paused');
         // A proxy may have cut the stream off, the session has ended, or the server is gone: that is seen by asking.
-        void probe().then((isThere) => isThere && client.invalidateQueries({ queryKey: meQuery.queryKey }));
+        void probe().then((isThere) => {
+          if (isThere) void client.invalidateQueries({ queryKey: meQuery.queryKey });
+        });
         // The browser reconnects a dropped stream by itself, but gives up on one that was answered with an error.
         if (source?.readyState === EventSource.CLOSED) retry = window.setTimeout(connect, RETRY_MS);
       });

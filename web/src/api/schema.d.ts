@@ -1019,7 +1019,7 @@ export interface paths {
         /**
          * Streams changes of a project as server-sent events.
          * @description Events of type `change` carry `{"traces":[...],"spans":N,"errors":N,"logs":N}`: IDs of at most 200 changed traces, and the number of
-         *     new spans, error events and log lines. At most two events are sent per second.
+         *     new spans, error events and log lines. At most two events are sent per second. The stream ends when the caller loses access.
          */
         get: operations["get_projects_project_live"];
         put?: never;
@@ -1635,6 +1635,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the ways of signing in. */
+        get: operations["get_sign_in"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/system": {
         parameters: {
             query?: never;
@@ -1695,6 +1712,67 @@ export interface paths {
          * @description Later requests with the token are rejected. An admin of the server can revoke all tokens; other people can revoke only their own tokens.
          */
         delete: operations["delete_tokens_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/back-channel-logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends sessions because the OpenID Connect provider reports a sign-out (OpenID Connect Back-Channel Logout).
+         * @description The provider authenticates itself by its signature on the logout token, which names a session at the provider, or a person.
+         */
+        post: operations["post_auth_oidc_back_channel_logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Completes a sign-in with the response of the OpenID Connect provider.
+         * @description The provider sends the browser here with the parameters `state` and `code` or `error`. Redirects to the page, and sets the session
+         *     cookie; if the sign-in fails, redirects to the sign-in page.
+         */
+        get: operations["get_auth_oidc_callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Starts a sign-in with the OpenID Connect provider.
+         * @description Redirects the browser to the provider, which sends it back. If that is impossible, redirects to the sign-in page.
+         */
+        get: operations["get_auth_oidc_start"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2053,6 +2131,11 @@ export interface components {
             entries: components["schemas"]["AuditEntryView"][];
             /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
+        };
+        /** @description A sign-out at the provider. */
+        BackChannelLogoutRequest: {
+            /** @description Logout token, signed by the provider. */
+            logout_token: string;
         };
         /** @description An imported bill. */
         BillImport: {
@@ -3086,6 +3169,11 @@ export interface components {
              */
             p99: number | null;
         };
+        /** @description A session that has ended here, but not at the identity provider or the proxy. */
+        EndedSession: {
+            /** @description URL at which the person also signs out of the identity provider or the proxy. The page opens it. */
+            provider_sign_out_url: string;
+        };
         /** @description Body of every error response. */
         Error: {
             /** @description The error. */
@@ -3683,7 +3771,10 @@ export interface components {
         InvitedAccount: {
             /** @description The account. */
             account: components["schemas"]["AccountView"];
-            /** @description Link with which the person sets a password, once, within 7 days; null if the account needs none. It is shown only here. */
+            /**
+             * @description Link with which the person sets a password, once, within 7 days; null if the account needs none, or passwords are turned off. It is
+             *     shown only here.
+             */
             invitation_url: string | null;
         };
         /** @description An issue: a group of similar error events. */
@@ -4419,6 +4510,11 @@ export interface components {
              */
             targets?: number[];
         };
+        /** @description An OpenID Connect provider. */
+        OpenIdConnectOption: {
+            /** @description Text of the button on the sign-in page; empty for a general text. */
+            label: string;
+        };
         /** @description An OpenTelemetry metric over time. */
         OtelMetricChart: {
             /** @description Number of attribute values without a line, because there are too many. */
@@ -5010,6 +5106,12 @@ export interface components {
          * @enum {string}
          */
         ShareOf: "change" | "total";
+        /** @description Ways of signing in. */
+        SignInOptions: {
+            openid_connect: components["schemas"]["OpenIdConnectOption"] | null;
+            /** @description True if people sign in with passwords. One-time links work in any case. */
+            passwords: boolean;
+        };
         /** @description A request to sign in: with a one-time token, or with an e-mail address and a password. */
         SignInRequest: {
             /** @description E-mail address of the account. */
@@ -9731,6 +9833,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Signed out here, and the provider or proxy has a URL for signing out there. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSession"];
+                };
+            };
             /** @description Signed out. */
             204: {
                 headers: {
@@ -9792,6 +9903,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
                 };
             };
         };
@@ -9907,6 +10037,109 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_auth_oidc_back_channel_logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["BackChannelLogoutRequest"];
+            };
+        };
+        responses: {
+            /** @description The sessions were ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_auth_oidc_callback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page, or to the sign-in page. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_auth_oidc_start: {
+        parameters: {
+            query?: {
+                /** @description `none`: the provider does not show anything, and confirms a person who is signed in there. */
+                prompt?: string;
+                /** @description Path of the page to which the sign-in leads; `/` if it is left out or not a path of this server. */
+                return?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
             };
             404: {
                 headers: {
