@@ -134,6 +134,7 @@ impl App {
         let api = ApiState {
             meta,
             audit,
+            key_usage: ingestion.key_usage().clone(),
             store,
             errors,
             scores,

@@ -13,6 +13,7 @@ mod error;
 mod file_response;
 mod forwards;
 mod hints;
+mod ingest_keys;
 mod issues;
 mod jobs;
 mod live;
@@ -67,6 +68,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::forward::ForwardWorker;
+use crate::ingest::IngestKeyUsage;
 use crate::jobs::JobRunner;
 use crate::retention::{RetentionHoldTracker, RetentionResources};
 pub use accounts::{create_password_link, password_url};
@@ -85,6 +87,8 @@ pub struct ApiState {
     pub meta: Arc<MetadataStore>,
     /// Audit log.
     pub audit: Arc<AuditLog>,
+    /// Use of the ingest keys.
+    pub key_usage: Arc<IngestKeyUsage>,
     /// Spans.
     pub store: Arc<Store>,
     /// Error events.
@@ -323,9 +327,11 @@ fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
         projects::get,
         projects::update,
         retention::delete_project,
-        projects::keys,
-        projects::create_key,
-        projects::delete_key,
+        ingest_keys::list,
+        ingest_keys::create,
+        ingest_keys::update,
+        ingest_keys::rotate,
+        ingest_keys::delete,
         prices::list,
         prices::create,
         prices::end,

@@ -24,6 +24,7 @@ mod filters;
 mod forwards;
 mod ingest;
 mod jobs;
+mod key_limits;
 mod langfuse;
 mod limits;
 mod log_list;

@@ -8,8 +8,10 @@ mod accounts;
 mod custom_prices;
 mod directory;
 mod error;
+mod ingest_keys;
 mod jobs;
 mod one_time_links;
+mod origin_patterns;
 mod pins;
 mod projects;
 mod schema;
@@ -31,8 +33,9 @@ pub use accounts::{
     OPERATOR_ACCOUNT, PasswordSignIn,
 };
 pub use custom_prices::CustomPriceRecord;
-pub use directory::{DisplayCurrency, IngestKey, ProjectDirectory, ProjectMapping, ProjectRecord, RetentionOverrides};
+pub use directory::{DisplayCurrency, ProjectDirectory, ProjectMapping, ProjectRecord, RetentionOverrides};
 pub use error::MetadataError;
+pub use ingest_keys::{IngestKey, IngestKeyDay, IngestKeyLimits, IngestKeyPatch, IngestKeyUse};
 pub use jobs::{JobFilter, JobRecord, JobState};
 pub use one_time_links::LinkPurpose;
 pub use projects::ProjectPatch;

@@ -177,6 +177,13 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE tokens DROP COLUMN admin;
     CREATE INDEX tokens_by_account ON tokens (account_id);
 ",
+    "
+    -- JSON of an `IngestKeyLimits`; until when a replaced key is accepted; the bytes of the last day (number since 1970) of its use.
+    ALTER TABLE keys ADD COLUMN limits TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE keys ADD COLUMN expires_us INTEGER;
+    ALTER TABLE keys ADD COLUMN last_day INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE keys ADD COLUMN last_day_bytes INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// Name of the setting with the time at which the database was recreated next to others.
