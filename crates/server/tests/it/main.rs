@@ -27,6 +27,7 @@ mod jobs;
 mod key_limits;
 mod langfuse;
 mod limits;
+mod live_access;
 mod log_list;
 mod mapping;
 mod media;

@@ -110,6 +110,23 @@ impl MetadataStore {
         Ok(Some(TokenAccess { token, account, access }))
     }
 
+    /// Returns what a token may do now; `None` if it is revoked or expired. Unlike [`token`](MetadataStore::token), this is not a use of it.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn token_access(&self, id: i64) -> Result<Option<AccessGrant>, MetadataError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(
+            "SELECT accounts.id, project_id, role, server_role FROM tokens JOIN accounts ON accounts.id = tokens.account_id
+             WHERE tokens.id = ?1 AND (expires_us IS NULL OR expires_us > ?2) AND accounts.state = ?3",
+        )?;
+        let read = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let found = statement.query_row(params![id, now_us(), AccountState::Active], read).optional()?;
+        let Some((account, project, role, server_role)) = found else { return Ok(None) };
+        Ok(Some(read_access(&connection, account, server_role)?.limit_to(role, project)))
+    }
+
     /// Returns all tokens, including expired ones, in the order of their creation.
     ///
     /// # Errors
