@@ -45,7 +45,7 @@ use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use crate::api::{self, ApiState, ExportLimiter, QueryScheduler};
+use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, QueryScheduler};
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, raise_file_limit};
 use crate::forward::ForwardWorker;
@@ -56,7 +56,7 @@ use crate::reprice::RepriceJob;
 use crate::server_proof::ServerProof;
 use crate::usage_completion::UsageCompletionWorker;
 use crate::{backup, body_drain, retention, security_headers, web_assets};
-use chores::{log_audit_head, run_chores, write_last_uses};
+use chores::{ChoreSettings, log_audit_head, run_chores, write_denial_surplus, write_last_uses};
 use metrics_page::{ServerMetricsState, answer_scrape, readiness};
 
 /// Metadata key of the server's public URL, from which other commands build links.
@@ -73,8 +73,6 @@ pub const CONFIGURATION_SETTING: &str = "configuration";
 const PRICE_REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// Interval at which the last use of keys is written to the database.
 const KEY_USE_INTERVAL: Duration = Duration::from_secs(20);
-/// Interval at which the head of the audit log is written to the server's log.
-const AUDIT_HEAD_INTERVAL: Duration = Duration::from_secs(3600);
 /// Delay of the first retention sweep after a start.
 const FIRST_SWEEP_DELAY: Duration = Duration::from_secs(600);
 /// Interval at which the store retries after a failed commit.
@@ -96,6 +94,7 @@ pub struct App {
     connections: Arc<ConnectionRegistry>,
     low_priority: LowPriorityRuntime,
     completion: UsageCompletionWorker,
+    chores: ChoreSettings,
 }
 
 impl App {
@@ -121,6 +120,7 @@ impl App {
         let allowed = AllowedNetworks::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
         let trust = TrustedCertificates::read_file(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
         record_addresses(&stores.meta, config, &public_url, &listening)?;
+        let chores = ChoreSettings::new(config, &allowed, &trust, &public_url);
         let proof = ServerProof::new(stores.meta.create_server_secret()?, listening);
         let ingestion = IngestState::new(stores.clone(), prices.books().clone(), config);
         let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes, forwards, media } = stores;
@@ -134,6 +134,7 @@ impl App {
         let api = ApiState {
             meta,
             audit,
+            denials: DenialLimiter::default(),
             key_usage: ingestion.key_usage().clone(),
             store,
             errors,
@@ -184,6 +185,7 @@ impl App {
             connections,
             low_priority,
             completion,
+            chores,
         })
     }
 
@@ -207,13 +209,14 @@ impl App {
     ///
     /// When the last flush failed. Everything acknowledged is in the write-ahead log all the same.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let App { api, ingestion, metrics, listener, otlp, proof, connections, low_priority, completion } = self;
+        let App { api, ingestion, metrics, listener, otlp, proof, connections, low_priority, completion, chores: settings } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
         let rewritten = MapRequestLayer::new(move |request| normalize_path(&base, request));
         let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
         let service = rewritten.layer(router(api.clone(), ingestion.clone(), ServerMetricsState { handle: metrics, is_local }, proof));
-        let chores = tokio::spawn(run_chores(api.clone(), ingestion.clone()));
+        let heads = settings.heads.clone();
+        let chores = tokio::spawn(run_chores(api.clone(), ingestion.clone(), settings));
         api.jobs.start().context("cannot resume unfinished jobs")?;
         let delivery_worker = tokio::spawn(api.delivery_worker.clone().run(api.shutdown.clone()));
         let completion_worker = low_priority.handle().spawn(completion.run(api.shutdown.clone()));
@@ -246,7 +249,9 @@ impl App {
             tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.jobs.interrupted");
         }
         write_last_uses(&ingestion, &api.meta);
-        log_audit_head(&api.audit);
+        write_denial_surplus(&api, true);
+        let log = api.audit.clone();
+        let _ = tokio::task::spawn_blocking(move || log_audit_head(&log, heads.as_deref())).await;
         let alerts = api.alerts.clone();
         let _ = tokio::task::spawn_blocking(move || alerts.stop()).await;
         api.outcomes.flush();

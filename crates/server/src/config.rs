@@ -1,5 +1,6 @@
 //! Effective configuration: defaults, one TOML file, environment variables, flags. Each of them overrides those before it.
 
+mod audit;
 mod byte_size;
 mod settings;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use audit::AuditConfig;
 use byte_size::deserialize_bytes;
 pub use byte_size::parse_bytes;
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,8 @@ pub struct Config {
     pub disk: DiskConfig,
     /// Where notifications may be sent.
     pub notify: NotifyConfig,
+    /// Audit log.
+    pub audit: AuditConfig,
     /// `--quiet-notifications`: starts with notifications paused.
     #[serde(skip)]
     pub quiet_notifications: bool,
@@ -202,6 +206,7 @@ impl Default for Config {
             queries: QueryLimitsConfig::default(),
             disk: DiskConfig::default(),
             notify: NotifyConfig::default(),
+            audit: AuditConfig::default(),
             quiet_notifications: false,
         }
     }
@@ -312,7 +317,7 @@ fn from_table(table: toml::Table, origin: impl Fn() -> String) -> Result<Config,
 /// Sets the value at a dotted path. The type of the value follows from the text.
 fn set_value(table: &mut toml::Table, path: &str, text: &str) {
     const TEXT_SETTINGS: &[&str] =
-        &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project", "notify.allow", "notify.ca_file"];
+        &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project", "notify.allow", "notify.ca_file", "audit.head_to"];
     let number = || text.parse().map(toml::Value::Integer).ok();
     let flag = || text.parse().map(toml::Value::Boolean).ok();
     let bare = if TEXT_SETTINGS.contains(&path) { None } else { number().or_else(flag) };
@@ -389,6 +394,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.ingest.max_body_bytes == 0 || config.ingest.max_bytes_in_work < config.ingest.max_body_bytes {
         return wrong("ingest.max_bytes_in_work", "must not be below ingest.max_body_bytes, which must be above 0");
+    }
+    if let Some((setting, reason)) = config.audit.mistake(&config.data) {
+        return wrong(setting, reason);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod accounts;
 mod alerts;
 mod audit;
+mod audit_export;
 mod auth;
 mod bill;
 mod channels;
@@ -29,6 +30,7 @@ mod permission;
 mod prices;
 mod projects;
 mod queries;
+mod repeated_denials;
 mod reprice;
 mod retention;
 mod scores;
@@ -77,6 +79,7 @@ pub use file_response::ExportLimiter;
 pub use middleware::shared_queries::QueryScheduler;
 use middleware::{audit_trail, quarantine_retry, request_timeout, shared_queries, unknown_params};
 use permission::permitted_routes;
+pub use repeated_denials::DenialLimiter;
 pub use system::SystemProblem;
 pub use transfer::MISSING_SEGMENTS_HEADER;
 
@@ -87,6 +90,8 @@ pub struct ApiState {
     pub meta: Arc<MetadataStore>,
     /// Audit log.
     pub audit: Arc<AuditLog>,
+    /// Limit of the entries about denials.
+    pub denials: DenialLimiter,
     /// Use of the ingest keys.
     pub key_usage: Arc<IngestKeyUsage>,
     /// Spans.

@@ -55,15 +55,17 @@ pub(in crate::api) async fn record_request(State(api): State<Arc<ApiState>>, pat
     let origin = RequestOrigin::of(&parts);
     let response = next.run(Request::from_parts(parts, body)).await;
     let Some(caller) = caller else { return response };
-    let action = match response.status() {
-        StatusCode::FORBIDDEN => format!("{action}.denied"),
-        status if status.is_success() => action,
-        _ => return response,
-    };
     let details = response.extensions().get::<AuditDetails>().map(|AuditDetails(details)| details.clone());
     let event =
         AuditEvent { object, project, details: details.unwrap_or_default(), ..AuditEvent::new(caller.audit_actor(&origin), action) };
-    audit::record(&api, event).await;
+    match response.status() {
+        StatusCode::FORBIDDEN => {
+            let action = format!("{}.denied", event.action);
+            audit::record_denial(&api, AuditEvent { action, ..event }).await;
+        }
+        status if status.is_success() => audit::record(&api, event).await,
+        _ => {}
+    }
     response
 }
 
