@@ -56,7 +56,7 @@ use crate::reprice::RepriceJob;
 use crate::server_proof::ServerProof;
 use crate::usage_completion::UsageCompletionWorker;
 use crate::{backup, body_drain, retention, security_headers, web_assets};
-use chores::{ChoreSettings, log_audit_head, run_chores, write_denial_surplus, write_last_uses};
+use chores::{ChoreSettings, apply_group_roles, log_audit_head, run_chores, write_denial_surplus, write_last_uses};
 use metrics_page::{ServerMetricsState, answer_scrape, readiness};
 
 /// Metadata key of the server's public URL, from which other commands build links.
@@ -135,6 +135,7 @@ impl App {
             meta,
             audit,
             denials: DenialLimiter::default(),
+            group_roles: config.sign_in.group_roles.clone(),
             key_usage: ingestion.key_usage().clone(),
             store,
             errors,
@@ -170,6 +171,7 @@ impl App {
             shutdown,
         };
         update_pause(&api);
+        apply_group_roles(&api)?;
         start_alert_evaluator(&api, low_priority.handle())?;
         // If two servers run in one process, as tests may do, only the first has metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();

@@ -3,6 +3,7 @@
 mod audit;
 mod byte_size;
 mod settings;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use byte_size::deserialize_bytes;
 pub use byte_size::parse_bytes;
 use serde::{Deserialize, Serialize};
 pub use settings::{ConfigSetting, SETTINGS};
+pub use sign_in::{GroupRole, SignInConfig};
 
 /// All settings. Unknown fields are rejected, so that a misspelled one does not silently leave the default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +53,8 @@ pub struct Config {
     pub notify: NotifyConfig,
     /// Audit log.
     pub audit: AuditConfig,
+    /// Signing in.
+    pub sign_in: SignInConfig,
     /// `--quiet-notifications`: starts with notifications paused.
     #[serde(skip)]
     pub quiet_notifications: bool,
@@ -207,6 +211,7 @@ impl Default for Config {
             disk: DiskConfig::default(),
             notify: NotifyConfig::default(),
             audit: AuditConfig::default(),
+            sign_in: SignInConfig::default(),
             quiet_notifications: false,
         }
     }
@@ -320,7 +325,13 @@ fn set_value(table: &mut toml::Table, path: &str, text: &str) {
         &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project", "notify.allow", "notify.ca_file", "audit.head_to"];
     let number = || text.parse().map(toml::Value::Integer).ok();
     let flag = || text.parse().map(toml::Value::Boolean).ok();
-    let bare = if TEXT_SETTINGS.contains(&path) { None } else { number().or_else(flag) };
+    // The value of a list is written as in the file.
+    let list = || format!("list = {text}").parse::<toml::Table>().ok()?.remove("list").filter(toml::Value::is_array);
+    let bare = match path {
+        "sign_in.group_roles" => list(),
+        _ if TEXT_SETTINGS.contains(&path) => None,
+        _ => number().or_else(flag),
+    };
     let value = bare.unwrap_or_else(|| toml::Value::String(text.to_owned()));
     match path.split_once('.') {
         None => {
@@ -395,7 +406,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if config.ingest.max_body_bytes == 0 || config.ingest.max_bytes_in_work < config.ingest.max_body_bytes {
         return wrong("ingest.max_bytes_in_work", "must not be below ingest.max_body_bytes, which must be above 0");
     }
-    if let Some((setting, reason)) = config.audit.mistake(&config.data) {
+    if let Some((setting, reason)) = config.audit.mistake(&config.data).or_else(|| config.sign_in.mistake()) {
         return wrong(setting, reason);
     }
     Ok(())

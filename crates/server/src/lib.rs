@@ -19,6 +19,7 @@ pub mod reprice;
 pub mod retention;
 pub mod security_headers;
 pub mod server_proof;
+pub mod sign_in;
 pub mod transfer;
 pub mod usage_completion;
 pub mod web_assets;

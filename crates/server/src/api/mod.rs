@@ -33,6 +33,7 @@ mod queries;
 mod repeated_denials;
 mod reprice;
 mod retention;
+mod scim;
 mod scores;
 mod session;
 mod streaming;
@@ -69,6 +70,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::config::GroupRole;
 use crate::forward::ForwardWorker;
 use crate::ingest::IngestKeyUsage;
 use crate::jobs::JobRunner;
@@ -80,6 +82,7 @@ pub use middleware::shared_queries::QueryScheduler;
 use middleware::{audit_trail, quarantine_retry, request_timeout, shared_queries, unknown_params};
 use permission::permitted_routes;
 pub use repeated_denials::DenialLimiter;
+pub(crate) use scim::role_events;
 pub use system::SystemProblem;
 pub use transfer::MISSING_SEGMENTS_HEADER;
 
@@ -92,6 +95,8 @@ pub struct ApiState {
     pub audit: Arc<AuditLog>,
     /// Limit of the entries about denials.
     pub denials: DenialLimiter,
+    /// Roles of the groups that an identity provider states.
+    pub group_roles: Vec<GroupRole>,
     /// Use of the ingest keys.
     pub key_usage: Arc<IngestKeyUsage>,
     /// Spans.
@@ -302,7 +307,7 @@ fn set_operation_ids(description: &mut utoipa::openapi::OpenApi) {
 
 fn described_routes() -> OpenApiRouter<Arc<ApiState>> {
     let v1 = account_routes().merge(telemetry_routes()).merge(alert_routes()).merge(system_routes());
-    OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1)
+    OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1).nest(scim::SCIM_PREFIX, scim::routes())
 }
 
 /// Routes of sessions, credentials, projects, prices and jobs.

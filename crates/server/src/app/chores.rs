@@ -5,6 +5,7 @@ use hinomi_tables::audit_log::AuditActor;
 use super::*;
 use crate::audit_heads::{AuditHeadSender, AuditHeadTarget};
 use crate::retention::TableExpiryFailure;
+use crate::sign_in::roles_of_groups;
 
 /// Interval at which a head of the audit log is sent again after a failure.
 const HEAD_RETRY_INTERVAL: Duration = Duration::from_secs(60);
@@ -164,4 +165,19 @@ pub(super) async fn delete_expired(api: &ApiState) {
         }),
         Err(error) => tracing::error!(%error, "retention.spans.failed"),
     }
+}
+
+/// Gives the members of groups their roles, which the configuration may have changed since the last start.
+pub(super) fn apply_group_roles(api: &ApiState) -> anyhow::Result<()> {
+    if api.group_roles.is_empty() {
+        return Ok(());
+    }
+    let roles_of = |groups: &[String]| roles_of_groups(&api.group_roles, groups);
+    let changed = api.meta.apply_group_roles(&api.meta.accounts_in_groups()?, roles_of)?;
+    let actor =
+        AuditActor { account_id: None, name: "sign_in.group_roles".to_owned(), credential: "configuration".to_owned(), address: None };
+    for event in api::role_events(&actor, changed) {
+        api.audit.append(event)?;
+    }
+    Ok(())
 }

@@ -145,4 +145,9 @@ pub const SETTINGS: &[ConfigSetting] = &[
         variable: "HINOMI_AUDIT_RETENTION_DAYS",
         description: "days for which entries of the audit log are stored; a signed checkpoint replaces older ones; 0: no limit",
     },
+    ConfigSetting {
+        path: "sign_in.group_roles",
+        variable: "HINOMI_SIGN_IN_GROUP_ROLES",
+        description: "roles of groups at the provider, such as [{ group = 'ops', role = 'admin' }, { group = 'app', role = 'member', project = 2 }]",
+    },
 ];

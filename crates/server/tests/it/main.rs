@@ -37,6 +37,7 @@ mod other_models;
 mod otlp;
 mod page;
 mod prices;
+mod scim;
 mod server;
 mod signals;
 mod streams;

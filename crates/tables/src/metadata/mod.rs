@@ -14,6 +14,7 @@ mod one_time_links;
 mod origin_patterns;
 mod pins;
 mod projects;
+mod provisioning;
 mod schema;
 mod sessions;
 #[cfg(test)]
@@ -39,9 +40,10 @@ pub use ingest_keys::{IngestKey, IngestKeyDay, IngestKeyLimits, IngestKeyPatch, 
 pub use jobs::{JobFilter, JobRecord, JobState};
 pub use one_time_links::LinkPurpose;
 pub use projects::ProjectPatch;
+pub use provisioning::{ChangedRoles, ProvisionedGroup, ProvisionedGroupDraft, ProvisionedUser, ProvisionedUserDraft};
 pub use schema::FORMAT;
 pub use sessions::{SessionAccess, SessionOrigin, SessionRecord};
-pub use tokens::{ApiTokenDraft, ApiTokenRecord, TokenAccess};
+pub use tokens::{ApiTokenDraft, ApiTokenKind, ApiTokenRecord, ScimTokenAccess, TokenAccess};
 
 /// Maximum age of the directory before changes of other processes are looked for.
 const DIRECTORY_REFRESH_INTERVAL: Duration = Duration::from_millis(500);
