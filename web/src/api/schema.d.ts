@@ -75,7 +75,8 @@ export interface paths {
         };
         /**
          * Lists the audit log: who did what to what, when and from where.
-         * @description Requires admin permission.
+         * @description A file (`format`) has the newest entry first and ends early if it is incomplete; exporting one is itself recorded. In CSV, a cell that a
+         *     spreadsheet would execute begins with `'`. Requires admin permission.
          */
         get: operations["get_audit"];
         put?: never;
@@ -1003,6 +1004,30 @@ export interface paths {
         delete: operations["delete_projects_project_keys_key"];
         options?: never;
         head?: never;
+        /**
+         * Changes the name, the limits or the end of an ingest key.
+         * @description Limits apply to the next request. A request over a limit gets status 429 with `Retry-After`, and is counted as an outcome.
+         */
+        patch: operations["patch_projects_project_keys_key"];
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/keys/{key}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replaces an ingest key.
+         * @description The new key has the name and the limits of the old one, each key for itself. The DSN of the project has the new key at once.
+         */
+        post: operations["post_projects_project_keys_key_rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1016,7 +1041,8 @@ export interface paths {
         /**
          * Streams changes of a project as server-sent events.
          * @description Events of type `change` carry `{"traces":[...],"spans":N,"errors":N,"logs":N}`: IDs of at most 200 changed traces, and the number of
-         *     new spans, error events and log lines. At most two events are sent per second.
+         *     new spans, error events and log lines. At most two events are sent per second. The stream ends within a few seconds when the session or
+         *     token ends, or its account loses its access to the project.
          */
         get: operations["get_projects_project_live"];
         put?: never;
@@ -1694,6 +1720,185 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/scim/v2/Groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists groups.
+         * @description `filter`, `startIndex` and `count` are those of RFC 7644.
+         */
+        get: operations["get_scim_v2_Groups"];
+        put?: never;
+        /**
+         * Creates a group.
+         * @description The setting `sign_in.group_roles` says which roles the members of a group have.
+         */
+        post: operations["post_scim_v2_Groups"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/Groups/{group}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a group. */
+        get: operations["get_scim_v2_Groups_group"];
+        /** Replaces a group with its members. */
+        put: operations["put_scim_v2_Groups_group"];
+        post?: never;
+        /** Deletes a group. Its members lose the roles that it gives. */
+        delete: operations["delete_scim_v2_Groups_group"];
+        options?: never;
+        head?: never;
+        /** Changes a group with the operations of SCIM: `add`, `replace` and `remove`. */
+        patch: operations["patch_scim_v2_Groups_group"];
+        trace?: never;
+    };
+    "/scim/v2/ResourceTypes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the kinds of resources. */
+        get: operations["get_scim_v2_ResourceTypes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/ResourceTypes/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a kind of resources. */
+        get: operations["get_scim_v2_ResourceTypes_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/Schemas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the schemas of resources. */
+        get: operations["get_scim_v2_Schemas"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/Schemas/{schema}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a schema. */
+        get: operations["get_scim_v2_Schemas_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/ServiceProviderConfig": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns what the server supports of SCIM. */
+        get: operations["get_scim_v2_ServiceProviderConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/Users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists users: the accounts of people with an e-mail address.
+         * @description `filter`, `startIndex` and `count` are those of RFC 7644.
+         */
+        get: operations["get_scim_v2_Users"];
+        put?: never;
+        /**
+         * Creates a user.
+         * @description The account is invited until the person signs in. A user that was deleted before gets the same account again.
+         */
+        post: operations["post_scim_v2_Users"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/Users/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a user. */
+        get: operations["get_scim_v2_Users_user"];
+        /**
+         * Replaces a user.
+         * @description `active: false` deactivates the account at once: its sessions and live streams end, and its API tokens are revoked.
+         */
+        put: operations["put_scim_v2_Users_user"];
+        post?: never;
+        /** Deletes a user: deactivates the account at once and hides it from the provider. */
+        delete: operations["delete_scim_v2_Users_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes a user with the operations of SCIM: `add`, `replace` and `remove`.
+         * @description Attributes that Hinomi does not store are ignored.
+         */
+        patch: operations["patch_scim_v2_Users_user"];
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1950,6 +2155,11 @@ export interface components {
          * @enum {string}
          */
         AlertSource: "rule" | "budget";
+        /**
+         * @description Kind of a token.
+         * @enum {string}
+         */
+        ApiTokenKind: "api" | "scim";
         /** @description API tokens that the caller may see. */
         ApiTokenList: {
             /** @description API tokens, including expired ones, the oldest first. */
@@ -1959,6 +2169,8 @@ export interface components {
         ApiTokenRequest: {
             /** @description Time until the token expires, such as `12h`, `30d` or `8w`; left out for a token that does not expire. */
             expires_in?: string | null;
+            /** @description Kind of the token; left out for `api`. Only owners create tokens of the kind `scim`, with the role `owner` and without a project. */
+            kind?: components["schemas"]["ApiTokenKind"];
             /** @description Name of 1 to 100 characters. */
             name: string;
             /**
@@ -1982,6 +2194,8 @@ export interface components {
              * @description ID of the token.
              */
             id: number;
+            /** @description Kind of the token. */
+            kind: components["schemas"]["ApiTokenKind"];
             /** @description Time of the last use (RFC 3339), accurate to about a minute; null if the token has never been used. */
             last_used_at: string | null;
             /** @description Name of the token. */
@@ -3646,17 +3860,79 @@ export interface components {
             /** @description Ingest keys, the oldest first. */
             keys: components["schemas"]["IngestKeyView"][];
         };
+        /** @description A new ingest key. */
+        IngestKeyRequest: {
+            /** @description Origins of web pages that may send, such as `https://*.example.com`; left out for any. */
+            allowed_origins?: string[];
+            /**
+             * Format: int64
+             * @description Maximum number of bytes of request bodies per day in UTC; left out for no limit.
+             */
+            bytes_per_day?: number | null;
+            /**
+             * Format: int64
+             * @description Maximum number of items per minute; left out for no limit.
+             */
+            items_per_minute?: number | null;
+            /** @description Name of 1 to 100 characters. */
+            name: string;
+        };
+        /** @description How long a replaced ingest key is still accepted: one of the two fields. */
+        IngestKeyRotationRequest: {
+            /** @description Time until which the old key is accepted: RFC 3339, or Unix seconds. */
+            old_key_expires_at?: string | null;
+            /** @description Time for which the old key is accepted, such as `12h`, `7d` or `4w`. */
+            old_key_expires_in?: string | null;
+        };
+        /** @description Changes to an ingest key. Fields that are left out keep their value. */
+        IngestKeyUpdateRequest: {
+            /** @description Origins of web pages that may send; empty for any. */
+            allowed_origins?: string[] | null;
+            /**
+             * Format: int64
+             * @description Maximum number of bytes of request bodies per day in UTC; null for no limit.
+             */
+            bytes_per_day?: number | null;
+            /** @description Time until which the key is accepted: RFC 3339, or Unix seconds; null for no end. */
+            expires_at?: string | null;
+            /**
+             * Format: int64
+             * @description Maximum number of items per minute; null for no limit.
+             */
+            items_per_minute?: number | null;
+            /** @description Name of 1 to 100 characters. */
+            name?: string | null;
+        };
         /** @description An ingest key. Programs send data with it; it cannot read. */
         IngestKeyView: {
+            /** @description Origins of web pages that may send, such as `https://*.example.com`; empty for any. Programs outside of browsers name no origin. */
+            allowed_origins: string[];
+            /**
+             * Format: int64
+             * @description Maximum number of bytes of request bodies, as they are sent, per day in UTC; null for no limit.
+             */
+            bytes_per_day: number | null;
+            /**
+             * Format: int64
+             * @description Bytes that were received with the key today in UTC.
+             */
+            bytes_today: number;
             /** @description Time at which the key was created (RFC 3339). */
             created_at: string;
-            /** @description Always false. */
+            /** @description True if the key was replaced and is no longer accepted. */
             disabled: boolean;
+            /** @description Time until which the key is accepted (RFC 3339); null for no end. */
+            expires_at: string | null;
             /**
              * Format: int64
              * @description ID of the key.
              */
             id: number;
+            /**
+             * Format: int64
+             * @description Maximum number of items (spans, error events, log records, metric points and scores) per minute; null for no limit.
+             */
+            items_per_minute: number | null;
             /** @description Time of the last use (RFC 3339), accurate to about a minute; null if the key has never been used. */
             last_used_at: string | null;
             /** @description Name of the key. */
@@ -4532,12 +4808,12 @@ export interface components {
          * @description Reason that the server records. The reasons are in the order of their names.
          * @enum {string}
          */
-        OutcomeReason: "attribute_limit" | "body_broken_off" | "content_type" | "damaged_body" | "disk_full" | "dsn_mismatch" | "duplicate" | "event_limit" | "event_without_body" | "event_without_type" | "fault" | "forward_loop" | "host_without_key" | "in_the_future" | "invalid_batch" | "invalid_buckets" | "invalid_envelope" | "invalid_grpc_frame" | "invalid_id" | "invalid_json" | "invalid_name" | "invalid_otlp" | "invalid_protobuf" | "invalid_score" | "invalid_span_id" | "invalid_timestamp" | "invalid_trace_id" | "invalid_value" | "item_count_mismatch" | "joined" | "key_of_other_project" | "link_limit" | "log_without_trace" | "malformed_key" | "media_quota" | "media_too_large" | "message_without_span" | "missing_key" | "multiple_keys" | "no_recorded_value" | "not_kept" | "not_llm_telemetry" | "not_supported" | "other" | "overloaded" | "page_without_key" | "project_disabled" | "protocol_version" | "proxy_without_key" | "same_error" | "sample_rate" | "score_without_name" | "score_without_trace" | "score_without_value" | "stopping" | "storage_failed" | "stored" | "too_large" | "too_many_buckets" | "too_many_encodings" | "too_many_items" | "too_many_logs" | "too_many_metrics" | "too_many_pieces" | "too_many_series" | "too_old" | "unfit" | "unknown" | "unknown_encoding" | "unknown_event_type" | "unknown_item" | "unknown_key" | "unknown_kind" | "unknown_project" | "unknown_temporality";
+        OutcomeReason: "attribute_limit" | "body_broken_off" | "content_type" | "damaged_body" | "disk_full" | "dsn_mismatch" | "duplicate" | "event_limit" | "event_without_body" | "event_without_type" | "fault" | "forward_loop" | "host_without_key" | "in_the_future" | "invalid_batch" | "invalid_buckets" | "invalid_envelope" | "invalid_grpc_frame" | "invalid_id" | "invalid_json" | "invalid_name" | "invalid_otlp" | "invalid_protobuf" | "invalid_score" | "invalid_span_id" | "invalid_timestamp" | "invalid_trace_id" | "invalid_value" | "item_count_mismatch" | "joined" | "key_expired" | "key_of_other_project" | "key_quota" | "key_rate_limit" | "link_limit" | "log_without_trace" | "malformed_key" | "media_quota" | "media_too_large" | "message_without_span" | "missing_key" | "multiple_keys" | "no_recorded_value" | "not_kept" | "not_llm_telemetry" | "not_supported" | "origin_not_allowed" | "other" | "overloaded" | "page_without_key" | "project_disabled" | "protocol_version" | "proxy_without_key" | "same_error" | "sample_rate" | "score_without_name" | "score_without_trace" | "score_without_value" | "stopping" | "storage_failed" | "stored" | "too_large" | "too_many_buckets" | "too_many_encodings" | "too_many_items" | "too_many_logs" | "too_many_metrics" | "too_many_pieces" | "too_many_series" | "too_old" | "unfit" | "unknown" | "unknown_encoding" | "unknown_event_type" | "unknown_item" | "unknown_key" | "unknown_kind" | "unknown_project" | "unknown_temporality";
         /**
          * @description Group of reasons with the same remedy.
          * @enum {string}
          */
-        OutcomeReasonGroup: "stored" | "repeated" | "not_kept" | "unknown_key" | "malformed_key" | "missing_key" | "wrong_key" | "project_disabled" | "unreadable" | "unsupported" | "time" | "too_large" | "server_limit" | "unavailable" | "sampled" | "client_limit" | "other";
+        OutcomeReasonGroup: "stored" | "repeated" | "not_kept" | "unknown_key" | "malformed_key" | "missing_key" | "wrong_key" | "key_limit" | "project_disabled" | "unreadable" | "unsupported" | "time" | "too_large" | "server_limit" | "unavailable" | "sampled" | "client_limit" | "other";
         /** @description A new password of the caller. */
         PasswordChangeRequest: {
             /** @description Current password; empty if the account has none yet. */
@@ -4589,8 +4865,8 @@ export interface components {
             /** @description Projects by ID. */
             projects: components["schemas"]["ProjectView"][];
         };
-        /** @description The name of a new project or ingest key. */
-        ProjectOrKeyName: {
+        /** @description The name of a new project. */
+        ProjectName: {
             /** @description Name of 1 to 100 characters. */
             name: string;
         };
@@ -4843,6 +5119,13 @@ export interface components {
              */
             message_days: number | null;
         };
+        /** @description A replaced ingest key, and the new one. */
+        RotatedIngestKey: {
+            /** @description The new key. */
+            key: components["schemas"]["IngestKeyView"];
+            /** @description The old key, which is accepted until `expires_at`. */
+            old_key: components["schemas"]["IngestKeyView"];
+        };
         /** @description An alert rule and its current state. */
         RuleShown: {
             compare: components["schemas"]["ComparisonBaseline"] | null;
@@ -4942,6 +5225,17 @@ export interface components {
              * @description 95th percentile of the duration in milliseconds.
              */
             p95: number | null;
+        };
+        /** @description Body of an error response of SCIM. */
+        ScimError: {
+            /** @description What happened, and to what. */
+            detail: string;
+            /** @description Schema of the message. */
+            schemas: string[];
+            /** @description Kind of the error, such as `uniqueness` or `invalidFilter`; left out if SCIM defines none. */
+            scimType?: string | null;
+            /** @description HTTP status as text. */
+            status: string;
         };
         /** @description A score: a rating of a trace or span by a person or a program. */
         Score: {
@@ -6037,9 +6331,11 @@ export interface operations {
                 action?: string;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description `json` for a page, or a file with all entries: `jsonl` (one JSON object per line) or `csv`. Default: `json`. */
+                format?: string;
                 /** @description Start of the time range: RFC 3339, Unix seconds, or relative to now such as `-24h`. Default: the oldest entry. */
                 from?: string;
-                /** @description Maximum number of entries, at most 1000. Default: 100. */
+                /** @description Maximum number of entries, at most 1000. Default: 100; of a file, all. */
                 limit?: number;
                 /** @description ID of a project: only its entries are returned. */
                 project?: number;
@@ -6361,7 +6657,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ProjectOrKeyName"];
+                "application/json": components["schemas"]["ProjectName"];
             };
         };
         responses: {
@@ -8314,7 +8610,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ProjectOrKeyName"];
+                "application/json": components["schemas"]["IngestKeyRequest"];
             };
         };
         responses: {
@@ -8356,6 +8652,94 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    patch_projects_project_keys_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the ingest key. */
+                key: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IngestKeyUpdateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestKeyView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_projects_project_keys_key_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the ingest key. */
+                key: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IngestKeyRotationRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedIngestKey"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
             };
             404: {
                 headers: {
@@ -9897,6 +10281,604 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_scim_v2_Groups: {
+        parameters: {
+            query?: {
+                /** @description Attributes to return, separated by commas. Default: all. */
+                attributes?: string;
+                /** @description Maximum number of resources, at most 500. Default: 100. */
+                count?: string;
+                /** @description Attributes to leave out, separated by commas. */
+                excludedAttributes?: string;
+                /** @description Filter such as `userName eq "ann@example.com"`. */
+                filter?: string;
+                /** @description Position of the first resource, from 1. Default: 1. */
+                startIndex?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A list response of SCIM. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    post_scim_v2_Groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A group of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The group. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    get_scim_v2_Groups_group: {
+        parameters: {
+            query?: {
+                /** @description Attributes to return, separated by commas. Default: all. */
+                attributes?: string;
+                /** @description Attributes to leave out, separated by commas. */
+                excludedAttributes?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the group. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The group. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    put_scim_v2_Groups_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the group. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        /** @description A group of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The group. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    delete_scim_v2_Groups_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the group. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The group was deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    patch_scim_v2_Groups_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the group. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        /** @description A patch of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The group was changed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    get_scim_v2_ResourceTypes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A list response of SCIM. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_scim_v2_ResourceTypes_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `User` or `Group`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The kind of resources. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    get_scim_v2_Schemas: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A list response of SCIM. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_scim_v2_Schemas_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description URN of the schema. */
+                schema: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schema. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    get_scim_v2_ServiceProviderConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration of the service provider. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_scim_v2_Users: {
+        parameters: {
+            query?: {
+                /** @description Attributes to return, separated by commas. Default: all. */
+                attributes?: string;
+                /** @description Maximum number of resources, at most 500. Default: 100. */
+                count?: string;
+                /** @description Attributes to leave out, separated by commas. */
+                excludedAttributes?: string;
+                /** @description Filter such as `userName eq "ann@example.com"`. */
+                filter?: string;
+                /** @description Position of the first resource, from 1. Default: 1. */
+                startIndex?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A list response of SCIM. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    post_scim_v2_Users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A user of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The user. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    get_scim_v2_Users_user: {
+        parameters: {
+            query?: {
+                /** @description Attributes to return, separated by commas. Default: all. */
+                attributes?: string;
+                /** @description Attributes to leave out, separated by commas. */
+                excludedAttributes?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    put_scim_v2_Users_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        /** @description A user of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    delete_scim_v2_Users_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account is deactivated. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    patch_scim_v2_Users_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        /** @description A patch of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
                 };
             };
         };
