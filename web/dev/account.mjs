@@ -64,6 +64,7 @@ export function memberAnswer(method, id, body) {
 export const tokens = [
   {
     id: 1,
+    kind: 'api',
     name: 'Report',
     account,
     project_id: 1,
@@ -94,9 +95,9 @@ const remove = (list, id) => {
 export const revokeToken = (id) => remove(tokens, id);
 export const endSession = (id) => remove(sessions, id);
 
-export function createToken({ name, role, project_id = null, expires_in }) {
+export function createToken({ name, kind = 'api', role, project_id = null, expires_in }) {
   const expires_at = expires_in ? iso(Date.now() + Number.parseInt(expires_in, 10) * DAY) : null;
-  tokens.push({ id: tokens.length + 1, name, account, project_id, role, created_at: iso(Date.now()), expires_at, last_used_at: null });
+  tokens.push({ id: tokens.length + 1, kind, name, account, project_id, role, created_at: iso(Date.now()), expires_at, last_used_at: null });
   return { token: 'hnm_0123456789abcdef' };
 }
 

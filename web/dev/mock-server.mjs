@@ -88,8 +88,19 @@ const forwards = [
     last_error_at: new Date().toISOString(),
   },
 ];
+const unlimited = { disabled: false, expires_at: null, items_per_minute: null, bytes_per_day: null, allowed_origins: [], bytes_today: 0 };
 const keys = [
-  { id: 1, public_key: KEY, name: 'Default', disabled: false, created_at: iso(START - 40 * 86_400_000), last_used_at: iso(START - 9_000) },
+  {
+    ...unlimited,
+    id: 1,
+    public_key: KEY,
+    name: 'Default',
+    items_per_minute: 100_000,
+    allowed_origins: ['https://*.example.com'],
+    bytes_today: 48_200_000,
+    created_at: iso(START - 40 * 86_400_000),
+    last_used_at: iso(START - 9_000),
+  },
 ];
 let signedIn = true;
 
@@ -133,6 +144,24 @@ const statusOf = (method, path, value) => {
   if (path.endsWith('/reprice')) return 'state' in value ? 202 : 200;
   return 201;
 };
+
+/** Requests to the keys of a project. */
+function keyAnswer(method, id, isRotation, body) {
+  const at = keys.findIndex(({ id: own }) => own === id);
+  const created = (draft) => {
+    const used = { created_at: iso(Date.now()), last_used_at: null };
+    keys.push({ ...unlimited, ...draft, ...used, id: keys.length + 1, public_key: KEY.split('').reverse().join('') });
+    return keys.at(-1);
+  };
+  if (isRotation) {
+    keys[at] = { ...keys[at], expires_at: iso(Date.now() + 86_400_000) };
+    const { items_per_minute, bytes_per_day, allowed_origins, name } = keys[at];
+    return { key: created({ name, items_per_minute, bytes_per_day, allowed_origins }), old_key: keys[at] };
+  }
+  if (method === 'PATCH') return Object.assign(keys[at], body);
+  if (method === 'DELETE') return (keys.splice(at, 1), null);
+  return method === 'POST' ? created({ name: body.name }) : { keys };
+}
 
 function answer(method, path, params, body) {
   const [, , , what, id, name, one, , two] = path.split('/');
@@ -197,23 +226,7 @@ function answer(method, path, params, body) {
     if (method === 'PUT') mapping = { ...mapping, text: body.text, rules: body.text.split('[[rule]]').length - 1 };
     return mapping;
   }
-  if (name === 'keys') {
-    if (method === 'POST')
-      keys.push({
-        id: keys.length + 1,
-        public_key: KEY.split('').reverse().join(''),
-        name: body.name,
-        disabled: false,
-        created_at: iso(Date.now()),
-        last_used_at: null,
-      });
-    if (method === 'DELETE')
-      keys.splice(
-        keys.findIndex(({ id: own }) => own === Number(one)),
-        1,
-      );
-    return method === 'GET' ? { keys } : method === 'POST' ? keys.at(-1) : null;
-  }
+  if (name === 'keys') return keyAnswer(method, Number(one), path.endsWith('/rotate'), body);
   if (name === 'metrics') return one ? metricSeries(params) : { metrics: number === 1 ? metrics : [] };
   if (name === 'prices' && one === 'unpriced') return number === 1 ? { models: unpriced, count: unpriced.length } : { models: [], count: 0 };
   if (name === 'prices') return ownPrices(method, Number(one), body);

@@ -120,6 +120,8 @@ test('projects and keys', async () => {
   await ask('patch', PROJECT, { path: { project: 2 }, body: { name: 'Other', retention: { environments: { production: 30 } } } });
   const { id } = await ask('post', `${PROJECT}/keys`, { body: { name: 'New' } });
   await ask('get', `${PROJECT}/keys`);
+  await ask('patch', `${PROJECT}/keys/{key}`, { path: { key: id }, body: { items_per_minute: 100 } });
+  await ask('post', `${PROJECT}/keys/{key}/rotate`, { path: { key: id }, body: { old_key_expires_in: '7d' } });
   await ask('delete', `${PROJECT}/keys/{key}`, { path: { key: id } });
 });
 

@@ -45,7 +45,7 @@ use tower::util::{MapRequestLayer, MapResponseLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use crate::api::{self, ApiState, ExportLimiter, QueryScheduler};
+use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, QueryScheduler};
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, ServerTls, raise_file_limit};
 use crate::forward::ForwardWorker;
@@ -57,7 +57,7 @@ use crate::server_proof::ServerProof;
 use crate::sign_in::SignInService;
 use crate::usage_completion::UsageCompletionWorker;
 use crate::{backup, body_drain, retention, security_headers, web_assets};
-use chores::{log_audit_head, run_chores, write_last_uses};
+use chores::{ChoreSettings, apply_group_roles, log_audit_head, run_chores, write_denial_surplus, write_last_uses};
 use metrics_page::{ServerMetricsState, answer_scrape, readiness};
 
 /// Metadata key of the server's public URL, from which other commands build links.
@@ -74,8 +74,6 @@ pub const CONFIGURATION_SETTING: &str = "configuration";
 const PRICE_REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// Interval at which the last use of keys is written to the database.
 const KEY_USE_INTERVAL: Duration = Duration::from_secs(20);
-/// Interval at which the head of the audit log is written to the server's log.
-const AUDIT_HEAD_INTERVAL: Duration = Duration::from_secs(3600);
 /// Delay of the first retention sweep after a start.
 const FIRST_SWEEP_DELAY: Duration = Duration::from_secs(600);
 /// Interval at which the store retries after a failed commit.
@@ -99,6 +97,7 @@ pub struct App {
     connections: Arc<ConnectionRegistry>,
     low_priority: LowPriorityRuntime,
     completion: UsageCompletionWorker,
+    chores: ChoreSettings,
 }
 
 impl App {
@@ -126,6 +125,7 @@ impl App {
         let trust = TrustedCertificates::read_file(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
         let sign_in = SignInService::new(config, &public_url, &trust)?;
         record_addresses(&stores.meta, config, &public_url, &listening)?;
+        let chores = ChoreSettings::new(config, &allowed, &trust, &public_url);
         let proof = ServerProof::new(stores.meta.create_server_secret()?, listening);
         let ingestion = IngestState::new(stores.clone(), prices.books().clone(), config);
         let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes, forwards, media } = stores;
@@ -140,6 +140,9 @@ impl App {
             meta,
             audit,
             sign_in: Arc::new(sign_in),
+            denials: DenialLimiter::default(),
+            group_roles: config.sign_in.group_roles.clone(),
+            key_usage: ingestion.key_usage().clone(),
             store,
             errors,
             scores,
@@ -174,6 +177,7 @@ impl App {
             shutdown,
         };
         update_pause(&api);
+        apply_group_roles(&api)?;
         start_alert_evaluator(&api, low_priority.handle())?;
         // If two servers run in one process, as tests may do, only the first has metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
@@ -193,6 +197,7 @@ impl App {
             connections,
             low_priority,
             completion,
+            chores,
         })
     }
 
@@ -216,7 +221,7 @@ impl App {
     ///
     /// Returns an error if the last flush failed. The write-ahead log still contains all acknowledged data.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let App { api, ingestion, metrics, listener, otlp, proof, hsts, connections, low_priority, completion } = self;
+        let App { api, ingestion, metrics, listener, otlp, proof, hsts, connections, low_priority, completion, chores: settings } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
         let rewritten = MapRequestLayer::new(move |request| normalize_path(&base, request));
@@ -224,7 +229,8 @@ impl App {
         let router = router(api.clone(), ingestion.clone(), ServerMetricsState { handle: metrics, is_local }, proof);
         let service =
             MapResponseLayer::new(move |answer| security_headers::with_hsts(answer, hsts.as_ref())).layer(rewritten.layer(router));
-        let chores = tokio::spawn(run_chores(api.clone(), ingestion.clone()));
+        let heads = settings.heads.clone();
+        let chores = tokio::spawn(run_chores(api.clone(), ingestion.clone(), settings));
         api.jobs.start().context("cannot resume unfinished jobs")?;
         let delivery_worker = tokio::spawn(api.delivery_worker.clone().run(api.shutdown.clone()));
         let completion_worker = low_priority.handle().spawn(completion.run(api.shutdown.clone()));
@@ -257,7 +263,9 @@ impl App {
             tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.jobs.interrupted");
         }
         write_last_uses(&ingestion, &api.meta);
-        log_audit_head(&api.audit);
+        write_denial_surplus(&api, true);
+        let log = api.audit.clone();
+        let _ = tokio::task::spawn_blocking(move || log_audit_head(&log, heads.as_deref())).await;
         let alerts = api.alerts.clone();
         let _ = tokio::task::spawn_blocking(move || alerts.stop()).await;
         api.outcomes.flush();

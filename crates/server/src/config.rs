@@ -1,5 +1,7 @@
 //! Effective configuration: defaults, one TOML file, environment variables, flags. Each source overrides the sources before it.
 
+mod audit;
+mod byte_size;
 mod settings;
 mod sign_in;
 #[cfg(test)]
@@ -10,6 +12,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+pub use audit::AuditConfig;
+use byte_size::deserialize_bytes;
+pub use byte_size::parse_bytes;
 use hinomi_tables::secret_cipher::SecretCipher;
 use serde::{Deserialize, Serialize};
 pub use settings::{ConfigSetting, SETTINGS};
@@ -54,6 +59,8 @@ pub struct Config {
     pub tls: TlsConfig,
     /// Encryption of stored secrets of other services.
     pub secrets: SecretsConfig,
+    /// Audit log.
+    pub audit: AuditConfig,
     /// Signing in.
     pub sign_in: SignInConfig,
     /// `--quiet-notifications`: starts with notifications paused.
@@ -97,45 +104,6 @@ pub const MIN_MEMORY_BYTES: u64 = 256 << 20;
 
 /// Smallest disk budget in bytes. A smaller budget is probably a mistake, and would delete nearly all stored data.
 pub const MIN_DISK_BUDGET_BYTES: u64 = 256 << 20;
-
-/// Reads a number of bytes, plain or as a text with a unit: `100GB` (10⁹), `512MiB` (2²⁰).
-fn deserialize_bytes<'de, D: serde::Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Result<T, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "bytes, such as 100000000000, \"100GB\" or \"512MiB\"")]
-    enum ByteSizeInput {
-        Number(u64),
-        Text(String),
-    }
-    let bytes = match ByteSizeInput::deserialize(from)? {
-        ByteSizeInput::Number(bytes) => Ok(bytes),
-        ByteSizeInput::Text(text) => parse_bytes(&text),
-    };
-    let bytes = bytes.map_err(serde::de::Error::custom)?;
-    T::try_from(bytes).map_err(|_| serde::de::Error::custom(format!("{bytes} bytes are too large for this machine")))
-}
-
-fn parse_bytes(text: &str) -> Result<u64, String> {
-    const SIZE_UNITS: [(&str, u64); 10] = [
-        ("", 1),
-        ("B", 1),
-        ("KB", 1000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-        ("KIB", 1 << 10),
-        ("MIB", 1 << 20),
-        ("GIB", 1 << 30),
-        ("TIB", 1 << 40),
-    ];
-    let unreadable =
-        || format!("{text:?} is not a valid size; use bytes, or a number with B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, such as 100GB");
-    let text = text.trim();
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..digits].parse().map_err(|_| unreadable())?;
-    let unit = text[digits..].trim().to_ascii_uppercase();
-    let (_, factor) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(unreadable)?;
-    number.checked_mul(*factor).ok_or_else(unreadable)
-}
 
 /// Settings for notifications.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -308,6 +276,7 @@ impl Default for Config {
             notify: NotifyConfig::default(),
             tls: TlsConfig::default(),
             secrets: SecretsConfig::default(),
+            audit: AuditConfig::default(),
             sign_in: SignInConfig::default(),
             quiet_notifications: false,
         }
@@ -484,6 +453,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.ingest.max_body_bytes == 0 || config.ingest.max_bytes_in_work < config.ingest.max_body_bytes {
         return wrong("ingest.max_bytes_in_work", "must not be below ingest.max_body_bytes, which must be above 0");
+    }
+    if let Some((setting, reason)) = config.audit.mistake(&config.data) {
+        return wrong(setting, reason);
     }
     if let Some((setting, reason)) = config.sign_in.mistake(config.listen, &config.public_url) {
         return wrong(setting, &reason);

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod app;
+pub mod audit_heads;
 pub mod backup;
 pub mod body_drain;
 pub mod cli;

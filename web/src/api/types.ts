@@ -98,6 +98,7 @@ export type Currency = Schemas['DisplayCurrency'];
 export type Project = Schemas['ProjectView'];
 export type ProjectPatch = Schemas['ProjectUpdateRequest'];
 export type Key = Schemas['IngestKeyView'];
+export type KeyPatch = Schemas['IngestKeyUpdateRequest'];
 export type Forward = Schemas['ForwardView'];
 export type ForwardType = Schemas['ForwardType'];
 export type ForwardDraft = Schemas['ForwardDraft'];

@@ -14,6 +14,7 @@ use hinomi_tables::metadata::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::audit::account_changes;
 use super::auth::{ApiCaller, AuthorizedCaller};
 use super::middleware::audit_trail::{AuditDetails, audit_details};
 use super::permission::Admin;
@@ -201,9 +202,14 @@ pub(super) async fn update(
     check_rank(caller.access.server, role.flatten())?;
     let id = managed_account(&api, &caller, &account).await?;
     let patch = AccountPatch { name, email, server_role: role, deactivated };
-    let account = account_view(run_change(&api, move |meta| meta.update_account(id, &patch)).await?);
-    let role = account.role.map(AccountRole::name);
-    Ok((audit_details([("role", role.into()), ("state", account.state.name().into())]), Json(account)))
+    let (before, account) = run_change(&api, move |meta| {
+        let before = meta.account(id)?;
+        Ok((before, meta.update_account(id, &patch)?))
+    })
+    .await?;
+    let role = account.server_role.map(AccountRole::name);
+    let details = [("role", role.into()), ("state", account.state.name().into()), ("changes", account_changes(&before, &account))];
+    Ok((audit_details(details), Json(account_view(account))))
 }
 
 /// A link that sets a password.

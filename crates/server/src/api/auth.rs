@@ -241,7 +241,8 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
             let authorized = AuthorizedProject::<Member>::from_request_parts(parts, api).await?;
             return Ok(TelemetryWriter { project: authorized.project });
         };
-        let key = api.meta.key(&key).ok_or_else(ApiError::unauthorized)?;
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        let key = api.meta.key(&key).filter(|key| !key.is_expired(now_us)).ok_or_else(ApiError::unauthorized)?;
         let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, api).await.map_err(|_| ApiError::not_found("page"))?;
         let id = path.iter().find(|(name, _)| name == "project").and_then(|(_, id)| id.parse::<u64>().ok());
         let project = api.meta.project(id.filter(|id| *id == key.project).ok_or_else(|| ApiError::not_found("project"))?)?;

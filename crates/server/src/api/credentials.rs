@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::metadata;
-use hinomi_tables::metadata::AccountRole;
+use hinomi_tables::metadata::{AccountRole, ApiTokenKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,6 +25,8 @@ use crate::query_parameters::parse_lifetime;
 pub(super) struct ApiTokenView {
     /// ID of the token.
     id: i64,
+    /// Kind of the token.
+    kind: ApiTokenKind,
     /// Name of the token.
     name: String,
     /// Account that the token belongs to. The token never has more access than its account.
@@ -54,6 +56,7 @@ pub(super) struct ApiTokenList {
 fn token_view(record: metadata::ApiTokenRecord) -> ApiTokenView {
     ApiTokenView {
         id: record.id,
+        kind: record.kind,
         name: record.name,
         account: AccountReference::of(record.account),
         project_id: record.project,
@@ -118,6 +121,13 @@ pub(super) struct ApiTokenRequest {
     project_id: Option<u64>,
     /// Time until the token expires, such as `12h`, `30d` or `8w`. If omitted, the token does not expire.
     expires_in: Option<String>,
+    /// Kind of the token; left out for `api`. Only owners create tokens of the kind `scim`, with the role `owner` and without a project.
+    #[serde(default = "default_kind")]
+    kind: ApiTokenKind,
+}
+
+fn default_kind() -> ApiTokenKind {
+    ApiTokenKind::Api
 }
 
 /// A new API token with its secret.
@@ -137,7 +147,7 @@ pub(super) async fn create_token(
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
     body: Result<Json<ApiTokenRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Extension<AuditDetails>, Json<CreatedApiToken>), ApiError> {
-    let Json(ApiTokenRequest { name, role, project_id, expires_in }) = body?;
+    let Json(ApiTokenRequest { name, role, project_id, expires_in, kind }) = body?;
     // Otherwise a token could outlive its own expiry.
     caller.session().ok_or_else(|| ApiError::bad_request("needs_session", "an API token cannot create tokens; sign in"))?;
     let own = match project_id {
@@ -147,9 +157,24 @@ pub(super) async fn create_token(
     check_rank(own, Some(role))?;
     let lifetime = expires_in.map(|text| parse_lifetime(&text)).transpose();
     let lifetime = lifetime.map_err(|hint| ApiError::bad_request("invalid_value", format!("expires_in: {hint}")))?;
-    let details = audit_details([("name", name.as_str().into()), ("role", role.name().into()), ("project_id", project_id.into())]);
+    let details = audit_details([
+        ("name", name.as_str().into()),
+        ("role", role.name().into()),
+        ("project_id", project_id.into()),
+        ("kind", kind.name().into()),
+    ]);
     let draft = metadata::ApiTokenDraft { name, account: caller.account.id, role, project: project_id, lifetime };
-    let token = run_change(&api, move |meta| meta.create_token(&draft)).await?;
+    if kind == ApiTokenKind::Scim {
+        check_rank(caller.access.server, Some(AccountRole::Owner))?;
+        if role != AccountRole::Owner || project_id.is_some() {
+            return Err(ApiError::bad_request("invalid_value", "a token of the kind scim has the role owner, and no project"));
+        }
+    }
+    let token = run_change(&api, move |meta| match kind {
+        ApiTokenKind::Api => meta.create_token(&draft),
+        ApiTokenKind::Scim => meta.create_scim_token(&draft.name, draft.account, draft.lifetime),
+    })
+    .await?;
     Ok((StatusCode::CREATED, details, Json(CreatedApiToken { token })))
 }
 

@@ -63,6 +63,11 @@ impl ApiError {
         self
     }
 
+    /// Returns the status and the message, for a response in another form.
+    pub(super) fn status_and_message(self) -> (StatusCode, String) {
+        (self.status, self.detail.message)
+    }
+
     /// Returns an error for an invalid request.
     pub(super) fn bad_request(code: &'static str, message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, code, message)
@@ -276,6 +281,9 @@ impl From<MetadataError> for ApiError {
             MetadataError::NoToken(_) => ApiError::not_found("token"),
             MetadataError::NoJob(_) => ApiError::not_found("job"),
             MetadataError::NoSession(_) => ApiError::not_found("session"),
+            MetadataError::NoGroup(_) => ApiError::not_found("group"),
+            MetadataError::Taken(reason) => ApiError::conflict("taken", reason),
+            MetadataError::LastOwner(_) => ApiError::bad_request("last_owner", error.to_string()),
             MetadataError::Invalid(reason) => ApiError::bad_request("invalid_value", reason),
             other => ApiError::internal(other),
         }

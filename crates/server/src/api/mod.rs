@@ -4,6 +4,7 @@
 mod accounts;
 mod alerts;
 mod audit;
+mod audit_export;
 mod auth;
 mod bill;
 mod channels;
@@ -13,6 +14,7 @@ mod error;
 mod file_response;
 mod forwards;
 mod hints;
+mod ingest_keys;
 mod issues;
 mod jobs;
 mod live;
@@ -30,8 +32,10 @@ mod prices;
 mod projects;
 mod proxy_session;
 mod queries;
+mod repeated_denials;
 mod reprice;
 mod retention;
+mod scim;
 mod scores;
 mod session;
 mod sign_in;
@@ -69,7 +73,9 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::config::GroupRole;
 use crate::forward::ForwardWorker;
+use crate::ingest::IngestKeyUsage;
 use crate::jobs::JobRunner;
 use crate::retention::{RetentionHoldTracker, RetentionResources};
 use crate::sign_in::SignInService;
@@ -79,6 +85,8 @@ pub use file_response::ExportLimiter;
 pub use middleware::shared_queries::QueryScheduler;
 use middleware::{audit_trail, quarantine_retry, request_timeout, shared_queries, unknown_params};
 use permission::permitted_routes;
+pub use repeated_denials::DenialLimiter;
+pub(crate) use scim::role_events;
 pub use system::SystemProblem;
 pub use transfer::MISSING_SEGMENTS_HEADER;
 
@@ -91,6 +99,12 @@ pub struct ApiState {
     pub audit: Arc<AuditLog>,
     /// Ways of signing in.
     pub sign_in: Arc<SignInService>,
+    /// Limit of the entries about denials.
+    pub denials: DenialLimiter,
+    /// Roles of the groups that an identity provider states.
+    pub group_roles: Vec<GroupRole>,
+    /// Use of the ingest keys.
+    pub key_usage: Arc<IngestKeyUsage>,
     /// Spans.
     pub store: Arc<Store>,
     /// Error events.
@@ -301,7 +315,10 @@ fn set_operation_ids(description: &mut utoipa::openapi::OpenApi) {
 
 fn described_routes() -> OpenApiRouter<Arc<ApiState>> {
     let v1 = account_routes().merge(telemetry_routes()).merge(alert_routes()).merge(system_routes());
-    OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1).merge(provider_routes())
+    OpenApiRouter::with_openapi(OpenApiDocument::openapi())
+        .nest("/api/v1", v1)
+        .nest(scim::SCIM_PREFIX, scim::routes())
+        .merge(provider_routes())
 }
 
 /// Routes to which an identity provider sends browsers and reports.
@@ -341,9 +358,11 @@ fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
         projects::get,
         projects::update,
         retention::delete_project,
-        projects::keys,
-        projects::create_key,
-        projects::delete_key,
+        ingest_keys::list,
+        ingest_keys::create,
+        ingest_keys::update,
+        ingest_keys::rotate,
+        ingest_keys::delete,
         prices::list,
         prices::create,
         prices::end,

@@ -17,6 +17,8 @@ pub(super) enum RoutePermission {
     Member,
     /// Permission to change settings, keys and prices, and to delete.
     Admin,
+    /// Permission to manage users and groups as an identity provider, which only a SCIM token has.
+    Provisioning,
 }
 
 impl RoutePermission {
@@ -27,6 +29,7 @@ impl RoutePermission {
             RoutePermission::Viewer => "viewer",
             RoutePermission::Member => "member",
             RoutePermission::Admin => "admin",
+            RoutePermission::Provisioning => "provisioning",
         }
     }
 
@@ -36,6 +39,8 @@ impl RoutePermission {
             RoutePermission::Public | RoutePermission::Viewer => AccountRole::Viewer,
             RoutePermission::Member => AccountRole::Member,
             RoutePermission::Admin => AccountRole::Admin,
+            // Whoever creates such a token is an owner.
+            RoutePermission::Provisioning => AccountRole::Owner,
         }
     }
 }

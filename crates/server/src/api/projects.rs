@@ -1,11 +1,11 @@
-//! Projects and their ingest keys.
+//! Projects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::metadata;
@@ -70,24 +70,6 @@ impl RetentionOverridesView {
     }
 }
 
-/// An ingest key. Programs use the key to send data; the key cannot read data.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct IngestKeyView {
-    /// ID of the key.
-    id: i64,
-    /// The key as programs send it: 32 lower-case hexadecimal digits.
-    public_key: String,
-    /// Name of the key.
-    name: String,
-    /// Always false.
-    disabled: bool,
-    /// Time at which the key was created (RFC 3339).
-    created_at: String,
-    /// Time of the last use (RFC 3339), accurate to about a minute; null if the key has never been used.
-    #[schema(required)]
-    last_used_at: Option<String>,
-}
-
 fn project_view(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectView {
     ProjectView {
         id: project.id,
@@ -102,17 +84,6 @@ fn project_view(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectVie
         disabled: project.disabled,
         created_at: rfc3339(project.created_us),
         first_span_at: project.first_span_us.map(rfc3339),
-    }
-}
-
-fn key_view(key: &metadata::IngestKey) -> IngestKeyView {
-    IngestKeyView {
-        id: key.id,
-        public_key: key.public_key.clone(),
-        name: key.name.clone(),
-        disabled: false,
-        created_at: rfc3339(key.created_us),
-        last_used_at: key.last_used_us.map(rfc3339),
     }
 }
 
@@ -135,21 +106,21 @@ pub(super) async fn list(State(api): State<Arc<ApiState>>, AuthorizedCaller { ca
     Json(ProjectList { projects: visible_projects(&api, &caller) })
 }
 
-/// The name of a new project or ingest key.
+/// The name of a new project.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ProjectOrKeyName {
+pub(super) struct ProjectName {
     /// Name of 1 to 100 characters.
     name: String,
 }
 
 /// Creates a project with its first ingest key.
-#[utoipa::path(post, path = "/projects", tag = "projects", request_body = ProjectOrKeyName,
+#[utoipa::path(post, path = "/projects", tag = "projects", request_body = ProjectName,
     responses((status = 201, body = ProjectView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
     _: AuthorizedCaller<Admin>,
-    body: Result<Json<ProjectOrKeyName>, JsonRejection>,
+    body: Result<Json<ProjectName>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     let Json(named) = body?;
     let project = run_change(&api, move |meta| meta.create_project(&named.name, false)).await?;
@@ -210,47 +181,6 @@ pub(super) async fn update(
     };
     let project = run_change(&api, move |meta| meta.update_project(authorized.project, &patch)).await?;
     Ok(Json(project_view(&api, &project)))
-}
-
-/// Ingest keys of a project.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct IngestKeyList {
-    /// Ingest keys, the oldest first.
-    keys: Vec<IngestKeyView>,
-}
-
-/// Lists the ingest keys of a project.
-#[utoipa::path(get, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = IngestKeyList)))]
-pub(super) async fn keys(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Json<IngestKeyList> {
-    Json(IngestKeyList { keys: api.meta.directory().keys_of(authorized.project).into_iter().map(key_view).collect() })
-}
-
-/// Creates an ingest key.
-#[utoipa::path(post, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), request_body = ProjectOrKeyName,
-    responses((status = 201, body = IngestKeyView), (status = 400, body = super::error::ErrorResponse)))]
-pub(super) async fn create_key(
-    State(api): State<Arc<ApiState>>,
-    authorized: AuthorizedProject<Admin>,
-    body: Result<Json<ProjectOrKeyName>, JsonRejection>,
-) -> Result<(StatusCode, Json<IngestKeyView>), ApiError> {
-    let Json(named) = body?;
-    let key = run_change(&api, move |meta| meta.create_key(authorized.project, &named.name)).await?;
-    Ok((StatusCode::CREATED, Json(key_view(&key))))
-}
-
-/// Deletes an ingest key.
-///
-/// Data that is sent with the key is rejected from then on.
-#[utoipa::path(delete, path = "/projects/{project}/keys/{key}", tag = "projects", params(("project" = u64, Path, description = "ID of the project."), ("key" = i64, Path, description = "ID of the ingest key.")),
-    responses((status = 204, description = "The key was deleted."), (status = 404, body = super::error::ErrorResponse)))]
-pub(super) async fn delete_key(
-    State(api): State<Arc<ApiState>>,
-    authorized: AuthorizedProject<Admin>,
-    Path((_project, key)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    let key: i64 = key.parse().map_err(|_| ApiError::not_found("key"))?;
-    run_change(&api, move |meta| meta.delete_key(authorized.project, key)).await?;
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Runs a change on a thread that may block, because it waits for the disk.

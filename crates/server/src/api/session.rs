@@ -241,6 +241,9 @@ pub(super) async fn change_password(
     let from = origin.clone();
     let changed =
         run_change(&api, move |meta| meta.change_password(account, &current_password, &password, session, from.as_session())).await?;
+    if changed == PasswordSignIn::Rejected {
+        audit::record_denial(&api, AuditEvent::new(caller.audit_actor(&origin), "password.update.failed")).await;
+    }
     session_of(changed)?;
     audit::record(&api, AuditEvent::new(caller.audit_actor(&origin), "password.update")).await;
     Ok(StatusCode::NO_CONTENT)

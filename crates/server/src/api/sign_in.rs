@@ -56,10 +56,14 @@ pub(super) async fn sign_in_with_identity(
     method: &'static str,
 ) -> Result<ProviderSignIn, SignInFailure> {
     api.sign_in.policy.check_domain(&identity.email)?;
-    let (creates, roles) = (api.sign_in.policy.creates_accounts, api.sign_in.policy.roles(groups));
-    let (meta, from) = (api.meta.clone(), origin.clone());
-    let signing_in =
-        tokio::task::spawn_blocking(move || meta.sign_in_with_identity(&identity, creates, &roles, &session, from.as_session()));
+    let (meta, from, service) = (api.meta.clone(), origin.clone(), api.sign_in.clone());
+    let mut groups = groups.to_vec();
+    let signing_in = tokio::task::spawn_blocking(move || {
+        // A provider may state groups when somebody signs in, or manage them with SCIM, or both.
+        groups.extend(meta.group_names_by_email(&identity.email)?);
+        let roles = service.policy.roles(&groups);
+        meta.sign_in_with_identity(&identity, service.policy.creates_accounts, &roles, &session, from.as_session())
+    });
     let signed_in = signing_in.await.map_err(|_| SignInFailure::Internal)?.map_err(|error| match error {
         MetadataError::Invalid(_) => SignInFailure::EmailMissing,
         error => {

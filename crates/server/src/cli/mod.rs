@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod file_owner;
+mod key;
 mod notifications;
 mod prices;
 mod reprice;
@@ -96,6 +97,9 @@ enum CliCommand {
     /// Manage projects
     #[command(subcommand)]
     Project(ProjectCommand),
+    /// Manage ingest keys and their limits
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Update the price table, or check the price of a call
     #[command(subcommand)]
     Prices(prices::PricesCommand),
@@ -229,6 +233,7 @@ fn execute(command: CliCommand) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        CliCommand::Key(command) => command.run(),
         CliCommand::Prices(command) => command.run(),
         CliCommand::Alerts(command) => command.run(),
         CliCommand::Reprice(reprice) => reprice.run(),

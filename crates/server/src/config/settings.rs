@@ -152,6 +152,21 @@ pub const SETTINGS: &[ConfigSetting] = &[
         description: "the same keys as a value; they precede those of the file",
     },
     ConfigSetting {
+        path: "audit.head_to",
+        variable: "HINOMI_AUDIT_HEAD_TO",
+        description: "where the head of the audit log is sent: a file, syslog, syslog://HOST, or the URL of a webhook; empty: nowhere",
+    },
+    ConfigSetting {
+        path: "audit.head_every_s",
+        variable: "HINOMI_AUDIT_HEAD_EVERY_S",
+        description: "seconds between two heads of the audit log, in the server's log and at audit.head_to",
+    },
+    ConfigSetting {
+        path: "audit.retention_days",
+        variable: "HINOMI_AUDIT_RETENTION_DAYS",
+        description: "days for which entries of the audit log are stored; a signed checkpoint replaces older ones; 0: no limit",
+    },
+    ConfigSetting {
         path: "sign_in.passwords",
         variable: "HINOMI_SIGN_IN_PASSWORDS",
         description: "sign in with passwords: true or false; one-time links of the command line always work",

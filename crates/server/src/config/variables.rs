@@ -15,6 +15,7 @@ pub(super) fn set_value(table: &mut toml::Table, path: &str, text: &str) {
         "tls.key",
         "secrets.key_file",
         "secrets.key",
+        "audit.head_to",
     ];
     /// Sections whose settings are texts, except these.
     const TEXT_SECTION: &str = "sign_in.";

@@ -99,6 +99,7 @@ pub(super) async fn announce(State(ingestion): State<Arc<IngestState>>, headers:
 
 async fn announced(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> Result<Value, IngestRejection> {
     let sender = sender(ingestion, None, headers)?;
+    ingestion.check_key(&sender, headers)?;
     let announcement: UploadAnnouncement = serde_json::from_slice(&small_body(ingestion, &sender, headers, body).await?)
         .map_err(|_| IngestRejection::MediaUpload("invalid JSON"))?;
     let hash = STANDARD.decode(&announcement.sha256_hash).ok().and_then(|hash| <[u8; 32]>::try_from(hash).ok());
@@ -118,6 +119,8 @@ async fn announced(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: Body
         return Ok(json!({ "mediaId": id, "uploadUrl": null }));
     }
     check_quota(ingestion, project, &id, size).await?;
+    // The upload itself has no key.
+    ingestion.count_bytes(&sender, size);
     let expires_s = jiff::Timestamp::now().as_second() + UPLOAD_VALIDITY_S;
     let trace = trace.map(|trace| trace.to_string());
     let grant = UploadGrant { project, sha256, size, content_type: announcement.content_type, trace, expires_s };

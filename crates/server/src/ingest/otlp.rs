@@ -116,6 +116,7 @@ async fn ingest_request(
     is_compressed: bool,
 ) -> Result<Vec<u8>, IngestRejection> {
     let sender = sender(ingestion, project, headers)?;
+    ingestion.check_key(&sender, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
     let from = sender.clone();
     let forward = ingestion.forward_source(&sender, headers, ForwardedProtocol::Otlp(signal_name(signal).to_owned()))?;

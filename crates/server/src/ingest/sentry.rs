@@ -224,6 +224,7 @@ async fn ingest_envelope(
         None => sender_of_dsn(ingestion, incoming.first_line(&encoding, &ingestion.admission).await?, sender_request.project)?,
     };
     let _ = sender_request.sender.set(sender.clone());
+    ingestion.check_key(&sender, &sender_request.headers)?;
     let sender = AuthenticatedSender { sdk: sdk_client::of_headers(&sender_request.headers), ..sender };
     let from = sender.clone();
     let protocol = ForwardedProtocol::Sentry(sender_request.path.clone());

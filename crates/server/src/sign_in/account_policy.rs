@@ -1,10 +1,8 @@
 //! Who may sign in with a provider or a proxy, and with which roles.
 
-use std::collections::BTreeMap;
-
 use hinomi_tables::metadata::{AccessGrant, AccountRole, ProviderRoles};
 
-use super::SignInFailure;
+use super::{SignInFailure, roles_of_groups};
 use crate::config::{AccountCreation, GroupRole, SignInConfig};
 
 /// Policy for people who sign in with a provider or a proxy.
@@ -47,20 +45,11 @@ impl AccountPolicy {
 
     /// Returns the roles of a person in these groups.
     pub fn roles(&self, groups: &[String]) -> ProviderRoles {
-        let mut grant = AccessGrant { server: self.default_role, projects: BTreeMap::new() };
         if !self.uses_groups() {
-            return ProviderRoles::OfNewAccount(grant);
+            return ProviderRoles::OfNewAccount(AccessGrant { server: self.default_role, ..AccessGrant::default() });
         }
-        for GroupRole { role, project, .. } in self.group_roles.iter().filter(|known| groups.contains(&known.group)) {
-            match project {
-                None => grant.server = grant.server.max(Some(*role)),
-                Some(project) => {
-                    let held = grant.projects.entry(*project).or_insert(*role);
-                    *held = (*held).max(*role);
-                }
-            }
-        }
-        ProviderRoles::Exactly(grant)
+        let grant = roles_of_groups(&self.group_roles, groups);
+        ProviderRoles::Exactly(AccessGrant { server: grant.server.max(self.default_role), ..grant })
     }
 }
 

@@ -5,6 +5,7 @@
 mod account_policy;
 mod failure;
 mod flow_state;
+mod group_roles;
 mod key_set;
 mod logout_token;
 mod openid_connect;
@@ -24,6 +25,7 @@ use crate::config::Config;
 pub use account_policy::AccountPolicy;
 pub use failure::SignInFailure;
 pub use flow_state::PendingSignIn;
+pub use group_roles::roles_of_groups;
 pub use logout_token::LogoutSubject;
 pub use openid_connect::{ConfirmedIdentity, OpenIdConnect, SignInStart};
 pub use proxy_header::{PROXY_ISSUER, ProxyHeader, ProxyIdentity};

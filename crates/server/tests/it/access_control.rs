@@ -424,7 +424,10 @@ fn operations_that_change_something_need_more_than_a_viewer() {
     for (method, path, permission) in operations(&server) {
         let operation = format!("{method} {path}");
         let is_allowed = method == "GET" || exceptions.contains(&operation.as_str());
-        assert!(is_allowed || matches!(permission.as_str(), "member" | "admin" | "owner"), "{operation} only needs {permission}");
+        assert!(
+            is_allowed || matches!(permission.as_str(), "member" | "admin" | "owner" | "provisioning"),
+            "{operation} only needs {permission}"
+        );
     }
 }
 
@@ -449,7 +452,7 @@ fn each_operation_states_its_permission_and_keeps_it() {
                 assert_eq!(unknown.status, 401, "{what}: {}", unknown.text);
                 assert_ne!(known.status, 403, "{what}: {}", known.text);
             }
-            "member" | "admin" => {
+            "member" | "admin" | "provisioning" => {
                 assert_eq!(unknown.status, 401, "{what}: {}", unknown.text);
                 assert_eq!(known.status, 403, "{what}: {}", known.text);
             }

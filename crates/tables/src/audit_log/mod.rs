@@ -178,6 +178,17 @@ impl AuditLog {
         Ok(u64::try_from(deleted).unwrap_or_default())
     }
 
+    /// Returns the time of the oldest entry in microseconds since the Unix epoch; `None` for an empty log.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn oldest_us(&self) -> Result<Option<i64>, AuditLogError> {
+        let connection = self.lock();
+        let mut select = connection.prepare_cached("SELECT time_us FROM entries ORDER BY sequence LIMIT 1")?;
+        Ok(select.query_row([], |row| row.get(0)).optional()?)
+    }
+
     /// Returns the path of the database.
     pub fn path(&self) -> &Path {
         &self.path

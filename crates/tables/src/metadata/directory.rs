@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::custom_prices;
 use super::custom_prices::CustomPriceRecord;
 use super::error::MetadataError;
+use super::ingest_keys::{IngestKey, key_from_row};
 
 /// A currency in which amounts are displayed. All amounts are stored in US dollars.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -83,26 +84,6 @@ pub struct ProjectRecord {
     pub first_span_us: Option<i64>,
 }
 
-/// An ingest key. The key is public, part of the DSN, and cannot read data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IngestKey {
-    /// ID of the key.
-    pub id: i64,
-    /// ID of the project that the key sends to.
-    pub project: u64,
-    /// The key: 32 lower-case hexadecimal digits.
-    pub public_key: String,
-    /// Name of the key.
-    pub name: String,
-    /// Label of the key, for places where the key itself must not be shown: the name and, if another key of the project has the same name,
-    /// the ID.
-    pub label: String,
-    /// Time of creation in microseconds since the Unix epoch.
-    pub created_us: i64,
-    /// Time of the last use in microseconds since the Unix epoch, accurate to a minute.
-    pub last_used_us: Option<i64>,
-}
-
 /// All projects, ingest keys and custom prices at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct ProjectDirectory {
@@ -115,9 +96,11 @@ pub struct ProjectDirectory {
 }
 
 impl ProjectDirectory {
-    /// Returns the oldest key of a project, which is used in its DSN.
+    /// Returns the key of a project for its DSN: the oldest one that does not expire, if there is one.
     pub fn first_key(&self, project: u64) -> Option<&IngestKey> {
-        self.keys.values().filter(|key| key.project == project).min_by_key(|key| key.id)
+        let now_us = super::now_us();
+        let valid = self.keys.values().filter(|key| key.project == project && !key.is_expired(now_us));
+        valid.min_by_key(|key| (key.expires_us.is_some(), key.id))
     }
 
     /// Returns the keys of a project, oldest first.
@@ -152,15 +135,7 @@ pub(super) fn read(connection: &Connection) -> Result<ProjectDirectory, Metadata
     let projects = projects.collect::<Result<_, _>>()?;
     let mut keys = connection.prepare_cached("SELECT * FROM keys")?;
     let keys = keys.query_map([], |row| {
-        let key = IngestKey {
-            id: row.get("id")?,
-            project: row.get("project_id")?,
-            public_key: row.get("public_key")?,
-            name: row.get("name")?,
-            label: row.get("name")?,
-            created_us: row.get("created_us")?,
-            last_used_us: row.get("last_used_us")?,
-        };
+        let key = key_from_row(row)?;
         Ok((key.public_key.clone(), key))
     })?;
     let mut keys: HashMap<String, IngestKey> = keys.collect::<Result<_, _>>()?;

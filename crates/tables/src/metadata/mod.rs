@@ -8,11 +8,14 @@ mod accounts;
 mod custom_prices;
 mod directory;
 mod error;
+mod ingest_keys;
 mod jobs;
 mod one_time_links;
+mod origin_patterns;
 mod pins;
 mod projects;
 mod provider_identities;
+mod provisioning;
 mod schema;
 mod sessions;
 #[cfg(test)]
@@ -32,15 +35,17 @@ pub use accounts::{
     OPERATOR_ACCOUNT, PasswordSignIn,
 };
 pub use custom_prices::CustomPriceRecord;
-pub use directory::{DisplayCurrency, IngestKey, ProjectDirectory, ProjectMapping, ProjectRecord, RetentionOverrides};
+pub use directory::{DisplayCurrency, ProjectDirectory, ProjectMapping, ProjectRecord, RetentionOverrides};
 pub use error::MetadataError;
+pub use ingest_keys::{IngestKey, IngestKeyDay, IngestKeyLimits, IngestKeyPatch, IngestKeyUse};
 pub use jobs::{JobFilter, JobRecord, JobState};
 pub use one_time_links::LinkPurpose;
 pub use projects::ProjectPatch;
 pub use provider_identities::{IdentityRejection, ProviderIdentity, ProviderRoles, ProviderSession, ProviderSessionDraft, ProviderSignIn};
+pub use provisioning::{ChangedRoles, ProvisionedGroup, ProvisionedGroupDraft, ProvisionedUser, ProvisionedUserDraft};
 pub use schema::FORMAT;
 pub use sessions::{SessionAccess, SessionOrigin, SessionRecord};
-pub use tokens::{ApiTokenDraft, ApiTokenRecord, TokenAccess};
+pub use tokens::{ApiTokenDraft, ApiTokenKind, ApiTokenRecord, ScimTokenAccess, TokenAccess};
 
 /// Maximum age of the directory before changes of other processes are looked for.
 const DIRECTORY_REFRESH_INTERVAL: Duration = Duration::from_millis(500);

@@ -1,10 +1,11 @@
-//! Creating and changing projects and keys.
+//! Creating and changing projects.
 
 use hinomi_model::mapping::MappingRuleSet;
 use rusqlite::params;
 
-use super::directory::{DisplayCurrency, IngestKey, ProjectRecord, RetentionOverrides};
+use super::directory::{DisplayCurrency, ProjectRecord, RetentionOverrides};
 use super::error::MetadataError;
+use super::ingest_keys::{IngestKeyLimits, insert_key};
 use super::{MetadataStore, access_secrets, now_us};
 
 /// Maximum length of the name of a project, a key, an account or a token in characters.
@@ -47,7 +48,7 @@ impl MetadataStore {
             let transaction = connection.transaction()?;
             transaction.execute("INSERT INTO projects (name, demo, created_us) VALUES (?1, ?2, ?3)", params![name, demo, now_us()])?;
             let id = transaction.last_insert_rowid();
-            insert_key(&transaction, id, &access_secrets::hex(16), "Default")?;
+            insert_key(&transaction, id, &access_secrets::hex(16), "Default", &IngestKeyLimits::default())?;
             transaction.commit()?;
             u64::try_from(id).unwrap_or_default()
         };
@@ -70,7 +71,7 @@ impl MetadataStore {
             let transaction = connection.transaction()?;
             let made = transaction.execute("INSERT INTO settings VALUES ('first_key', 'made') ON CONFLICT DO NOTHING", [])?;
             if made == 1 {
-                insert_key(&transaction, 1, &text, "Default")?;
+                insert_key(&transaction, 1, &text, "Default", &IngestKeyLimits::default())?;
             }
             transaction.commit()?;
         }
@@ -162,47 +163,6 @@ impl MetadataStore {
         self.refresh(true).map(drop)
     }
 
-    /// Records when keys were last used.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the database cannot be written.
-    pub fn note_key_uses(&self, used: &[(i64, i64)]) -> Result<(), MetadataError> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction()?;
-        for (key, at_us) in used {
-            transaction.execute("UPDATE keys SET last_used_us = ?2 WHERE id = ?1", params![key, at_us])?;
-        }
-        transaction.commit()?;
-        drop(connection);
-        self.refresh(true).map(drop)
-    }
-
-    /// Creates another key.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if there is no such project, or the name is invalid.
-    pub fn create_key(&self, project: u64, name: &str) -> Result<IngestKey, MetadataError> {
-        let name = checked_name(name)?;
-        self.project(project)?;
-        let text = access_secrets::hex(16);
-        insert_key(&self.lock(), i64::try_from(project).unwrap_or_default(), &text, name)?;
-        let directory = self.refresh(true)?;
-        directory.keys.get(&text).cloned().ok_or(MetadataError::NoProject(project))
-    }
-
-    /// Deletes a key: data sent with it is rejected from now on.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the project has no such key.
-    pub fn delete_key(&self, project: u64, key: i64) -> Result<(), MetadataError> {
-        let deleted = self.lock().execute("DELETE FROM keys WHERE project_id = ?1 AND id = ?2", params![project, key])?;
-        self.refresh(true)?;
-        if deleted == 1 { Ok(()) } else { Err(MetadataError::NoKey { project, key }) }
-    }
-
     /// Deletes a project with its keys, tokens, prices and members; its data must be deleted before. Project 1 itself is kept.
     ///
     /// # Errors
@@ -237,14 +197,6 @@ impl MetadataStore {
     pub fn project(&self, id: u64) -> Result<ProjectRecord, MetadataError> {
         self.refresh(true)?.projects.get(&id).cloned().ok_or(MetadataError::NoProject(id))
     }
-}
-
-fn insert_key(connection: &rusqlite::Connection, project: i64, text: &str, name: &str) -> Result<(), MetadataError> {
-    connection.execute(
-        "INSERT INTO keys (project_id, public_key, name, created_us) VALUES (?1, ?2, ?3, ?4)",
-        params![project, text, name, now_us()],
-    )?;
-    Ok(())
 }
 
 pub(super) fn checked_name(name: &str) -> Result<&str, MetadataError> {

@@ -197,6 +197,39 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE sessions ADD COLUMN renew_us INTEGER;
     CREATE INDEX sessions_by_identity ON sessions (issuer, subject) WHERE issuer IS NOT NULL;
 ",
+    "
+    -- JSON of an `IngestKeyLimits`; until when a replaced key is accepted; the bytes of the last day (number since 1970) of its use.
+    ALTER TABLE keys ADD COLUMN limits TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE keys ADD COLUMN expires_us INTEGER;
+    ALTER TABLE keys ADD COLUMN last_day INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE keys ADD COLUMN last_day_bytes INTEGER NOT NULL DEFAULT 0;
+",
+    "
+    -- Tokens of identity providers, which manage users and groups, are of a kind of their own.
+    ALTER TABLE tokens ADD COLUMN kind TEXT NOT NULL DEFAULT 'api';
+    -- What a provider says about an account. One that it removed is hidden from it. `attributes` is JSON of an object.
+    CREATE TABLE scim_users (
+        account_id  INTEGER PRIMARY KEY REFERENCES accounts (id),
+        user_name   TEXT,
+        external_id TEXT,
+        attributes  TEXT NOT NULL DEFAULT '{}',
+        modified_us INTEGER NOT NULL,
+        removed     INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE scim_groups (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        name        TEXT NOT NULL,
+        external_id TEXT,
+        created_us  INTEGER NOT NULL,
+        modified_us INTEGER NOT NULL
+    );
+    CREATE TABLE scim_group_members (
+        group_id   INTEGER NOT NULL REFERENCES scim_groups (id),
+        account_id INTEGER NOT NULL REFERENCES accounts (id),
+        PRIMARY KEY (group_id, account_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX scim_groups_by_account ON scim_group_members (account_id);
+",
 ];
 
 /// Name of the setting with the time at which the database was recreated next to others.

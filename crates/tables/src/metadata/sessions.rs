@@ -111,6 +111,23 @@ impl MetadataStore {
         Ok(Some(SessionAccess { session, account, access }))
     }
 
+    /// Returns what the account of a session may do now; `None` if the session has ended. Unlike [`session`](MetadataStore::session), this is
+    /// not a use that extends the session.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn session_access(&self, id: i64) -> Result<Option<AccessGrant>, MetadataError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(
+            "SELECT accounts.id, accounts.server_role FROM sessions JOIN accounts ON accounts.id = sessions.account_id
+             WHERE sessions.id = ?1 AND min(last_used_us + idle_us, ends_us) > ?2 AND accounts.state = ?3",
+        )?;
+        let read = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+        let found = statement.query_row(params![id, now_us(), AccountState::Active], read).optional()?;
+        found.map(|(account, server_role)| read_access(&connection, account, server_role)).transpose()
+    }
+
     /// Returns the valid sessions in the order in which they started.
     ///
     /// # Errors

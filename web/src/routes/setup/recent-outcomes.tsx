@@ -24,6 +24,7 @@ const GROUP_TEXT: Record<ReasonGroup, { why: TextKey; fix?: TextKey } | null> = 
   malformed_key: { why: 'setup.reason.malformedKey', fix: 'setup.fixDsn' },
   missing_key: { why: 'setup.reason.noKey', fix: 'setup.fixDsn' },
   wrong_key: null,
+  key_limit: null,
   project_disabled: { why: 'setup.reason.disabled', fix: 'setup.fixDisabled' },
   unreadable: { why: 'setup.reason.unreadable' },
   unsupported: null,

@@ -30,6 +30,9 @@ const UNRECORDED_ROUTES: [&str; 4] = ["/preview", "/scores", "/session", "/passw
 /// Ends of routes that read but are recorded.
 const RECORDED_READS: [&str; 2] = ["/export", "/backup"];
 
+/// Part of the path of SCIM that says nothing about an operation.
+const SCIM_VERSION: &str = "v2";
+
 /// Details that a handler adds to the audit entry of its request.
 #[derive(Debug, Clone)]
 pub(in crate::api) struct AuditDetails(BTreeMap<String, Value>);
@@ -58,15 +61,17 @@ pub(in crate::api) async fn record_request(State(api): State<Arc<ApiState>>, pat
     let origin = RequestOrigin::of(&parts);
     let response = next.run(Request::from_parts(parts, body)).await;
     let Some(caller) = caller else { return response };
-    let action = match response.status() {
-        StatusCode::FORBIDDEN => format!("{action}.denied"),
-        status if status.is_success() => action,
-        _ => return response,
-    };
     let details = response.extensions().get::<AuditDetails>().map(|AuditDetails(details)| details.clone());
     let event =
         AuditEvent { object, project, details: details.unwrap_or_default(), ..AuditEvent::new(caller.audit_actor(&origin), action) };
-    audit::record(&api, event).await;
+    match response.status() {
+        StatusCode::FORBIDDEN => {
+            let action = format!("{}.denied", event.action);
+            audit::record_denial(&api, AuditEvent { action, ..event }).await;
+        }
+        status if status.is_success() => audit::record(&api, event).await,
+        _ => {}
+    }
     response
 }
 
@@ -77,6 +82,7 @@ fn action_of(method: &Method, route: &str) -> String {
     if words.is_empty() {
         words.push("projects");
     }
+    words.retain(|word| *word != SCIM_VERSION);
     words.push(match *method {
         Method::GET | Method::HEAD => "read",
         Method::POST => "create",
@@ -85,7 +91,7 @@ fn action_of(method: &Method, route: &str) -> String {
         Method::DELETE => "delete",
         _ => "other",
     });
-    words.join(".")
+    words.join(".").to_lowercase()
 }
 
 /// Returns the numeric parameters of a path with their values, read as the handlers read them: decoded, and with a sign if there is one.
@@ -148,6 +154,7 @@ mod tests {
                 "/projects/1/alerts/rules/a12/mute".to_owned(),
                 ("alerts.rules.mute.create", Some(1), String::new()),
             ),
+            (Method::POST, "/scim/v2/Users", "/scim/v2/Users".to_owned(), ("scim.users.create", None, String::new())),
             (Method::GET, "/backup", "/backup".to_owned(), ("backup.read", None, String::new())),
         ];
         for (method, route, path, (action, project, object)) in cases {
