@@ -6,6 +6,7 @@ import { useT } from '../../i18n';
 import { CopyButton, ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { Chip, Timestamp } from '../../components/values';
+import { Permitted, PermittedOrReason } from '../../components/permission';
 
 /** The project's DSN with another of its keys. */
 export function dsnWith(dsn: string, key: string): string {
@@ -50,7 +51,9 @@ export function IngestKeys({ project }: { project: Project }) {
       cell: (key) => (
         <span className="row-actions">
           {project.dsn !== null && <CopyButton quiet text={dsnWith(project.dsn, key.public_key)} label="DSN" />}
-          <RemoveKeyButton project={project.id} id={key.id} />
+          <Permitted operation="delete /api/v1/projects/{project}/keys/{key}" project={project.id}>
+            <RemoveKeyButton project={project.id} id={key.id} />
+          </Permitted>
         </span>
       ),
     },
@@ -64,19 +67,21 @@ export function IngestKeys({ project }: { project: Project }) {
       {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
       {!data && !error && <Skeleton rows={2} />}
       {data && <Table label={t('settings.keys')} columns={columns} rows={data.keys} rowKey={({ id }) => String(id)} />}
-      <form className="inline-form" onSubmit={submit}>
-        <input
-          className="field"
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-          aria-label={t('settings.newKey')}
-          placeholder={t('settings.newKey')}
-          maxLength={80}
-        />
-        <button type="submit" className="button" disabled={!name.trim() || create.isPending}>
-          {t('common.add')}
-        </button>
-      </form>
+      <PermittedOrReason operation="post /api/v1/projects/{project}/keys" project={project.id}>
+        <form className="inline-form" onSubmit={submit}>
+          <input
+            className="field"
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+            aria-label={t('settings.newKey')}
+            placeholder={t('settings.newKey')}
+            maxLength={80}
+          />
+          <button type="submit" className="button" disabled={!name.trim() || create.isPending}>
+            {t('common.add')}
+          </button>
+        </form>
+      </PermittedOrReason>
       {create.error && <ErrorMessage error={create.error} title={t('common.notSaved')} />}
     </section>
   );
