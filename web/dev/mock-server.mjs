@@ -33,6 +33,8 @@ const project = (id, name, first) => ({
   currency: id === 1 ? { code: 'JPY', rate: 150 } : null,
   prefer_client_cost: false,
   estimate_usage: true,
+  hide_messages: 'nobody',
+  messages_hidden: false,
   disabled: false,
   created_at: iso(START - 40 * 86_400_000),
   first_span_at: first,

@@ -205,6 +205,15 @@ pub enum FilterTerm {
 }
 
 impl FilterTerm {
+    fn reads_messages(&self) -> bool {
+        match self {
+            FilterTerm::Text { .. } => true,
+            FilterTerm::Field { field, .. } => field.starts_with("attr.") || field == "body",
+            FilterTerm::Group { any, .. } => any.iter().any(Filter::reads_messages),
+            FilterTerm::InTraces(_) => false,
+        }
+    }
+
     /// Returns the number of terms, without groups, and the number of their values.
     fn term_and_value_count(&self) -> (usize, usize) {
         match self {
@@ -259,6 +268,11 @@ impl Filter {
     pub fn parse_stored(text: &str) -> Result<Filter, FilterError> {
         let read = |groups: bool| FilterParser::filter(tokens(text, groups)?, text, FilterFields::OF_SPANS);
         read(true).or_else(|_| read(false))
+    }
+
+    /// Returns whether the filter depends on the text of messages, attributes or log lines, so that its result reveals something of them.
+    pub fn reads_messages(&self) -> bool {
+        self.0.iter().any(FilterTerm::reads_messages)
     }
 
     /// Returns the number of terms, without groups, and the number of their values.

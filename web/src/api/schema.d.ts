@@ -2102,6 +2102,8 @@ export interface components {
             level: string | null;
             /** @description Text of the breadcrumb. */
             message: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Time of the breadcrumb (RFC 3339). */
             timestamp: string | null;
             /** @description Type, such as `navigation`, which determines the form of the data. */
@@ -3090,6 +3092,8 @@ export interface components {
             bytes: number;
             /** @description MIME type. */
             content_type: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description File name. */
             name: string | null;
             /** @description Type of the attachment, such as `event.minidump`. */
@@ -3110,6 +3114,8 @@ export interface components {
             issue_id: number;
             /** @description `fatal`, `error`, `warning`, `info` or `debug`. */
             level: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description ID of the span in which the error happened; null if unknown. */
             span_id: string | null;
             /** @description Time of the error (RFC 3339). */
@@ -3151,6 +3157,8 @@ export interface components {
              */
             frames_cut: number;
             mechanism: components["schemas"]["ExceptionMechanism"] | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Module of the exception type; null if unknown. */
             module: string | null;
             /** @description ID of the thread that raised the exception; null if unknown. */
@@ -3179,6 +3187,8 @@ export interface components {
             help_link: string | null;
             /** @description True if the exception is a group of exceptions. */
             is_exception_group: boolean | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Codes of the operating system, such as the signal. */
             meta: {
                 [key: string]: unknown;
@@ -3206,6 +3216,8 @@ export interface components {
             field: string;
             /** @description True if the field was inferred and not sent. */
             inferred: boolean;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Source of the field. */
             source: components["schemas"]["FieldSource"];
             value: components["schemas"]["ExplainedValue"] | null;
@@ -3712,6 +3724,8 @@ export interface components {
             last_trace_id: string | null;
             /** @description Level of the newest event: `fatal`, `error`, `warning`, `info` or `debug`. */
             level: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Start (RFC 3339) and number of events of each of 24 equal parts of the time range. */
             points: [
                 string,
@@ -3784,6 +3798,8 @@ export interface components {
             logger: string | null;
             /** @description Message that the program sent beside the exception; null if there is none. */
             message: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Installed packages with their versions. */
             modules: {
                 [key: string]: string;
@@ -3839,6 +3855,8 @@ export interface components {
             issue_id: number | null;
             /** @description Time of the newest stored event (RFC 3339). */
             last_seen: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Exception type of the newest event. */
             type: string;
             /** @description Message of the newest event; empty if there is none. */
@@ -3982,6 +4000,8 @@ export interface components {
             attributes: {
                 [key: string]: unknown;
             };
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description ID of the linked span. */
             span_id: string;
             /** @description ID of the trace of the linked span. */
@@ -4002,6 +4022,8 @@ export interface components {
              *     or `fatal`; null if there is none.
              */
             issue_id: number | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
         };
         /** @description Changes since the previous event. */
         LiveUpdate: {
@@ -4026,6 +4048,8 @@ export interface components {
             level: string | null;
             /** @description Number of the line, unique in all projects. */
             log_id: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description ID of the span in which the line was logged; null if unknown. */
             span_id: string | null;
             /** @description Time of the log line (RFC 3339). */
@@ -4131,6 +4155,8 @@ export interface components {
             changes: components["schemas"]["MappingTrialChange"][];
             /** @description The rules, the span and the result, for a test. */
             fixture: components["schemas"]["MappingTrialFixture"];
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Names of the rules that apply to the span, in the order of the file. */
             rules: string[];
         };
@@ -4192,6 +4218,12 @@ export interface components {
             /** @description Role in the project. The role of the account on the server may be higher. */
             role: components["schemas"]["AccountRole"];
         };
+        /**
+         * @description Whom a project hides the bodies of messages from: prompts, answers, tool arguments and results, attributes, error texts, local variables,
+         *     log lines and media.
+         * @enum {string}
+         */
+        MessageHiding: "nobody" | "viewer" | "all";
         /**
          * @description Language of messages.
          * @enum {string}
@@ -4501,6 +4533,8 @@ export interface components {
             key: string | null;
             /** @description Time of the newest item (RFC 3339). */
             last_at: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description `accepted`, `refused` (rejected), `dropped`, `duplicate` or `client_dropped`. */
             outcome: components["schemas"]["OutcomeKind"];
             /**
@@ -4608,6 +4642,7 @@ export interface components {
             disabled?: boolean | null;
             /** @description Whether the tokens of calls without token usage are estimated from their messages where possible. */
             estimate_usage?: boolean | null;
+            hide_messages?: components["schemas"]["MessageHiding"] | null;
             /** @description Name of 1 to 100 characters. */
             name?: string | null;
             /** @description Whether the cost that a client reports takes precedence over the computed cost. */
@@ -4638,10 +4673,17 @@ export interface components {
             /** @description Time at which the first span arrived (RFC 3339); null if none has arrived. */
             first_span_at: string | null;
             /**
+             * @description Whom messages are hidden from: prompts, answers, tool arguments and results, attributes, error texts, local variables, log lines and
+             *     media.
+             */
+            hide_messages: components["schemas"]["MessageHiding"];
+            /**
              * Format: int64
              * @description ID of the project.
              */
             id: number;
+            /** @description True if messages are hidden from the caller. */
+            messages_hidden: boolean;
             /** @description Name of the project. */
             name: string;
             /** @description True if the cost that a client reports takes precedence over the computed cost. */
@@ -4953,6 +4995,8 @@ export interface components {
             id: string;
             /** @description Category; null for a numeric score. */
             label: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Name of the score, such as `helpfulness`. */
             name: string;
             /** @description ID of the rated span; null if the score is for the whole trace. */
@@ -5053,6 +5097,8 @@ export interface components {
              *     `prompt`, `http`, `db`, `function` or `other`.
              */
             kind: components["schemas"]["SpanType"];
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description The answering model if it is known, otherwise the requested model; null if both are unknown. */
             model: string | null;
             /** @description Name of the span, such as `chat gpt-4o`; empty if the client did not send one. */
@@ -5169,6 +5215,8 @@ export interface components {
             input_messages: components["schemas"]["ChatMessage"][];
             /** @description Spans that this one links to, mostly in other traces, as in OpenTelemetry. */
             links: components["schemas"]["LinkedSpan"][];
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Messages that the model returned. */
             output_messages: components["schemas"]["ChatMessage"][];
             /** @description Source attribute of each field. */
@@ -5290,6 +5338,8 @@ export interface components {
              * @description Line number in the source file.
              */
             lineno: number | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Name of the module. */
             module: string | null;
             /** @description Library or archive that contains the function. */
@@ -5492,6 +5542,8 @@ export interface components {
             field: string;
             /** @description Effective value within the trace. */
             in_trace: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
         };
         /** @description One page of a list of traces. */
         TracePage: {
@@ -5583,6 +5635,8 @@ export interface components {
              * @description Number of LLM calls.
              */
             llm_calls: number;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /**
              * @description Models of the calls, the most expensive first. A call without a response adds no model if another call answered for its requested
              *     model.

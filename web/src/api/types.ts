@@ -96,6 +96,7 @@ export type Imported = Schemas['BillImportResult'];
 
 export type Currency = Schemas['DisplayCurrency'];
 export type Project = Schemas['ProjectView'];
+export type MessageHiding = Schemas['MessageHiding'];
 export type ProjectPatch = Schemas['ProjectUpdateRequest'];
 export type Key = Schemas['IngestKeyView'];
 export type Forward = Schemas['ForwardView'];

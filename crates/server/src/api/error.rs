@@ -109,6 +109,12 @@ impl ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).hint(hint)
     }
 
+    /// Returns an error for a request whose response would reveal messages that the project hides from the caller.
+    pub(super) fn messages_hidden() -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, "messages_hidden", "the settings of this project hide messages from you")
+            .hint("Names, IDs, tokens, costs and durations are visible. A search in texts or attributes, exports and media are not.")
+    }
+
     /// Returns an error for a request that conflicts with another one.
     pub(super) fn conflict(code: &'static str, message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::CONFLICT, code, message)

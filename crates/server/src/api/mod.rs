@@ -36,6 +36,7 @@ mod streaming;
 mod system;
 mod traces;
 mod transfer;
+mod visibility;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -258,7 +259,11 @@ pub fn routes(api: Arc<ApiState>) -> Router {
     let (router, mut description) = described_routes().split_for_parts();
     set_operation_ids(&mut description);
     enum_facts::add(&mut description);
-    // Innermost, so that a change is recorded even if its client disconnects.
+    visibility::describe_hidden_fields(&mut description);
+    let visibility = visibility::VisibilityLayers::new(api.clone(), &description);
+    // Innermost, so that no other layer sees a message that the caller must not see.
+    let router = router.route_layer(axum::middleware::from_fn_with_state(visibility.clone(), visibility::filter_answer));
+    // Within the others, so that a change is recorded even if its client disconnects.
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), audit_trail::record_request));
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), quarantine_retry::retry_without_damaged));
     // Within it, so that the thread that computes an answer compresses it too.
@@ -266,6 +271,8 @@ pub fn routes(api: Arc<ApiState>) -> Router {
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), request_timeout::limit_request));
     let router = router
         .route_layer(axum::middleware::from_fn_with_state(unknown_params::from_description(&description), unknown_params::reject_unknown));
+    // Outermost, so that callers with different access share no response.
+    let router = router.route_layer(axum::middleware::from_fn_with_state(visibility, visibility::decide));
     let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
     router.merge(session::routes()).with_state(api)

@@ -127,7 +127,7 @@ pub(super) async fn trace(
     let (mut trace, mut spans, shown) = match found {
         Some(found) => (found.trace, found.spans, found.hints),
         None => {
-            let trace = trace_without_spans(&api, authorized.project, id, &errors, log_extent).await?;
+            let trace = trace_without_spans(&api, authorized, id, &errors, log_extent).await?;
             (trace.ok_or_else(|| ApiError::span_not_found("trace"))?, Vec::new(), Vec::new())
         }
     };
@@ -151,7 +151,7 @@ pub(super) async fn trace(
 /// Returns the summary of a trace that has only error events or log lines; `None` if it has neither.
 async fn trace_without_spans(
     api: &ApiState,
-    project: u64,
+    authorized: AuthorizedProject<Viewer>,
     id: TraceId,
     errors: &[ErrorEventSummary],
     lines: TraceLogExtent,
@@ -161,8 +161,10 @@ async fn trace_without_spans(
     let Some(times_us) = times_us else { return Ok(None) };
     let name = match errors.first() {
         Some(first) => first.title.clone().unwrap_or_else(|| first.kind.clone()),
+        // A log line is a message.
+        None if authorized.messages.is_hidden() => String::new(),
         None => {
-            let first = api.logs.lines_of_trace(project, id, None, 1).await.map_err(ApiError::internal)?;
+            let first = api.logs.lines_of_trace(authorized.project, id, None, 1).await.map_err(ApiError::internal)?;
             first.logs.into_iter().next().map_or_else(String::new, |line| first_line(&line.body))
         }
     };

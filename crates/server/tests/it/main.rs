@@ -29,6 +29,7 @@ mod limits;
 mod log_list;
 mod mapping;
 mod media;
+mod message_visibility;
 mod names;
 mod operator;
 mod other_models;

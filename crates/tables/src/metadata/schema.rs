@@ -177,6 +177,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE tokens DROP COLUMN admin;
     CREATE INDEX tokens_by_account ON tokens (account_id);
 ",
+    "
+    -- Whom messages are hidden from: the name of a `MessageHiding`.
+    ALTER TABLE projects ADD COLUMN hide_messages TEXT NOT NULL DEFAULT 'nobody';
+",
 ];
 
 /// Name of the setting with the time at which the database was recreated next to others.

@@ -75,6 +75,8 @@ export const common = {
   'permission.inProject': 'This needs the role {needed} in this project. Your role is: {own}.',
   'permission.onServer': 'This needs the role {needed} on this server. Your role is: {own}.',
   'permission.noRole': 'none',
+  'hidden.messages': 'Hidden by the project’s settings',
+  'hidden.messagesWhy': 'This project hides prompts, answers, attributes, error texts and log lines from you. An admin of the project can change this.',
   'status.ok': 'ok',
   'status.error': 'error',
   'failure.rate_limit': 'rate limit',

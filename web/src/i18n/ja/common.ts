@@ -75,6 +75,8 @@ export const common = {
   'permission.inProject': 'このプロジェクトで「{needed}」のロールが必要です。現在のロール: {own}',
   'permission.onServer': 'このサーバーで「{needed}」のロールが必要です。現在のロール: {own}',
   'permission.noRole': 'なし',
+  'hidden.messages': 'プロジェクトの設定により非表示です',
+  'hidden.messagesWhy': 'このプロジェクトでは、プロンプト、応答、属性、エラーの文章、ログ行が表示されません。プロジェクトの管理者が変更できます。',
   'status.ok': '正常',
   'status.error': 'エラー',
   'failure.rate_limit': 'レート制限',

@@ -4,6 +4,7 @@ import { useMemo, useState } from 'react';
 import { issuesPagesQuery, type Scope } from '../../api/queries';
 import type { Issue } from '../../api/types';
 import { useT } from '../../i18n';
+import { HiddenMessagesNote } from '../../components/hidden-messages';
 import { FilterBar } from '../../components/filter-bar';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
@@ -125,6 +126,7 @@ export default function Issues() {
             <div className="section-head">
               <h2>{t('issues.issueCount', { n: rows.length })}</h2>
             </div>
+            {project.messages_hidden && <HiddenMessagesNote />}
             <MergeBar project={project.id} selected={selected} onClear={() => setChosen(new Set())} />
             <Table
               label={t('issues.title')}

@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { useUpdateProject } from '../../api/queries';
-import type { Project, ProjectPatch } from '../../api/types';
+import type { MessageHiding, Project, ProjectPatch } from '../../api/types';
 import { useT } from '../../i18n';
 import { ErrorMessage } from '../../components/states';
 import { PermittedFields } from '../../components/permission';
@@ -17,6 +17,7 @@ interface ProjectDraft {
   client: boolean;
   estimate: boolean;
   disabled: boolean;
+  hidden: MessageHiding;
 }
 
 const projectDraftOf = (project: Project): ProjectDraft => ({
@@ -32,7 +33,11 @@ const projectDraftOf = (project: Project): ProjectDraft => ({
   client: project.prefer_client_cost,
   estimate: project.estimate_usage,
   disabled: project.disabled,
+  hidden: project.hide_messages,
 });
+
+/** Whom messages can be hidden from. */
+const HIDING: readonly MessageHiding[] = ['nobody', 'viewer', 'all'];
 
 const MAX_DAYS = 3650;
 
@@ -71,6 +76,7 @@ export function patchOf(draft: ProjectDraft): ProjectPatch | Problem {
     prefer_client_cost: draft.client,
     estimate_usage: draft.estimate,
     disabled: draft.disabled,
+    hide_messages: draft.hidden,
   };
 }
 
@@ -190,6 +196,23 @@ export function ProjectForm({ project }: { project: Project }) {
           />{' '}
           {t('settings.rate')}
           <p>{t('settings.currencyWhy')}</p>
+        </div>
+
+        <label htmlFor="p-hidden">{t('settings.hideMessages')}</label>
+        <div>
+          <select
+            className="field"
+            id="p-hidden"
+            value={draft.hidden}
+            onChange={(event) => set({ hidden: event.target.value as MessageHiding })}
+          >
+            {HIDING.map((whom) => (
+              <option key={whom} value={whom}>
+                {t(`settings.hideMessages.${whom}`)}
+              </option>
+            ))}
+          </select>
+          <p>{t('settings.hideMessagesWhy')}</p>
         </div>
 
         <span />

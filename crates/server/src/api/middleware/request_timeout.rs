@@ -16,6 +16,7 @@ use hinomi_tables::metadata::AccessGrant;
 use super::query_slots::CallerId;
 use super::shared_queries::{QuerySubmission, SharedQueryKey, run_on_query_threads, run_shared, run_to_completion};
 use crate::api::auth::{ApiCaller, bearer, cookie};
+use crate::api::visibility::MessageVisibility;
 use crate::api::{ApiError, ApiState, file_response, params as parameters};
 
 /// Path prefix of the routes of a project.
@@ -101,7 +102,8 @@ pub(in crate::api) async fn limit_request(State(api): State<Arc<ApiState>>, path
 fn shared_key_of(request: &Request, mut parameters: Vec<(String, String)>, access: AccessGrant) -> SharedQueryKey {
     parameters.sort();
     let encoding = request.headers().get(header::ACCEPT_ENCODING).cloned();
-    SharedQueryKey { method: request.method().clone(), path: request.uri().path().to_owned(), parameters, access, encoding }
+    let messages = request.extensions().get::<MessageVisibility>().copied();
+    SharedQueryKey { method: request.method().clone(), path: request.uri().path().to_owned(), parameters, access, messages, encoding }
 }
 
 /// Returns the caller, identified by the secret that it sent.

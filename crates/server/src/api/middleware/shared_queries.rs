@@ -22,6 +22,7 @@ use tokio::task::AbortHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::query_slots::{CallerId, QueryLimiter, QueryPermitSemaphores};
+use crate::api::visibility::MessageVisibility;
 use crate::api::{ApiError, ApiState};
 use crate::config::QueryLimitsConfig;
 
@@ -54,6 +55,8 @@ pub(in crate::api) struct SharedQueryKey {
     pub(in crate::api) parameters: Vec<(String, String)>,
     /// What the caller may see.
     pub(in crate::api) access: AccessGrant,
+    /// Whether the caller sees messages; `None` if the query is not about a project.
+    pub(in crate::api) messages: Option<MessageVisibility>,
     /// Accepted compression of the response.
     pub(in crate::api) encoding: Option<HeaderValue>,
 }

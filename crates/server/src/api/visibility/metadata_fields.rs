@@ -1,0 +1,172 @@
+//! Which texts in responses about a project are metadata, by schema of the OpenAPI document. A caller from whom messages are hidden sees
+//! these texts and no others.
+//!
+//! Metadata is what names or identifies something: names of spans, models, tools and tags, IDs, users, exception types, places in source
+//! code, settings, and the values of tags. What a model, a tool or a person wrote, and what a program handled, is not.
+
+/// Texts of a schema that are metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListedFields {
+    /// All texts that are directly in the schema.
+    All,
+    /// Only the texts in these fields.
+    Only(&'static [&'static str]),
+    /// The whole object is hidden.
+    Unlisted,
+}
+
+impl ListedFields {
+    pub(super) fn contains(self, field: &str) -> bool {
+        match self {
+            ListedFields::All => true,
+            ListedFields::Only(fields) => fields.contains(&field),
+            ListedFields::Unlisted => false,
+        }
+    }
+}
+
+/// Returns the texts of a schema that are metadata.
+pub(super) fn listed_fields(schema: &str) -> ListedFields {
+    METADATA_FIELDS.iter().find(|(name, _)| *name == schema).map_or(ListedFields::Unlisted, |(_, listed)| *listed)
+}
+
+/// Schemas that consist of messages. Together with [`METADATA_FIELDS`], they are all schemas of responses about a project.
+#[cfg(test)]
+pub(super) const MESSAGE_SCHEMAS: &[&str] = &["ChatMessage", "ExplainedValue", "MappingFixtureSpan", "MappingTrialChange", "MappingTrialFixture", "MessagePart"];
+
+/// Texts that are metadata, by schema.
+const METADATA_FIELDS: &[(&str, ListedFields)] = &[
+    ("AccountReference", ListedFields::All),
+    ("AddedMember", ListedFields::All),
+    ("AlertContributor", ListedFields::All),
+    ("AlertGroup", ListedFields::All),
+    ("AlertPreview", ListedFields::All),
+    ("AlertPreviewRing", ListedFields::All),
+    ("AlertRules", ListedFields::All),
+    ("BillImport", ListedFields::All),
+    ("BillImportResult", ListedFields::All),
+    ("BillReconciliationResponse", ListedFields::All),
+    ("Breadcrumb", ListedFields::Only(&["category", "level", "timestamp", "type"])),
+    ("Breakdown", ListedFields::All),
+    ("BreakdownRow", ListedFields::All),
+    ("BudgetForecast", ListedFields::All),
+    ("BudgetGroup", ListedFields::All),
+    ("BudgetShown", ListedFields::All),
+    ("BudgetState", ListedFields::All),
+    ("BudgetUse", ListedFields::All),
+    ("Budgets", ListedFields::All),
+    ("CallCost", ListedFields::All),
+    ("CallUsage", ListedFields::All),
+    ("ChannelConfiguration", ListedFields::All),
+    ("CostBucket", ListedFields::All),
+    ("CostExplanation", ListedFields::All),
+    ("CustomPriceView", ListedFields::All),
+    ("DeletionPreview", ListedFields::All),
+    ("DeletionReceipt", ListedFields::All),
+    ("DeliveryAttempt", ListedFields::All),
+    ("DeliveryPage", ListedFields::All),
+    ("DetectedConvention", ListedFields::All),
+    ("DisplayCurrency", ListedFields::All),
+    ("DuplicateReportView", ListedFields::All),
+    ("DurationComparison", ListedFields::All),
+    ("DurationPercentiles", ListedFields::All),
+    ("ErrorAttachment", ListedFields::Only(&["content_type", "type"])),
+    ("ErrorEvent", ListedFields::Only(&["culprit", "event_id", "level", "span_id", "time", "title", "trace_id", "type"])),
+    ("ErrorReportingSdk", ListedFields::All),
+    ("Exception", ListedFields::Only(&["module", "thread_id", "type"])),
+    ("ExceptionMechanism", ListedFields::Only(&["source", "type"])),
+    ("ExplainedField", ListedFields::Only(&["field"])),
+    ("FacetValue", ListedFields::All),
+    ("FacetValueList", ListedFields::All),
+    ("FieldReading", ListedFields::All),
+    ("FieldSource", ListedFields::All),
+    ("ForwardList", ListedFields::All),
+    ("ForwardView", ListedFields::All),
+    ("GapCause", ListedFields::All),
+    ("Hint", ListedFields::All),
+    ("HintList", ListedFields::All),
+    ("IdSuggestion", ListedFields::All),
+    ("IgnoredAttribute", ListedFields::All),
+    ("Incident", ListedFields::All),
+    ("IncidentChart", ListedFields::All),
+    ("IncidentDetail", ListedFields::All),
+    ("IncidentEntry", ListedFields::All),
+    ("IncidentLevel", ListedFields::All),
+    ("IncidentOutlook", ListedFields::All),
+    ("Incidents", ListedFields::All),
+    ("IngestKeyList", ListedFields::All),
+    ("IngestKeyView", ListedFields::All),
+    ("Issue", ListedFields::Only(&["culprit", "first_seen", "last_seen", "last_span_id", "last_trace_id", "level", "title", "type", "points"])),
+    ("IssueDetail", ListedFields::All),
+    ("IssueEvent", ListedFields::Only(&["dist", "environment", "level", "logger", "modules", "platform", "release", "server_name", "tags", "transaction", "user_id"])),
+    ("IssueGroup", ListedFields::Only(&["first_seen", "group_id", "last_seen", "type"])),
+    ("IssueGroupList", ListedFields::All),
+    ("IssueMergeResponse", ListedFields::All),
+    ("IssuePage", ListedFields::All),
+    ("IssueSplitResponse", ListedFields::All),
+    ("IssueTag", ListedFields::All),
+    ("IssueTagList", ListedFields::All),
+    ("IssueTagValue", ListedFields::All),
+    ("JobStatus", ListedFields::All),
+    ("LinkedSpan", ListedFields::Only(&["span_id", "trace_id"])),
+    ("ListedLogLine", ListedFields::All),
+    ("LiveUpdate", ListedFields::All),
+    ("LogLine", ListedFields::Only(&["level", "log_id", "span_id", "time", "trace_id"])),
+    ("LogList", ListedFields::All),
+    ("LogPage", ListedFields::All),
+    ("MappableFieldView", ListedFields::All),
+    ("MappedAttribute", ListedFields::All),
+    ("MappingTrial", ListedFields::Only(&["rules"])),
+    ("MappingView", ListedFields::All),
+    ("MemberList", ListedFields::All),
+    ("MemberView", ListedFields::All),
+    ("MessageSourceSpan", ListedFields::All),
+    ("MetricGroup", ListedFields::All),
+    ("MetricSeries", ListedFields::All),
+    ("NotificationChannelList", ListedFields::All),
+    ("NotificationChannelView", ListedFields::All),
+    ("NotificationDelivery", ListedFields::All),
+    ("NotificationPolicy", ListedFields::All),
+    ("OtelMetricChart", ListedFields::All),
+    ("OtelMetricList", ListedFields::All),
+    ("OtelMetricSummary", ListedFields::All),
+    ("OtherTimeSeriesGroups", ListedFields::All),
+    ("Outcome", ListedFields::Only(&["key", "last_at", "reason", "sdk"])),
+    ("OutcomeList", ListedFields::All),
+    ("PriceTableSummary", ListedFields::All),
+    ("ProgramThread", ListedFields::All),
+    ("ProjectPriceList", ListedFields::All),
+    ("ProjectView", ListedFields::All),
+    ("ReconciliationReport", ListedFields::All),
+    ("ReconciliationRow", ListedFields::All),
+    ("ReconciliationTotals", ListedFields::All),
+    ("ReportingSdk", ListedFields::All),
+    ("RepriceReport", ListedFields::All),
+    ("RepricedModel", ListedFields::All),
+    ("RetentionOverridesView", ListedFields::All),
+    ("RuleShown", ListedFields::All),
+    ("RunDurations", ListedFields::All),
+    ("Score", ListedFields::Only(&["at", "id", "label", "name", "span_id"])),
+    ("ScoreIdList", ListedFields::All),
+    ("Span", ListedFields::Only(&["agent", "environment", "model", "name", "op", "operation", "origin", "parent_span_id", "pipeline", "prompt", "prompt_version", "provider", "release", "request_model", "response_model", "service", "session_id", "span_id", "start_time", "tags", "thread", "title", "tool", "trace_id", "user_id"])),
+    ("SpanDetail", ListedFields::Only(&["finish_reasons", "received_at", "response_id"])),
+    ("SpanExclusion", ListedFields::All),
+    ("SpanExplanation", ListedFields::All),
+    ("SpanImportResult", ListedFields::All),
+    ("SpanPage", ListedFields::All),
+    ("SpanSearchResult", ListedFields::All),
+    ("StackFrame", ListedFields::Only(&["abs_path", "context_line", "filename", "function", "instruction_addr", "module", "package", "post_context", "pre_context"])),
+    ("SubtreeTotals", ListedFields::All),
+    ("TimeSeriesGroup", ListedFields::All),
+    ("TimeSeriesResponse", ListedFields::All),
+    ("TokenCountInterpretation", ListedFields::All),
+    ("TraceFieldCorrection", ListedFields::Only(&["field"])),
+    ("TracePage", ListedFields::All),
+    ("TraceResponse", ListedFields::All),
+    ("TraceSummary", ListedFields::Only(&["environment", "models", "name", "op", "pipeline", "release", "root_span_id", "session_id", "start_time", "title", "trace_id", "user_id"])),
+    ("UnpricedModel", ListedFields::All),
+    ("UnpricedModelList", ListedFields::All),
+    ("UnreadBillRow", ListedFields::All),
+    ("UsageSummary", ListedFields::All),
+    ("UsageUnits", ListedFields::All),
+];
