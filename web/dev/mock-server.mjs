@@ -16,6 +16,7 @@ import {
   endSession,
   importBill,
   memberAnswer,
+  shareAnswer,
   receipt,
   revokeToken,
   sessions,
@@ -262,6 +263,7 @@ function answer(method, path, params, body) {
     };
   }
   if (name === 'members') return memberAnswer(method, Number(one), body);
+  if (name === 'shares') return shareAnswer(method, Number(one), body);
   if (name === 'bill') return method === 'POST' ? importBill(params.get('name')) : bill();
   if (name === 'alerts' && method === 'GET') return EMPTY_ALERTS[one] ?? fail(404, 'Nothing here');
   const found = scope(number, params);

@@ -13,3 +13,4 @@ pub mod outcomes;
 pub mod prices;
 pub mod retained_rows;
 pub mod scores;
+pub mod share_links;

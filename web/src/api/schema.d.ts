@@ -1334,6 +1334,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the share links of a project that work. */
+        get: operations["get_projects_project_shares"];
+        put?: never;
+        /**
+         * Creates a share link.
+         * @description Whoever has its address can read the trace until the link expires or is revoked, or the trace is deleted. A link ends as well when its
+         *     creator loses the role of a member.
+         */
+        post: operations["post_projects_project_shares"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/shares/{share}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a share link that works. */
+        get: operations["get_projects_project_shares_share"];
+        put?: never;
+        post?: never;
+        /** Revokes a share link. Its address stops working at once. */
+        delete: operations["delete_projects_project_shares_share"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/spans": {
         parameters: {
             query?: never;
@@ -1625,6 +1665,74 @@ export interface paths {
          * @description An admin of the server can end all sessions, other people their own.
          */
         delete: operations["delete_sessions_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/share/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the trace of a share link. */
+        get: operations["get_share_token"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/share/{token}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the log lines of the trace of a share link. */
+        get: operations["get_share_token_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/share/{token}/media/{media_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the bytes of an image, audio, video or file of the trace of a share link. */
+        get: operations["get_share_token_media_media_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/share/{token}/spans/{span}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a span of the trace of a share link. */
+        get: operations["get_share_token_spans_span"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2688,6 +2796,20 @@ export interface components {
         CreatedApiToken: {
             /** @description The token. It is shown only here. */
             token: string;
+        };
+        /** @description A new share link. */
+        CreatedShareLink: {
+            /** @description Time at which the link expires (RFC 3339). */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description ID of the link.
+             */
+            id: number;
+            /** @description Whether the link shows messages. */
+            messages: boolean;
+            /** @description Address of the page that the link opens. It is shown only here. */
+            url: string;
         };
         /** @description A custom price to create. */
         CustomPriceRequest: {
@@ -5039,11 +5161,71 @@ export interface components {
             /** @description Time of the last use (RFC 3339), accurate to about a minute. */
             last_used_at: string;
         };
+        /** @description A trace that a share link opens. */
+        SharedTrace: {
+            /** @description Error events of the trace. */
+            errors: components["schemas"]["ErrorEvent"][];
+            /** @description Time at which the link expires (RFC 3339). */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description Number of log lines of the trace.
+             */
+            log_count: number;
+            /** @description Whether the link shows messages. */
+            messages: boolean;
+            /** @description Spans without messages and attributes, by start time. */
+            spans: components["schemas"]["Span"][];
+            /** @description Kind of what the link leads to. */
+            target: components["schemas"]["ShareTargetKind"];
+            /** @description Totals of the trace. IDs of users and conversations are null. */
+            trace: components["schemas"]["TraceSummary"];
+        };
+        /** @description Share links of a project. */
+        ShareLinkList: {
+            /** @description Links that work, the newest first. */
+            shares: components["schemas"]["ShareLinkView"][];
+        };
+        /** @description What to share, and for how long. */
+        ShareLinkRequest: {
+            /** @description Lifetime in hours, days or weeks such as `12h`, `7d` or `4w`, at most 90 days. Default: 7 days. */
+            expires_in?: string | null;
+            /** @description ID of what to share. */
+            id: string;
+            /** @description Whether the link shows messages. Default: true, or false if the project hides messages from somebody. */
+            messages?: boolean | null;
+            /** @description Kind of what to share. */
+            target: components["schemas"]["ShareTargetKind"];
+        };
+        /** @description A share link. Its address is shown only when the link is created. */
+        ShareLinkView: {
+            /** @description Time of creation (RFC 3339). */
+            created_at: string;
+            /** @description Name of the account that created the link. */
+            created_by: string;
+            /** @description Time at which the link expires (RFC 3339). */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description ID of the link.
+             */
+            id: number;
+            /** @description Whether the link shows messages. A project that begins to hide messages hides them from its links as well. */
+            messages: boolean;
+            target: components["schemas"]["ShareTargetKind"] | null;
+            /** @description ID of what the link leads to; null if it was deleted. */
+            target_id: string | null;
+        };
         /**
          * @description What the share of a contributor refers to.
          * @enum {string}
          */
         ShareOf: "change" | "total";
+        /**
+         * @description Kind of what a link leads to.
+         * @enum {string}
+         */
+        ShareTargetKind: "trace";
         /** @description A request to sign in: with a one-time token, or with an e-mail address and a password. */
         SignInRequest: {
             /** @description E-mail address of the account. */
@@ -9241,6 +9423,136 @@ export interface operations {
             };
         };
     };
+    get_projects_project_shares: {
+        parameters: {
+            query?: {
+                /** @description ID of a trace: only its links are returned. */
+                trace?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareLinkList"];
+                };
+            };
+        };
+    };
+    post_projects_project_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareLinkRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedShareLink"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_shares_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+                /** @description ID of the link. */
+                share: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareLinkView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_projects_project_shares_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+                /** @description ID of the link. */
+                share: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link was revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_projects_project_spans: {
         parameters: {
             query?: {
@@ -9824,6 +10136,173 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_share_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedTrace"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_share_token_logs: {
+        parameters: {
+            query?: {
+                /** @description Cursor: `next_cursor` of the previous page. */
+                cursor?: string;
+                /** @description Maximum number of log lines, from 1 to 2,000. Default: 200. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_share_token_media_media_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the media. */
+                media_id: string;
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The requested range of the bytes. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_share_token_spans_span: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the span. */
+                span: string;
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpanDetail"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

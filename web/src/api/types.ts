@@ -112,6 +112,8 @@ export type Role = Schemas['AccountRole'];
 export type Account = Schemas['AccountView'];
 export type AccountPatch = Schemas['AccountUpdateRequest'];
 export type Member = Schemas['MemberView'];
+export type ShareLink = Schemas['ShareLinkView'];
+export type SharedTrace = Schemas['SharedTrace'];
 export type Receipt = Schemas['DeletionReceipt'];
 export type Me = Schemas['CallerProfile'];
 

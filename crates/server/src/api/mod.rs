@@ -32,6 +32,7 @@ mod reprice;
 mod retention;
 mod scores;
 mod session;
+mod shares;
 mod streaming;
 mod system;
 mod traces;
@@ -61,6 +62,7 @@ use hinomi_tables::outcomes::OutcomeStore;
 use hinomi_tables::prices::ActivePrices;
 use hinomi_tables::retained_rows::RetainedRows;
 use hinomi_tables::scores::ScoreStore;
+use hinomi_tables::share_links::ShareLinkStore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
@@ -76,6 +78,7 @@ pub use file_response::ExportLimiter;
 pub use middleware::shared_queries::QueryScheduler;
 use middleware::{audit_trail, quarantine_retry, request_timeout, shared_queries, unknown_params};
 use permission::permitted_routes;
+pub use shares::ShareVisits;
 pub use system::SystemProblem;
 pub use transfer::MISSING_SEGMENTS_HEADER;
 
@@ -104,6 +107,10 @@ pub struct ApiState {
     pub forwards: Arc<ForwardWorker>,
     /// Images, audio and files of messages.
     pub media: Arc<MediaStore>,
+    /// Share links.
+    pub share_links: Arc<ShareLinkStore>,
+    /// Visits of share links.
+    pub share_visits: ShareVisits,
     /// Notification channels and deliveries.
     pub delivery_worker: Arc<DeliveryWorker>,
     /// Alert rules, budgets and incidents.
@@ -190,6 +197,7 @@ impl ApiState {
             self.outcomes.clone(),
             self.forwards.store().clone(),
             self.media.clone(),
+            self.share_links.clone(),
         ]
     }
 
@@ -339,6 +347,14 @@ fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
         prices::delete,
         prices::unpriced,
         reprice::reprice,
+        shares::list,
+        shares::create,
+        shares::get,
+        shares::revoke,
+        shares::shared::trace,
+        shares::shared::span,
+        shares::shared::logs,
+        shares::shared::media,
         jobs::list,
         jobs::get,
         jobs::cancel,

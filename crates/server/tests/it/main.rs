@@ -37,6 +37,7 @@ mod otlp;
 mod page;
 mod prices;
 mod server;
+mod shares;
 mod signals;
 mod streams;
 mod structure;

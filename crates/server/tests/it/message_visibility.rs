@@ -12,7 +12,6 @@ const KEY_HEADER: (&str, &str) = ("x-hinomi-key", KEY);
 const CANARY: &str = "CANARY";
 /// What stays visible: names, IDs and tags.
 const METADATA: [&str; 4] = ["gpt-4o-mini", "visible-tag", "visible-user", "VisibleError"];
-const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\nCANARY";
 
 fn canary(place: &str) -> String {
     format!("{CANARY}-{place}")
@@ -24,9 +23,8 @@ fn error_event() -> Value {
         "vars": { "prompt": canary("vars"), "deep": { "list": [canary("vars-list")] } } });
     let mechanism = json!({ "type": "generic", "handled": false, "data": { "text": canary("mechanism") }, "meta": { "text": canary("meta") },
         "description": canary("mechanism-description") });
-    let exception = |kind: &str| {
-        json!({ "type": kind, "value": canary("error"), "mechanism": mechanism, "stacktrace": { "frames": [frame] } })
-    };
+    let exception =
+        |kind: &str| json!({ "type": kind, "value": canary("error"), "mechanism": mechanism, "stacktrace": { "frames": [frame] } });
     json!({
         "event_id": format!("{:032x}", 1), "level": "error", "timestamp": now() - 1.0, "transaction": "ask",
         "logentry": { "message": canary("message"), "formatted": canary("formatted") },
@@ -57,10 +55,13 @@ fn otlp_call() -> Value {
         text("gen_ai.input.messages", input.to_string()),
         text("gen_ai.output.messages", output.to_string()),
         text("gen_ai.system_instructions", json!([{ "type": "text", "content": canary("system") }]).to_string()),
-        text("gen_ai.tool.definitions", json!([{ "type": "function", "name": "search", "description": canary("tool-definition") }]).to_string()),
+        text(
+            "gen_ai.tool.definitions",
+            json!([{ "type": "function", "name": "search", "description": canary("tool-definition") }]).to_string(),
+        ),
         text("shop.note", canary("attribute")),
     ];
-    let event = json!({ "name": "exception", "timeUnixNano": at(1.2), "attributes": [text("exception.type", "VisibleError".into()),
+    let event = json!({ "name": "exception", "timeUnixNano": at(1.2), "attributes": [text("exception.type", "OtherError".into()),
         text("exception.message", canary("otlp-exception")), text("exception.stacktrace", canary("otlp-stack"))] });
     let link = json!({ "traceId": format!("{:032x}", 9), "spanId": format!("{:016x}", 9), "attributes": [text("why", canary("link"))] });
     let span = json!({ "traceId": format!("{:032x}", 2), "spanId": format!("{:016x}", 1), "name": "chat gpt-4o-mini",
@@ -93,7 +94,7 @@ fn fill(server: &Server) {
     let answer = server.send("POST", "/api/v1/projects/1/scores", &[("authorization", &token), JSON], score.to_string().into_bytes());
     assert_eq!(answer.status, 201, "{}", answer.text);
     let image = json!([{ "role": "user", "content": [{ "type": "image_url",
-        "image_url": { "url": format!("data:image/png;base64,{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, PICTURE)) } }] }]);
+        "image_url": { "url": format!("data:image/png;base64,{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, picture())) } }] }]);
     let mut call = otlp_call();
     let span = &mut call["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
     span["spanId"] = json!(format!("{:016x}", 2));
@@ -105,15 +106,22 @@ fn fill(server: &Server) {
     assert_eq!(send("/v1/traces", &call).status, 200);
 }
 
+/// Returns a picture that is large enough to be stored separately.
+fn picture() -> Vec<u8> {
+    [b"\x89PNG\r\n\x1a\n".as_slice(), CANARY.repeat(200).as_bytes()].concat()
+}
+
 fn picture_id() -> String {
     use sha2::Digest;
-    base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, sha2::Sha256::digest(PICTURE))[..22].to_owned()
+    base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, sha2::Sha256::digest(picture()))[..22].to_owned()
 }
 
 /// Returns the addresses of all operations that a viewer may call, with IDs of what is stored, each with its method and body.
 fn viewer_requests(server: &Server) -> Vec<(String, String, Vec<u8>)> {
     let description = server.get("/api/v1/openapi.json").json();
-    let issue = server.ask("/issues")["issues"].as_array().unwrap().iter().find(|issue| issue["type"] == "VisibleError").unwrap()["issue_id"].clone();
+    let issue =
+        server.ask("/issues")["issues"].as_array().unwrap().iter().find(|issue| issue["type"] == "VisibleError").unwrap()["issue_id"]
+            .clone();
     let mut requests = Vec::new();
     for (path, item) in description["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -131,9 +139,11 @@ fn viewer_requests(server: &Server) -> Vec<(String, String, Vec<u8>)> {
                     .replace("{media_id}", &picture_id());
                 let path = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect::<Vec<_>>().join("/");
                 let body = match path.as_str() {
-                    path if path.ends_with("alerts/preview") => json!({ "rule": { "name": "r", "measure": "calls", "window": "1h", "warning": 0, "group_by": "user" } }),
+                    path if path.ends_with("alerts/preview") => {
+                        json!({ "rule": { "name": "r", "measure": "calls", "window": "1h", "warning": 0, "group_by": "user" } })
+                    }
                     path if path.ends_with("mapping/preview") => json!({
-                        "text": "[[rule]]\nname = \"r\"\n[rule.fields]\n\"shop.note\" = \"pipeline\"\n",
+                        "text": "[[rule]]\nname = \"r\"\nspan = \"*\"\nfields = { \"shop.note\" = \"pipeline\" }\n",
                         "trace_id": format!("{trace:032x}"), "span_id": format!("{span:016x}") }),
                     _ => Value::Null,
                 };
@@ -185,7 +195,8 @@ fn viewer_of_a_project_that_hides_messages_gets_none_from_any_route() {
     let answer = hide(&server, "viewer");
     assert_eq!((answer.status, &answer.json()["hide_messages"]), (200, &json!("viewer")), "{}", answer.text);
     let after = walk(&server, &viewer);
-    let shown: Vec<_> = after.iter().filter(|(_, answer)| answer.text.contains(CANARY)).map(|(path, answer)| (path, &answer.text)).collect();
+    let shown: Vec<_> =
+        after.iter().filter(|(_, answer)| answer.text.contains(CANARY)).map(|(path, answer)| (path, &answer.text)).collect();
     assert!(shown.is_empty(), "{shown:#?}");
     // The metadata is still there, and says that the rest is hidden.
     for name in METADATA {
@@ -204,7 +215,12 @@ fn viewer_of_a_project_that_hides_messages_gets_none_from_any_route() {
         (&span["messages_hidden"], &span["input_messages"], &span["model"], &span["usage"]["input_tokens"], &span["tags"]["plan"]),
         (&json!(true), &json!([]), &json!("gpt-4o-mini"), &json!(1000), &json!("visible-tag"))
     );
-    let head = server.send("HEAD", &format!("/api/v1/projects/1/traces/{:032x}", 1), &[("authorization", &format!("Bearer {viewer}"))], Vec::new());
+    let head = server.send(
+        "HEAD",
+        &format!("/api/v1/projects/1/traces/{:032x}", 1),
+        &[("authorization", &format!("Bearer {viewer}"))],
+        Vec::new(),
+    );
     assert_eq!((head.status, head.header("content-length")), (200, ""), "the length says nothing of the texts");
 
     // Filters and groups do not reveal what they compare.
@@ -256,7 +272,8 @@ fn views_of_messages_that_are_hidden_from_others_are_recorded() {
         get(&server, &trace(1), &ann);
         get(&server, "/api/v1/projects/1/summary", &bob);
     }
-    let seen: Vec<_> = views().iter().map(|one| (one["actor"]["name"].clone(), one["project_id"].clone(), one["details"]["trace"].clone())).collect();
+    let seen: Vec<_> =
+        views().iter().map(|one| (one["actor"]["name"].clone(), one["project_id"].clone(), one["details"]["trace"].clone())).collect();
     let view = |number: u128| (json!("bob@example.com"), json!(1), json!(format!("{number:032x}")));
     assert_eq!(seen, [view(2), view(1)]);
 }

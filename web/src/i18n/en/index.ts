@@ -13,6 +13,7 @@ import { prices } from './prices';
 import { reading } from './reading';
 import { settings } from './settings';
 import { setup } from './setup';
+import { share } from './share';
 import { text } from './text';
 import { trace } from './trace';
 import { traces } from './traces';
@@ -33,6 +34,7 @@ export const en = {
   ...reading,
   ...settings,
   ...setup,
+  ...share,
   ...text,
   ...trace,
   ...traces,

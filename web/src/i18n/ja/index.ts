@@ -14,6 +14,7 @@ import { prices } from './prices';
 import { reading } from './reading';
 import { settings } from './settings';
 import { setup } from './setup';
+import { share } from './share';
 import { text } from './text';
 import { trace } from './trace';
 import { traces } from './traces';
@@ -34,6 +35,7 @@ export const ja: Record<keyof typeof en, string> = {
   ...reading,
   ...settings,
   ...setup,
+  ...share,
   ...text,
   ...trace,
   ...traces,

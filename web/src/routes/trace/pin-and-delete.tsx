@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { useDeleteTrace, usePin } from '../../api/queries';
 import type { Project, TraceDetail } from '../../api/types';
 import { useT } from '../../i18n';
+import { ShareButton } from './share-dialog';
 import { Permitted, usePermission, usePermissionReason } from '../../components/permission';
 
 /** Whether the trace stays, and the way to delete it. */
@@ -30,6 +31,7 @@ export function PinAndDelete({ project, data }: { project: Project; data: TraceD
       >
         {pinned ? t('trace.pinned') : t('trace.pin')}
       </button>
+      <ShareButton project={project} trace={id} />
       <Permitted operation="delete /api/v1/projects/{project}/traces/{trace}" project={project.id}>
         {asked ? (
           <>

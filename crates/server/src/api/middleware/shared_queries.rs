@@ -22,6 +22,7 @@ use tokio::task::AbortHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::query_slots::{CallerId, QueryLimiter, QueryPermitSemaphores};
+use super::request_timeout::SHARE_PREFIX;
 use crate::api::visibility::MessageVisibility;
 use crate::api::{ApiError, ApiState};
 use crate::config::QueryLimitsConfig;
@@ -248,7 +249,11 @@ async fn run_in_lane(
 
 /// Waits for a turn, calls `begin`, and runs the query.
 async fn compute(api: Arc<ApiState>, pass: QueryPermitSemaphores, begin: impl FnOnce(), request: Request, next: Next) -> BufferedResponse {
-    let path = request.uri().path().to_owned();
+    let path = match request.uri().path() {
+        // The token is a secret.
+        path if path.starts_with(SHARE_PREFIX) => SHARE_PREFIX.to_owned(),
+        path => path.to_owned(),
+    };
     let Ok(Some(_turn)) = tokio::time::timeout(api.query_timeout, pass.wait_for_permit()).await else {
         api.query_scheduler.refused.fetch_add(1, Ordering::Relaxed);
         return BufferedResponse::read_response(ApiError::queue_timeout(api.query_timeout).into_response()).await;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{ObjectBuilder, OpenApi, RefOr, Schema};
 
-use super::PROJECT_PREFIX;
+use super::has_messages_of_a_project;
 use super::metadata_fields::{ListedFields, listed_fields};
 
 /// Field of an object from which messages were removed.
@@ -62,7 +62,7 @@ impl AnswerShapes {
         let names = reader.schemas.into_iter().flatten().map(|(name, _)| name);
         let components = names.map(|name| (name.clone(), reader.component(name))).collect();
         let mut shapes = AnswerShapes { components, ..AnswerShapes::default() };
-        for (path, item) in document["paths"].as_object().into_iter().flatten().filter(|(path, _)| path.starts_with(PROJECT_PREFIX)) {
+        for (path, item) in document["paths"].as_object().into_iter().flatten().filter(|(path, _)| has_messages_of_a_project(path)) {
             for (method, operation) in item.as_object().into_iter().flatten() {
                 let answers = operation["responses"].as_object().into_iter().flatten().filter(|(status, _)| status.starts_with('2'));
                 let schemas = answers.filter_map(|(_, answer)| answer.pointer("/content/application~1json/schema"));
@@ -319,6 +319,7 @@ fn add_mark(schema: &mut Schema) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PROJECT_PREFIX;
     use super::super::metadata_fields::MESSAGE_SCHEMAS;
     use super::*;
     use crate::api::{described_routes, set_operation_ids};
@@ -349,7 +350,7 @@ mod tests {
     fn every_schema_of_a_response_is_classified() {
         let document = serde_json::to_value(description()).unwrap();
         let mut names = BTreeSet::new();
-        for (path, item) in document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with(PROJECT_PREFIX)) {
+        for (path, item) in document["paths"].as_object().unwrap().iter().filter(|(path, _)| has_messages_of_a_project(path)) {
             for (method, operation) in item.as_object().unwrap() {
                 for (status, answer) in operation["responses"].as_object().unwrap().iter().filter(|(status, _)| status.starts_with('2')) {
                     collect_components(&document, answer, &mut names);
@@ -365,7 +366,11 @@ mod tests {
             .filter(has_fields)
             .filter(|name| listed_fields(name) == ListedFields::Unlisted && !MESSAGE_SCHEMAS.contains(&name.as_str()))
             .collect();
-        assert_eq!(unclassified, Vec::<&String>::new(), "list the texts that are metadata in metadata_fields.rs, or add to MESSAGE_SCHEMAS");
+        assert_eq!(
+            unclassified,
+            Vec::<&String>::new(),
+            "list the texts that are metadata in metadata_fields.rs, or add to MESSAGE_SCHEMAS"
+        );
     }
 
     #[test]
@@ -383,7 +388,14 @@ mod tests {
         assert!(!span.to_string().contains("secret"), "{span}");
         assert_eq!(
             (&span["name"], &span["model"], &span["tags"], &span["finish_reasons"], &span["usage"], &span[HIDDEN_MARK]),
-            (&json!("chat gpt-4o"), &json!("gpt-4o"), &json!({ "plan": "pro" }), &json!(["stop"]), &json!({ "input_tokens": 26 }), &json!(true))
+            (
+                &json!("chat gpt-4o"),
+                &json!("gpt-4o"),
+                &json!({ "plan": "pro" }),
+                &json!(["stop"]),
+                &json!({ "input_tokens": 26 }),
+                &json!(true)
+            )
         );
         assert_eq!((&span["input_messages"], &span["attributes"], &span["input_preview"]), (&json!([]), &json!({}), &Value::Null));
     }

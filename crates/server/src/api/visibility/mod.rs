@@ -29,6 +29,9 @@ use view_records::ViewRecords;
 /// Prefix of the routes of a project.
 const PROJECT_PREFIX: &str = "/api/v1/projects/{project}";
 
+/// Prefix of the routes that share links open. Their handlers decide what the link shows, and add it to their response.
+const SHARE_PREFIX: &str = "/api/v1/share/";
+
 /// Routes that return or compare messages and nothing else.
 const MESSAGE_ROUTES: [&str; 4] = ["/export", "/media/{media_id}", "/traces/{trace}/search", "/mapping/preview"];
 
@@ -126,8 +129,21 @@ pub(super) async fn decide(State(layers): State<Arc<VisibilityLayers>>, path: Ma
 }
 
 /// Rejects requests whose response would reveal hidden messages, and removes hidden messages from all other responses.
-pub(super) async fn filter_answer(State(layers): State<Arc<VisibilityLayers>>, path: MatchedPath, request: Request, next: Next) -> Response {
+pub(super) async fn filter_answer(
+    State(layers): State<Arc<VisibilityLayers>>,
+    path: MatchedPath,
+    request: Request,
+    next: Next,
+) -> Response {
     let route = path.as_str().to_owned();
+    if route.starts_with(SHARE_PREFIX) {
+        let method = request.method().clone();
+        let response = next.run(request).await;
+        return match response.extensions().get::<MessageVisibility>() {
+            Some(MessageVisibility::Open | MessageVisibility::Recorded) => response,
+            Some(MessageVisibility::Hidden) | None => without_messages(&layers.shapes, &method, &route, response).await,
+        };
+    }
     if !route.starts_with(PROJECT_PREFIX) {
         return next.run(request).await;
     }
@@ -193,6 +209,11 @@ async fn without_messages(shapes: &AnswerShapes, method: &Method, route: &str, r
         }
         Err(error) => error.into_response(),
     }
+}
+
+/// Returns whether responses of a route pass through [`filter_answer`].
+fn has_messages_of_a_project(route: &str) -> bool {
+    route.starts_with(PROJECT_PREFIX) || route.starts_with(SHARE_PREFIX)
 }
 
 /// Returns the ID of the project in a path.
