@@ -101,6 +101,26 @@ export function createToken({ name, kind = 'api', role, project_id = null, expir
   return { token: 'hnm_0123456789abcdef' };
 }
 
+const shares = [];
+
+/** Requests to `/shares` of a project. */
+export function shareAnswer(method, id, body) {
+  if (method === 'GET' && !id) return { shares };
+  if (method === 'GET') return shares.find((one) => one.id === id);
+  if (method === 'DELETE') return remove(shares, id);
+  const made = {
+    id: shares.length + 1,
+    target: 'trace',
+    target_id: body.id,
+    messages: body.messages ?? true,
+    created_by: account.name,
+    created_at: iso(Date.now()),
+    expires_at: iso(Date.now() + Number.parseInt(body.expires_in ?? '7d', 10) * DAY),
+  };
+  shares.unshift(made);
+  return { id: made.id, url: 'http://127.0.0.1:8119/share/0123456789abcdef', messages: made.messages, expires_at: made.expires_at };
+}
+
 export const deletions = [];
 
 /** The receipt of a deleted trace. */

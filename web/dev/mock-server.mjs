@@ -16,6 +16,7 @@ import {
   endSession,
   importBill,
   memberAnswer,
+  shareAnswer,
   receipt,
   revokeToken,
   sessions,
@@ -33,6 +34,8 @@ const project = (id, name, first) => ({
   currency: id === 1 ? { code: 'JPY', rate: 150 } : null,
   prefer_client_cost: false,
   estimate_usage: true,
+  hide_messages: 'nobody',
+  messages_hidden: false,
   disabled: false,
   created_at: iso(START - 40 * 86_400_000),
   first_span_at: first,
@@ -274,6 +277,7 @@ function answer(method, path, params, body) {
     };
   }
   if (name === 'members') return memberAnswer(method, Number(one), body);
+  if (name === 'shares') return shareAnswer(method, Number(one), body);
   if (name === 'bill') return method === 'POST' ? importBill(params.get('name')) : bill();
   if (name === 'alerts' && method === 'GET') return EMPTY_ALERTS[one] ?? fail(404, 'Nothing here');
   const found = scope(number, params);

@@ -29,6 +29,13 @@ const setPassword = createRoute({
   component: lazyPage(() => import('./routes/sign-in/set-password')),
 });
 
+/** What a share link opens, without an account. */
+const share = createRoute({
+  getParentRoute: () => root,
+  path: '/share/$token',
+  component: lazyPage(() => import('./routes/share')),
+});
+
 /** Everything behind the sign-in: one frame, one range. */
 const app = createRoute({
   getParentRoute: () => root,
@@ -206,6 +213,7 @@ const unknown = createRoute({ getParentRoute: () => app, path: '$', component: N
 const tree = root.addChildren([
   signIn,
   setPassword,
+  share,
   app.addChildren([
     home,
     project.addChildren([

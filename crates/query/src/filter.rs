@@ -51,6 +51,9 @@ pub const FIELD_NAMES: &[&str] = &[
     "total_tokens",
 ];
 
+/// Fields of log lines and error events that contain texts.
+const TEXT_FIELDS: &[&str] = &["body", "message", "error.value"];
+
 /// Maximum number of terms in a filter. The query planner handles joined conditions recursively. With about 130 terms, its stack of 2 MB
 /// overflows.
 pub const MAX_TERMS: usize = 64;
@@ -214,6 +217,15 @@ pub enum FilterTerm {
 }
 
 impl FilterTerm {
+    fn reads_messages(&self) -> bool {
+        match self {
+            FilterTerm::Text { .. } => true,
+            FilterTerm::Field { field, .. } => field.starts_with("attr.") || TEXT_FIELDS.contains(&field.as_str()),
+            FilterTerm::Group { any, .. } => any.iter().any(Filter::reads_messages),
+            FilterTerm::InTraces(_) => false,
+        }
+    }
+
     /// Returns the number of terms, without groups, and the number of their values.
     fn term_and_value_count(&self) -> (usize, usize) {
         match self {
@@ -268,6 +280,11 @@ impl Filter {
     pub fn parse_stored(text: &str) -> Result<Filter, FilterError> {
         let read = |groups: bool| FilterParser::filter(tokens(text, groups)?, text, FilterFields::OF_SPANS);
         read(true).or_else(|_| read(false))
+    }
+
+    /// Returns whether the filter depends on the text of messages, attributes or log lines, so that its result reveals something of them.
+    pub fn reads_messages(&self) -> bool {
+        self.0.iter().any(FilterTerm::reads_messages)
     }
 
     /// Returns the number of terms, without groups, and the number of their values.

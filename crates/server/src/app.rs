@@ -36,6 +36,7 @@ use hinomi_tables::otel_metrics::OtelMetricStore;
 use hinomi_tables::outcomes::OutcomeStore;
 use hinomi_tables::prices::ActivePrices;
 use hinomi_tables::scores::ScoreStore;
+use hinomi_tables::share_links::ShareLinkStore;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -45,7 +46,7 @@ use tower::util::{MapRequestLayer, MapResponseLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, QueryScheduler};
+use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, QueryScheduler, ShareVisits};
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, ServerTls, raise_file_limit};
 use crate::forward::ForwardWorker;
@@ -118,7 +119,7 @@ impl App {
             let config = config.clone();
             move || open_stores(&config)
         };
-        let OpenedServices { stores, prices, bills, outbox, alerts, audit } = tokio::task::spawn_blocking(opening).await??;
+        let OpenedServices { stores, prices, bills, share_links, outbox, alerts, audit } = tokio::task::spawn_blocking(opening).await??;
         let shares = MemoryBudget::from_config(config);
         tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory.limited");
         let allowed = AllowedNetworks::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
@@ -149,6 +150,8 @@ impl App {
             logs,
             metrics,
             bills,
+            share_links,
+            share_visits: ShareVisits::default(),
             outcomes,
             forwards: Arc::new(ForwardWorker::new(forwards, allowed.clone(), &trust)),
             media,
@@ -329,6 +332,7 @@ struct OpenedServices {
     stores: TelemetryStores,
     prices: Arc<ActivePrices>,
     bills: Arc<BillStore>,
+    share_links: Arc<ShareLinkStore>,
     outbox: Arc<NotificationOutbox>,
     alerts: Arc<AlertService>,
     audit: Arc<AuditLog>,
@@ -357,6 +361,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     let logs = LogStore::open(&config.data)?;
     let metrics = OtelMetricStore::open(&config.data)?;
     let bills = BillStore::open(&config.data)?;
+    let share_links = ShareLinkStore::open(&config.data)?;
     let outcomes = OutcomeStore::open(&config.data)?;
     let cipher = config.secrets.cipher()?;
     let forwards = ForwardStore::open(&config.data, cipher.clone())?;
@@ -379,6 +384,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
         stores,
         prices: Arc::new(prices),
         bills: Arc::new(bills),
+        share_links: Arc::new(share_links),
         outbox: Arc::new(outbox),
         alerts: Arc::new(alerts),
         audit: Arc::new(audit),

@@ -1360,6 +1360,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the share links of a project that work. */
+        get: operations["get_projects_project_shares"];
+        put?: never;
+        /**
+         * Creates a share link.
+         * @description Whoever has its address can read the trace until the link expires or is revoked, or the trace is deleted. A link ends as well when its
+         *     creator loses the role of a member.
+         */
+        post: operations["post_projects_project_shares"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/shares/{share}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a share link that works. */
+        get: operations["get_projects_project_shares_share"];
+        put?: never;
+        post?: never;
+        /** Revokes a share link. Its address stops working at once. */
+        delete: operations["delete_projects_project_shares_share"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/spans": {
         parameters: {
             query?: never;
@@ -1651,6 +1691,74 @@ export interface paths {
          * @description An admin of the server can end all sessions, other people their own.
          */
         delete: operations["delete_sessions_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/share/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the trace of a share link. */
+        get: operations["get_share_token"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/share/{token}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the log lines of the trace of a share link. */
+        get: operations["get_share_token_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/share/{token}/media/{media_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the bytes of an image, audio, video or file of the trace of a share link. */
+        get: operations["get_share_token_media_media_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/share/{token}/spans/{span}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a span of the trace of a share link. */
+        get: operations["get_share_token_spans_span"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2316,6 +2424,8 @@ export interface components {
             level: string | null;
             /** @description Text of the breadcrumb. */
             message: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Time of the breadcrumb (RFC 3339). */
             timestamp: string | null;
             /** @description Type, such as `navigation`, which determines the form of the data. */
@@ -2901,6 +3011,20 @@ export interface components {
             /** @description The token. It is shown only here. */
             token: string;
         };
+        /** @description A new share link. */
+        CreatedShareLink: {
+            /** @description Time at which the link expires (RFC 3339). */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description ID of the link.
+             */
+            id: number;
+            /** @description Whether the link shows messages. */
+            messages: boolean;
+            /** @description Address of the page that the link opens. It is shown only here. */
+            url: string;
+        };
         /** @description A custom price to create. */
         CustomPriceRequest: {
             /** @description First day on which the price applies, `YYYY-MM-DD` (UTC). Default: no start. */
@@ -3304,6 +3428,8 @@ export interface components {
             bytes: number;
             /** @description MIME type. */
             content_type: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description File name. */
             name: string | null;
             /** @description Type of the attachment, such as `event.minidump`. */
@@ -3324,6 +3450,8 @@ export interface components {
             issue_id: number;
             /** @description `fatal`, `error`, `warning`, `info` or `debug`. */
             level: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description ID of the span in which the error happened; null if unknown. */
             span_id: string | null;
             /** @description Time of the error (RFC 3339). */
@@ -3365,6 +3493,8 @@ export interface components {
              */
             frames_cut: number;
             mechanism: components["schemas"]["ExceptionMechanism"] | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Module of the exception type; null if unknown. */
             module: string | null;
             /** @description ID of the thread that raised the exception; null if unknown. */
@@ -3393,6 +3523,8 @@ export interface components {
             help_link: string | null;
             /** @description True if the exception is a group of exceptions. */
             is_exception_group: boolean | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Codes of the operating system, such as the signal. */
             meta: {
                 [key: string]: unknown;
@@ -3420,6 +3552,8 @@ export interface components {
             field: string;
             /** @description True if the field was inferred and not sent. */
             inferred: boolean;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Source of the field. */
             source: components["schemas"]["FieldSource"];
             value: components["schemas"]["ExplainedValue"] | null;
@@ -3988,6 +4122,8 @@ export interface components {
             last_trace_id: string | null;
             /** @description Level of the newest event: `fatal`, `error`, `warning`, `info` or `debug`. */
             level: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Start (RFC 3339) and number of events of each of 24 equal parts of the time range. */
             points: [
                 string,
@@ -4060,6 +4196,8 @@ export interface components {
             logger: string | null;
             /** @description Message that the program sent beside the exception; null if there is none. */
             message: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Installed packages with their versions. */
             modules: {
                 [key: string]: string;
@@ -4115,6 +4253,8 @@ export interface components {
             issue_id: number | null;
             /** @description Time of the newest stored event (RFC 3339). */
             last_seen: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Exception type of the newest event. */
             type: string;
             /** @description Message of the newest event; empty if there is none. */
@@ -4258,6 +4398,8 @@ export interface components {
             attributes: {
                 [key: string]: unknown;
             };
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description ID of the linked span. */
             span_id: string;
             /** @description ID of the trace of the linked span. */
@@ -4278,6 +4420,8 @@ export interface components {
              *     or `fatal`; null if there is none.
              */
             issue_id: number | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
         };
         /** @description Changes since the previous event. */
         LiveUpdate: {
@@ -4302,6 +4446,8 @@ export interface components {
             level: string | null;
             /** @description Number of the line, unique in all projects. */
             log_id: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description ID of the span in which the line was logged; null if unknown. */
             span_id: string | null;
             /** @description Time of the log line (RFC 3339). */
@@ -4407,6 +4553,8 @@ export interface components {
             changes: components["schemas"]["MappingTrialChange"][];
             /** @description The rules, the span and the result, for a test. */
             fixture: components["schemas"]["MappingTrialFixture"];
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Names of the rules that apply to the span, in the order of the file. */
             rules: string[];
         };
@@ -4468,6 +4616,12 @@ export interface components {
             /** @description Role in the project. The role of the account on the server may be higher. */
             role: components["schemas"]["AccountRole"];
         };
+        /**
+         * @description Whom a project hides the bodies of messages from: prompts, answers, tool arguments and results, attributes, error texts, local variables,
+         *     log lines and media.
+         * @enum {string}
+         */
+        MessageHiding: "nobody" | "viewer" | "all";
         /**
          * @description Language of messages.
          * @enum {string}
@@ -4777,6 +4931,8 @@ export interface components {
             key: string | null;
             /** @description Time of the newest item (RFC 3339). */
             last_at: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description `accepted`, `refused` (rejected), `dropped`, `duplicate` or `client_dropped`. */
             outcome: components["schemas"]["OutcomeKind"];
             /**
@@ -4884,6 +5040,7 @@ export interface components {
             disabled?: boolean | null;
             /** @description Whether the tokens of calls without token usage are estimated from their messages where possible. */
             estimate_usage?: boolean | null;
+            hide_messages?: components["schemas"]["MessageHiding"] | null;
             /** @description Name of 1 to 100 characters. */
             name?: string | null;
             /** @description Whether the cost that a client reports takes precedence over the computed cost. */
@@ -4914,10 +5071,17 @@ export interface components {
             /** @description Time at which the first span arrived (RFC 3339); null if none has arrived. */
             first_span_at: string | null;
             /**
+             * @description Whom messages are hidden from: prompts, answers, tool arguments and results, attributes, error texts, local variables, log lines and
+             *     media.
+             */
+            hide_messages: components["schemas"]["MessageHiding"];
+            /**
              * Format: int64
              * @description ID of the project.
              */
             id: number;
+            /** @description True if messages are hidden from the caller. */
+            messages_hidden: boolean;
             /** @description Name of the project. */
             name: string;
             /** @description True if the cost that a client reports takes precedence over the computed cost. */
@@ -5247,6 +5411,8 @@ export interface components {
             id: string;
             /** @description Category; null for a numeric score. */
             label: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Name of the score, such as `helpfulness`. */
             name: string;
             /** @description ID of the rated span; null if the score is for the whole trace. */
@@ -5289,11 +5455,71 @@ export interface components {
             /** @description Time of the last use (RFC 3339), accurate to about a minute. */
             last_used_at: string;
         };
+        /** @description A trace that a share link opens. */
+        SharedTrace: {
+            /** @description Error events of the trace. */
+            errors: components["schemas"]["ErrorEvent"][];
+            /** @description Time at which the link expires (RFC 3339). */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description Number of log lines of the trace.
+             */
+            log_count: number;
+            /** @description Whether the link shows messages. */
+            messages: boolean;
+            /** @description Spans without messages and attributes, by start time. */
+            spans: components["schemas"]["Span"][];
+            /** @description Kind of what the link leads to. */
+            target: components["schemas"]["ShareTargetKind"];
+            /** @description Totals of the trace. IDs of users and conversations are null. */
+            trace: components["schemas"]["TraceSummary"];
+        };
+        /** @description Share links of a project. */
+        ShareLinkList: {
+            /** @description Links that work, the newest first. */
+            shares: components["schemas"]["ShareLinkView"][];
+        };
+        /** @description What to share, and for how long. */
+        ShareLinkRequest: {
+            /** @description Lifetime in hours, days or weeks such as `12h`, `7d` or `4w`, at most 90 days. Default: 7 days. */
+            expires_in?: string | null;
+            /** @description ID of what to share. */
+            id: string;
+            /** @description Whether the link shows messages. Default: true, or false if the project hides messages from somebody. */
+            messages?: boolean | null;
+            /** @description Kind of what to share. */
+            target: components["schemas"]["ShareTargetKind"];
+        };
+        /** @description A share link. Its address is shown only when the link is created. */
+        ShareLinkView: {
+            /** @description Time of creation (RFC 3339). */
+            created_at: string;
+            /** @description Name of the account that created the link. */
+            created_by: string;
+            /** @description Time at which the link expires (RFC 3339). */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description ID of the link.
+             */
+            id: number;
+            /** @description Whether the link shows messages. A project that begins to hide messages hides them from its links as well. */
+            messages: boolean;
+            target: components["schemas"]["ShareTargetKind"] | null;
+            /** @description ID of what the link leads to; null if it was deleted. */
+            target_id: string | null;
+        };
         /**
          * @description What the share of a contributor refers to.
          * @enum {string}
          */
         ShareOf: "change" | "total";
+        /**
+         * @description Kind of what a link leads to.
+         * @enum {string}
+         */
+        ShareTargetKind: "trace";
         /** @description A request to sign in: with a one-time token, or with an e-mail address and a password. */
         SignInRequest: {
             /** @description E-mail address of the account. */
@@ -5347,6 +5573,8 @@ export interface components {
              *     `prompt`, `http`, `db`, `function` or `other`.
              */
             kind: components["schemas"]["SpanType"];
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description The answering model if it is known, otherwise the requested model; null if both are unknown. */
             model: string | null;
             /** @description Name of the span, such as `chat gpt-4o`; empty if the client did not send one. */
@@ -5463,6 +5691,8 @@ export interface components {
             input_messages: components["schemas"]["ChatMessage"][];
             /** @description Spans that this one links to, mostly in other traces, as in OpenTelemetry. */
             links: components["schemas"]["LinkedSpan"][];
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Messages that the model returned. */
             output_messages: components["schemas"]["ChatMessage"][];
             /** @description Source attribute of each field. */
@@ -5584,6 +5814,8 @@ export interface components {
              * @description Line number in the source file.
              */
             lineno: number | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Name of the module. */
             module: string | null;
             /** @description Library or archive that contains the function. */
@@ -5786,6 +6018,8 @@ export interface components {
             field: string;
             /** @description Effective value within the trace. */
             in_trace: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
         };
         /** @description One page of a list of traces. */
         TracePage: {
@@ -5877,6 +6111,8 @@ export interface components {
              * @description Number of LLM calls.
              */
             llm_calls: number;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /**
              * @description Models of the calls, the most expensive first. A call without a response adds no model if another call answered for its requested
              *     model.
@@ -9571,6 +9807,136 @@ export interface operations {
             };
         };
     };
+    get_projects_project_shares: {
+        parameters: {
+            query?: {
+                /** @description ID of a trace: only its links are returned. */
+                trace?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareLinkList"];
+                };
+            };
+        };
+    };
+    post_projects_project_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareLinkRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedShareLink"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_shares_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+                /** @description ID of the link. */
+                share: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareLinkView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_projects_project_shares_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+                /** @description ID of the link. */
+                share: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link was revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_projects_project_spans: {
         parameters: {
             query?: {
@@ -10154,6 +10520,173 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_share_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedTrace"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_share_token_logs: {
+        parameters: {
+            query?: {
+                /** @description Cursor: `next_cursor` of the previous page. */
+                cursor?: string;
+                /** @description Maximum number of log lines, from 1 to 2,000. Default: 200. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_share_token_media_media_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the media. */
+                media_id: string;
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The requested range of the bytes. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_share_token_spans_span: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the span. */
+                span: string;
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpanDetail"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, Method, header};
 use hinomi_tables::metadata::{AccessGrant, AccountIdentity, AccountRole, OPERATOR_ACCOUNT, SessionAccess, SessionOrigin};
 
 use super::permission::{Member, RequiredPermission, RoutePermission};
+use super::visibility::MessageVisibility;
 use super::{ApiError, ApiState, proxy_session};
 use crate::ingest::auth;
 use crate::sign_in::ProxyIdentity;
@@ -182,6 +183,8 @@ pub(super) struct AuthorizedProject<P> {
     pub(super) project: u64,
     /// Role of the caller in the project.
     pub(super) role: AccountRole,
+    /// Whether the caller sees the messages of the project.
+    pub(super) messages: MessageVisibility,
     permission: PhantomData<P>,
 }
 
@@ -194,13 +197,16 @@ impl<P: RequiredPermission> FromRequestParts<Arc<ApiState>> for AuthorizedProjec
         let id = path.iter().find(|(name, _)| name == "project").and_then(|(_, id)| id.parse::<u64>().ok());
         let granted = id.and_then(|id| Some((id, caller.access.role_in(id)?)));
         let (id, role) = granted.ok_or_else(|| ApiError::not_found("project"))?;
-        let project = match api.meta.directory().projects.contains_key(&id) {
-            true => id,
+        let known = api.meta.directory().projects.get(&id).map(|project| project.message_hiding);
+        let hiding = match known {
+            Some(hiding) => hiding,
             // One that another process has just made is not in memory yet.
-            false => api.meta.project(id)?.id,
+            None => api.meta.project(id)?.message_hiding,
         };
         caller.check_role(Some(role), P::PERMISSION)?;
-        Ok(AuthorizedProject { project, role, permission: PhantomData })
+        let decided = parts.extensions.get::<MessageVisibility>().copied();
+        let messages = decided.unwrap_or_else(|| MessageVisibility::of(hiding, role));
+        Ok(AuthorizedProject { project: id, role, messages, permission: PhantomData })
     }
 }
 

@@ -133,9 +133,33 @@ impl ApiError {
         ApiError { retry_after_s: Some(seconds), ..error }
     }
 
+    /// Returns an error for an address that opened too many share links that do not exist.
+    pub(super) fn too_many_unknown_links(wait: std::time::Duration) -> ApiError {
+        let seconds = wait.as_secs().max(1);
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "too many share links that do not exist")
+            .hint(format!("Retry in {seconds} s."));
+        ApiError { retry_after_s: Some(seconds), ..error }
+    }
+
     /// Returns an error for a caller without the required permission.
     pub(super) fn forbidden(message: &str, hint: &str) -> ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).hint(hint)
+    }
+
+    /// Returns an error for a request whose response would reveal messages that the project hides from the caller.
+    pub(super) fn messages_hidden() -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, "messages_hidden", "the settings of this project hide messages from you")
+            .hint("Names, IDs, tokens, costs and durations are visible. A search in texts or attributes, exports and media are not.")
+    }
+
+    /// Returns an error for something that existed and does not exist any more.
+    pub(super) fn gone(code: &'static str, message: &str) -> ApiError {
+        ApiError::new(StatusCode::GONE, code, message)
+    }
+
+    /// Returns whether something does not exist, or the caller may not see it.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
     }
 
     /// Returns an error for a request that conflicts with another one.

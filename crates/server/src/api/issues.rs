@@ -108,7 +108,12 @@ pub(super) async fn tags(
 ) -> Result<Json<IssueTagList>, ApiError> {
     let id = merged_issue(&api, authorized.project, &issue).await?;
     let within = api.errors_of_scope(authorized.project, &range.scope()?).await?;
-    Ok(Json(api.errors.issue_tags(authorized.project, id, within).await?))
+    let mut found = api.errors.issue_tags(authorized.project, id, within).await?;
+    if authorized.messages.is_hidden() {
+        // The address of a request contains what its client sent.
+        found.tags.retain(|tag| tag.key != "url");
+    }
+    Ok(Json(found))
 }
 
 /// Returns the groups of events in an issue.

@@ -38,11 +38,13 @@ mod retention;
 mod scim;
 mod scores;
 mod session;
+mod shares;
 mod sign_in;
 mod streaming;
 mod system;
 mod traces;
 mod transfer;
+mod visibility;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,6 +69,7 @@ use hinomi_tables::outcomes::OutcomeStore;
 use hinomi_tables::prices::ActivePrices;
 use hinomi_tables::retained_rows::RetainedRows;
 use hinomi_tables::scores::ScoreStore;
+use hinomi_tables::share_links::ShareLinkStore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
@@ -87,6 +90,7 @@ use middleware::{audit_trail, quarantine_retry, request_timeout, shared_queries,
 use permission::permitted_routes;
 pub use repeated_denials::DenialLimiter;
 pub(crate) use scim::role_events;
+pub use shares::ShareVisits;
 pub use system::SystemProblem;
 pub use transfer::MISSING_SEGMENTS_HEADER;
 
@@ -123,6 +127,10 @@ pub struct ApiState {
     pub forwards: Arc<ForwardWorker>,
     /// Images, audio and files of messages.
     pub media: Arc<MediaStore>,
+    /// Share links.
+    pub share_links: Arc<ShareLinkStore>,
+    /// Visits of share links.
+    pub share_visits: ShareVisits,
     /// Notification channels and deliveries.
     pub delivery_worker: Arc<DeliveryWorker>,
     /// Alert rules, budgets and incidents.
@@ -209,6 +217,7 @@ impl ApiState {
             self.outcomes.clone(),
             self.forwards.store().clone(),
             self.media.clone(),
+            self.share_links.clone(),
         ]
     }
 
@@ -278,7 +287,11 @@ pub fn routes(api: Arc<ApiState>) -> Router {
     let (router, mut description) = described_routes().split_for_parts();
     set_operation_ids(&mut description);
     enum_facts::add(&mut description);
-    // Innermost, so that a change is recorded even if its client disconnects.
+    visibility::describe_hidden_fields(&mut description);
+    let visibility = visibility::VisibilityLayers::new(api.clone(), &description);
+    // Innermost, so that no other layer sees a message that the caller must not see.
+    let router = router.route_layer(axum::middleware::from_fn_with_state(visibility.clone(), visibility::filter_answer));
+    // Within the others, so that a change is recorded even if its client disconnects.
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), audit_trail::record_request));
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), quarantine_retry::retry_without_damaged));
     // Within it, so that the thread that computes an answer compresses it too.
@@ -286,6 +299,8 @@ pub fn routes(api: Arc<ApiState>) -> Router {
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), request_timeout::limit_request));
     let router = router
         .route_layer(axum::middleware::from_fn_with_state(unknown_params::from_description(&description), unknown_params::reject_unknown));
+    // Outermost, so that callers with different access share no response.
+    let router = router.route_layer(axum::middleware::from_fn_with_state(visibility, visibility::decide));
     let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
     let router = router.merge(session::routes());
@@ -369,6 +384,14 @@ fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
         prices::delete,
         prices::unpriced,
         reprice::reprice,
+        shares::list,
+        shares::create,
+        shares::get,
+        shares::revoke,
+        shares::shared::trace,
+        shares::shared::span,
+        shares::shared::logs,
+        shares::shared::media,
         jobs::list,
         jobs::get,
         jobs::cancel,

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::metadata;
-use hinomi_tables::metadata::{DisplayCurrency, ProjectPatch, RetentionOverrides};
+use hinomi_tables::metadata::{AccountRole, DisplayCurrency, MessageHiding, ProjectPatch, RetentionOverrides};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{ApiCaller, AuthorizedCaller, AuthorizedProject};
+use super::middleware::audit_trail::{AuditDetails, audit_details};
 use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
 
@@ -41,6 +41,11 @@ pub(super) struct ProjectView {
     /// True if the tokens of calls without token usage are estimated from their messages where possible. Such calls are marked as
     /// estimated.
     estimate_usage: bool,
+    /// Whom messages are hidden from: prompts, answers, tool arguments and results, attributes, error texts, local variables, log lines and
+    /// media.
+    hide_messages: MessageHiding,
+    /// True if messages are hidden from the caller.
+    messages_hidden: bool,
     /// True if the project rejects all incoming data.
     disabled: bool,
     /// Time at which the project was created (RFC 3339).
@@ -70,7 +75,8 @@ impl RetentionOverridesView {
     }
 }
 
-fn project_view(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectView {
+/// Returns a project as a caller with a role sees it.
+fn project_view(api: &ApiState, project: &metadata::ProjectRecord, role: AccountRole) -> ProjectView {
     ProjectView {
         id: project.id,
         name: project.name.clone(),
@@ -81,6 +87,8 @@ fn project_view(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectVie
         currency: project.currency.clone(),
         prefer_client_cost: project.prefer_client_cost,
         estimate_usage: project.estimate_usage,
+        hide_messages: project.message_hiding,
+        messages_hidden: project.message_hiding.hides_from(role),
         disabled: project.disabled,
         created_at: rfc3339(project.created_us),
         first_span_at: project.first_span_us.map(rfc3339),
@@ -90,7 +98,8 @@ fn project_view(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectVie
 /// Returns the projects that a caller may see.
 pub(super) fn visible_projects(api: &ApiState, caller: &ApiCaller) -> Vec<ProjectView> {
     let directory = api.meta.directory();
-    directory.projects.values().filter(|project| caller.can_see(project.id)).map(|project| project_view(api, project)).collect()
+    let visible = directory.projects.values().filter_map(|project| Some((project, caller.access.role_in(project.id)?)));
+    visible.map(|(project, role)| project_view(api, project, role)).collect()
 }
 
 /// Projects that the caller may see.
@@ -119,18 +128,19 @@ pub(super) struct ProjectName {
     responses((status = 201, body = ProjectView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
-    _: AuthorizedCaller<Admin>,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Admin>,
     body: Result<Json<ProjectName>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     let Json(named) = body?;
     let project = run_change(&api, move |meta| meta.create_project(&named.name, false)).await?;
-    Ok((StatusCode::CREATED, Json(project_view(&api, &project))))
+    let role = caller.access.role_in(project.id).unwrap_or(AccountRole::Viewer);
+    Ok((StatusCode::CREATED, Json(project_view(&api, &project, role))))
 }
 
 /// Returns a project.
 #[utoipa::path(get, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = ProjectView)))]
 pub(super) async fn get(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Result<Json<ProjectView>, ApiError> {
-    Ok(Json(project_view(&api, &api.meta.project(authorized.project)?)))
+    Ok(Json(project_view(&api, &api.meta.project(authorized.project)?, authorized.role)))
 }
 
 /// Changes to a project. Omitted fields keep their value.
@@ -152,6 +162,8 @@ pub(super) struct ProjectUpdateRequest {
     prefer_client_cost: Option<bool>,
     /// Whether the tokens of calls without token usage are estimated from their messages where possible.
     estimate_usage: Option<bool>,
+    /// Whom messages are hidden from.
+    hide_messages: Option<MessageHiding>,
     /// Whether the project rejects all incoming data.
     disabled: Option<bool>,
 }
@@ -168,7 +180,7 @@ pub(super) async fn update(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Admin>,
     body: Result<Json<ProjectUpdateRequest>, JsonRejection>,
-) -> Result<Json<ProjectView>, ApiError> {
+) -> Result<(Option<Extension<AuditDetails>>, Json<ProjectView>), ApiError> {
     let Json(changes) = body?;
     let patch = ProjectPatch {
         name: changes.name,
@@ -177,10 +189,12 @@ pub(super) async fn update(
         currency: changes.currency,
         prefer_client_cost: changes.prefer_client_cost,
         estimate_usage: changes.estimate_usage,
+        message_hiding: changes.hide_messages,
         disabled: changes.disabled,
     };
+    let details = patch.message_hiding.map(|hiding| audit_details([("hide_messages", hiding.name().into())]));
     let project = run_change(&api, move |meta| meta.update_project(authorized.project, &patch)).await?;
-    Ok(Json(project_view(&api, &project)))
+    Ok((details, Json(project_view(&api, &project, authorized.role))))
 }
 
 /// Runs a change on a thread that may block, because it waits for the disk.

@@ -11,7 +11,9 @@ use hinomi_store::doctor::{DoctorFinding, DoctorSeverity, check_store, lock_hold
 use hinomi_store::free_bytes;
 use hinomi_store::repair;
 use hinomi_tables::metadata::MetadataStore;
-use hinomi_tables::{audit_log, bills, database, error_events, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores};
+use hinomi_tables::{
+    audit_log, bills, database, error_events, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores, share_links,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::security_findings::check_security;
@@ -20,7 +22,7 @@ use crate::config::Config;
 use crate::retention;
 
 /// Databases other than the manifest, and the newest supported format of each.
-const DATABASES: [(&str, u32); 12] = [
+const DATABASES: [(&str, u32); 13] = [
     ("hinomi.db", metadata::FORMAT),
     ("audit.db", audit_log::FORMAT),
     ("errors.db", error_events::FORMAT),
@@ -33,6 +35,7 @@ const DATABASES: [(&str, u32); 12] = [
     ("outcomes.db", outcomes::FORMAT),
     ("forwards.db", forwards::FORMAT),
     ("media.db", media::FORMAT),
+    ("shares.db", share_links::FORMAT),
 ];
 
 /// Check the data directory (exit status 0: no problems, 1: problems found)

@@ -31,6 +31,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 32] = [
     ("tables", "forwards", &["database", "retained_rows"]),
     ("tables", "media", &["database", "retained_rows"]),
     ("tables", "scores", &["database", "retained_rows"]),
+    ("tables", "share_links", &["database", "retained_rows"]),
     ("alerting", "delivery", &["name_redaction"]),
     ("server", "config", &[]),
     ("server", "connections", &[]),

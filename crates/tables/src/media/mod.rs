@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use hinomi_model::id::TraceId;
 use hinomi_model::media::{MediaObject, MediaUse};
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params};
 
@@ -172,6 +173,19 @@ impl MediaStore {
         let id = id.to_owned();
         let sql = "SELECT mime_type, size, created_us FROM objects WHERE project = ? AND id = ?";
         self.database.read(move |transaction| transaction.query_row(sql, (project as i64, &id), facts_of).optional()).await
+    }
+
+    /// Returns whether a trace uses an object.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn is_used_by(&self, project: u64, id: &str, trace: TraceId) -> Result<bool, SqliteError> {
+        let id = id.to_owned();
+        let sql = "SELECT EXISTS (SELECT 1 FROM object_uses WHERE project = ? AND object = ? AND trace = ?)";
+        self.database
+            .read(move |transaction| transaction.query_row(sql, (project as i64, &id, trace.0.to_be_bytes()), |row| row.get(0)))
+            .await
     }
 
     /// Writes everything and closes the database.

@@ -10,6 +10,7 @@ use super::custom_prices;
 use super::custom_prices::CustomPriceRecord;
 use super::error::MetadataError;
 use super::ingest_keys::{IngestKey, key_from_row};
+use super::message_hiding::MessageHiding;
 
 /// A currency in which amounts are displayed. All amounts are stored in US dollars.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -74,6 +75,8 @@ pub struct ProjectRecord {
     pub prefer_client_cost: bool,
     /// True if the tokens of calls without token usage are estimated from their messages where possible.
     pub estimate_usage: bool,
+    /// Whom messages are hidden from.
+    pub message_hiding: MessageHiding,
     /// Rules for the attributes of the project's own instrumentation.
     pub mapping: ProjectMapping,
     /// True if the project rejects all incoming data.
@@ -125,6 +128,7 @@ pub(super) fn read(connection: &Connection) -> Result<ProjectDirectory, Metadata
             currency: code.zip(rate).map(|(code, rate)| DisplayCurrency { code, rate }),
             prefer_client_cost: row.get("prefer_client_cost")?,
             estimate_usage: row.get("estimate_usage")?,
+            message_hiding: row.get("hide_messages")?,
             mapping: ProjectMapping::of_stored(row.get("mapping")?),
             disabled: row.get("disabled")?,
             created_us: row.get("created_us")?,

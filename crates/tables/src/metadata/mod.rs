@@ -10,6 +10,7 @@ mod directory;
 mod error;
 mod ingest_keys;
 mod jobs;
+mod message_hiding;
 mod one_time_links;
 mod origin_patterns;
 mod pins;
@@ -39,6 +40,7 @@ pub use directory::{DisplayCurrency, ProjectDirectory, ProjectMapping, ProjectRe
 pub use error::MetadataError;
 pub use ingest_keys::{IngestKey, IngestKeyDay, IngestKeyLimits, IngestKeyPatch, IngestKeyUse};
 pub use jobs::{JobFilter, JobRecord, JobState};
+pub use message_hiding::MessageHiding;
 pub use one_time_links::LinkPurpose;
 pub use projects::ProjectPatch;
 pub use provider_identities::{IdentityRejection, ProviderIdentity, ProviderRoles, ProviderSession, ProviderSessionDraft, ProviderSignIn};

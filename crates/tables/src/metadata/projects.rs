@@ -6,6 +6,7 @@ use rusqlite::params;
 use super::directory::{DisplayCurrency, ProjectRecord, RetentionOverrides};
 use super::error::MetadataError;
 use super::ingest_keys::{IngestKeyLimits, insert_key};
+use super::message_hiding::MessageHiding;
 use super::{MetadataStore, access_secrets, now_us};
 
 /// Maximum length of the name of a project, a key, an account or a token in characters.
@@ -31,6 +32,8 @@ pub struct ProjectPatch {
     pub prefer_client_cost: Option<bool>,
     /// Whether missing tokens are estimated from messages.
     pub estimate_usage: Option<bool>,
+    /// Whom messages are hidden from.
+    pub message_hiding: Option<MessageHiding>,
     /// Whether the project rejects all incoming data.
     pub disabled: Option<bool>,
 }
@@ -121,10 +124,11 @@ impl MetadataStore {
         }
         project.prefer_client_cost = patch.prefer_client_cost.unwrap_or(project.prefer_client_cost);
         project.estimate_usage = patch.estimate_usage.unwrap_or(project.estimate_usage);
+        project.message_hiding = patch.message_hiding.unwrap_or(project.message_hiding);
         project.disabled = patch.disabled.unwrap_or(project.disabled);
         self.lock().execute(
             "UPDATE projects SET name = ?2, retention_days = ?3, currency_code = ?4, currency_rate = ?5, prefer_client_cost = ?6,
-             disabled = ?7, estimate_usage = ?8, keep = ?9 WHERE id = ?1",
+             disabled = ?7, estimate_usage = ?8, keep = ?9, hide_messages = ?10 WHERE id = ?1",
             params![
                 id,
                 project.name,
@@ -134,7 +138,8 @@ impl MetadataStore {
                 project.prefer_client_cost,
                 project.disabled,
                 project.estimate_usage,
-                serde_json::to_string(&project.retention_overrides).unwrap_or_default()
+                serde_json::to_string(&project.retention_overrides).unwrap_or_default(),
+                project.message_hiding
             ],
         )?;
         self.project(id)

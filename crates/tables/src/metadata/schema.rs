@@ -230,6 +230,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ) WITHOUT ROWID;
     CREATE INDEX scim_groups_by_account ON scim_group_members (account_id);
 ",
+    "
+    -- Whom messages are hidden from: the name of a `MessageHiding`.
+    ALTER TABLE projects ADD COLUMN hide_messages TEXT NOT NULL DEFAULT 'nobody';
+",
 ];
 
 /// Name of the setting with the time at which the database was recreated next to others.
@@ -273,7 +277,7 @@ pub(super) fn reserve_project_ids(connection: &Connection, project: u64) -> rusq
 }
 
 /// Queries for the largest project ID in other databases.
-const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 15] = [
+const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 16] = [
     ("manifest.db", "SELECT max(value) FROM segments, json_each(segments.projects)"),
     ("errors.db", "SELECT max(project) FROM events"),
     ("scores.db", "SELECT max(project) FROM scores"),
@@ -289,6 +293,7 @@ const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 15] = [
     ("forwards.db", "SELECT max(project) FROM requests"),
     ("media.db", "SELECT max(project) FROM objects"),
     ("media.db", "SELECT max(project) FROM object_uses"),
+    ("shares.db", "SELECT max(project) FROM links"),
 ];
 
 /// Returns the largest ID of a project with stored data, ignoring the WAL; 0 if there is none.

@@ -14,6 +14,7 @@ import { prices } from './prices';
 import { reading } from './reading';
 import { settings } from './settings';
 import { setup } from './setup';
+import { share } from './share';
 import { signIn } from './sign-in';
 import { text } from './text';
 import { trace } from './trace';
@@ -35,6 +36,7 @@ export const ja: Record<keyof typeof en, string> = {
   ...reading,
   ...settings,
   ...setup,
+  ...share,
   ...signIn,
   ...text,
   ...trace,

@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import type { Issue, IssueEvent } from '../../api/types';
+import { HiddenMessagesNote } from '../../components/hidden-messages';
 import { Icon } from '../../components/icons';
 import { CopyButton, ErrorMessage } from '../../components/states';
 import { Age, UserText } from '../../components/values';
@@ -54,6 +55,7 @@ export function EventView(props: EventViewProps) {
       ) : (
         <>
           <div className="pane issues-event">
+            {event.messages_hidden && <HiddenMessagesNote />}
             <EventTitle event={event} issue={issue} />
             <EventHighlights project={String(project)} event={event} />
           </div>
@@ -140,10 +142,24 @@ function EventBar({ project, event, place, total, onNewer, onOlder, raw, onRaw, 
     });
   return (
     <div className="issues-event-bar">
-      <button type="button" className="icon-button" disabled={!onNewer} onClick={onNewer} title={`${t('issues.newer')} [`} aria-label={t('issues.newer')}>
+      <button
+        type="button"
+        className="icon-button"
+        disabled={!onNewer}
+        onClick={onNewer}
+        title={`${t('issues.newer')} [`}
+        aria-label={t('issues.newer')}
+      >
         <Icon name="left" />
       </button>
-      <button type="button" className="icon-button" disabled={!onOlder} onClick={onOlder} title={`${t('issues.older')} ]`} aria-label={t('issues.older')}>
+      <button
+        type="button"
+        className="icon-button"
+        disabled={!onOlder}
+        onClick={onOlder}
+        title={`${t('issues.older')} ]`}
+        aria-label={t('issues.older')}
+      >
         <Icon name="right" />
       </button>
       <h2>{place === null ? t('issues.eventOf') : t('issues.event', { n: place, total })}</h2>

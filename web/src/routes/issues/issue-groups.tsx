@@ -5,6 +5,7 @@ import { issueGroupsQuery, useSplitIssue } from '../../api/queries';
 import type { IssueGroup } from '../../api/types';
 import { ErrorMessage } from '../../components/states';
 import { Timestamp, UserText } from '../../components/values';
+import { Permitted } from '../../components/permission';
 import { useT } from '../../i18n';
 import { ConfirmPanel } from './confirm-panel';
 
@@ -34,7 +35,12 @@ export function IssueGroups({ project, issue }: { project: number; issue: number
         <p className="issues-done" role="status">
           {t('issues.splitDone')}{' '}
           {done.map((number) => (
-            <Link key={number} className="action-link" to="/p/$project/issues/$issue" params={{ project: String(project), issue: String(number) }}>
+            <Link
+              key={number}
+              className="action-link"
+              to="/p/$project/issues/$issue"
+              params={{ project: String(project), issue: String(number) }}
+            >
               {t('issues.openIssue', { issue: `#${number}` })}
             </Link>
           ))}
@@ -79,9 +85,11 @@ function GroupRow({ project, issue, group, onDone }: GroupRowProps) {
         <Timestamp at={last} />
         <span className="spacer" />
         {canSplit && !asking && (
-          <button type="button" className="action-link" onClick={() => setAsking(true)}>
-            {t('issues.split')}
-          </button>
+          <Permitted operation="post /api/v1/projects/{project}/issues/{issue}/split" project={project}>
+            <button type="button" className="action-link" onClick={() => setAsking(true)}>
+              {t('issues.split')}
+            </button>
+          </Permitted>
         )}
       </div>
       {asking && (
@@ -93,9 +101,7 @@ function GroupRow({ project, issue, group, onDone }: GroupRowProps) {
           onConfirm={() => split.mutate([id])}
           onCancel={() => setAsking(false)}
         >
-          <p>
-            {number === null ? t('issues.splitWhatNew', { n: count }) : t('issues.splitWhat', { n: count, issue: `#${number}` })}
-          </p>
+          <p>{number === null ? t('issues.splitWhatNew', { n: count }) : t('issues.splitWhat', { n: count, issue: `#${number}` })}</p>
           <p>{t('issues.splitBack')}</p>
         </ConfirmPanel>
       )}

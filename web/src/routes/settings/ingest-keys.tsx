@@ -6,6 +6,7 @@ import { useT } from '../../i18n';
 import { CopyButton, ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { Chip, Timestamp } from '../../components/values';
+import { Permitted, PermittedOrReason } from '../../components/permission';
 import { plain } from '../../format';
 import { useLocale } from '../../locale';
 import { KeyLimits } from './key-limits';
@@ -62,10 +63,14 @@ export function IngestKeys({ project }: { project: Project }) {
       cell: (key) => (
         <span className="row-actions">
           {project.dsn !== null && <CopyButton quiet text={dsnWith(project.dsn, key.public_key)} label="DSN" />}
-          <button type="button" className="button button-quiet" onClick={() => setEdited(key.id)}>
-            {t('settings.editLimits')}
-          </button>
-          <RemoveKeyButton project={project.id} id={key.id} />
+          <Permitted operation="patch /api/v1/projects/{project}/keys/{key}" project={project.id}>
+            <button type="button" className="button button-quiet" onClick={() => setEdited(key.id)}>
+              {t('settings.editLimits')}
+            </button>
+          </Permitted>
+          <Permitted operation="delete /api/v1/projects/{project}/keys/{key}" project={project.id}>
+            <RemoveKeyButton project={project.id} id={key.id} />
+          </Permitted>
         </span>
       ),
     },
@@ -80,19 +85,21 @@ export function IngestKeys({ project }: { project: Project }) {
       {!data && !error && <Skeleton rows={2} />}
       {data && <Table label={t('settings.keys')} columns={columns} rows={data.keys} rowKey={({ id }) => String(id)} />}
       {stored && <KeyLimits key={stored.id} project={project.id} stored={stored} onClose={() => setEdited(null)} />}
-      <form className="inline-form" onSubmit={submit}>
-        <input
-          className="field"
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-          aria-label={t('settings.newKey')}
-          placeholder={t('settings.newKey')}
-          maxLength={80}
-        />
-        <button type="submit" className="button" disabled={!name.trim() || create.isPending}>
-          {t('common.add')}
-        </button>
-      </form>
+      <PermittedOrReason operation="post /api/v1/projects/{project}/keys" project={project.id}>
+        <form className="inline-form" onSubmit={submit}>
+          <input
+            className="field"
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+            aria-label={t('settings.newKey')}
+            placeholder={t('settings.newKey')}
+            maxLength={80}
+          />
+          <button type="submit" className="button" disabled={!name.trim() || create.isPending}>
+            {t('common.add')}
+          </button>
+        </form>
+      </PermittedOrReason>
       {create.error && <ErrorMessage error={create.error} title={t('common.notSaved')} />}
     </section>
   );

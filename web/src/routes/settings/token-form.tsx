@@ -5,7 +5,8 @@ import { useT, type TextKey } from '../../i18n';
 import { ErrorMessage } from '../../components/states';
 import { useMe } from '../../project';
 import { LinkNote } from './invite-form';
-import { highestRole, RoleSelect, roleIn, rolesUpTo } from './role-select';
+import { highestRole, roleIn, rolesUpTo } from '../../roles';
+import { RoleSelect } from './role-select';
 
 const LIFETIMES: readonly { value: string; label: TextKey }[] = [
   { value: '30d', label: 'access.days30' },

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { memo, useState } from 'react';
 import type { LogLine } from '../../api/types';
 import { useT } from '../../i18n';
+import { HiddenMessage } from '../../components/hidden-messages';
 import { Icon } from '../../components/icons';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { LogAttributes } from '../../components/log-attributes';
@@ -72,7 +73,7 @@ function LogLineItem({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
           <NumberWithUnit v={[{ n: after < 0 ? '\u2212' : '+' }, ...format.duration(Math.abs(after))]} />
         </time>
         <LogLevel level={line.level} />
-        <UserText className="trace-log-body" text={line.body} />
+        {line.messages_hidden ? <HiddenMessage className="trace-log-body" /> : <UserText className="trace-log-body" text={line.body} />}
       </button>
       {withSpan && (
         <span className="trace-log-span">

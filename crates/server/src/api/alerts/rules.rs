@@ -138,6 +138,7 @@ pub(in crate::api) async fn preview(
     body: Result<Json<AlertPreviewRequest>, JsonRejection>,
 ) -> Result<Json<AlertPreview>, ApiError> {
     let AlertPreviewRequest { rule, back } = parsed_body(body)?;
+    authorized.messages.check_filter(&rule.filter)?;
     let back = match back.as_deref() {
         None => HumanDuration::days(14),
         Some(text) => HumanDuration::parse(text)

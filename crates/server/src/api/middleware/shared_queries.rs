@@ -22,6 +22,8 @@ use tokio::task::AbortHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::query_slots::{CallerId, QueryLimiter, QueryPermitSemaphores};
+use super::request_timeout::SHARE_PREFIX;
+use crate::api::visibility::MessageVisibility;
 use crate::api::{ApiError, ApiState};
 use crate::config::QueryLimitsConfig;
 
@@ -54,6 +56,8 @@ pub(in crate::api) struct SharedQueryKey {
     pub(in crate::api) parameters: Vec<(String, String)>,
     /// What the caller may see.
     pub(in crate::api) access: AccessGrant,
+    /// Whether the caller sees messages; `None` if the query is not about a project.
+    pub(in crate::api) messages: Option<MessageVisibility>,
     /// Accepted compression of the response.
     pub(in crate::api) encoding: Option<HeaderValue>,
 }
@@ -245,7 +249,11 @@ async fn run_in_lane(
 
 /// Waits for a turn, calls `begin`, and runs the query.
 async fn compute(api: Arc<ApiState>, pass: QueryPermitSemaphores, begin: impl FnOnce(), request: Request, next: Next) -> BufferedResponse {
-    let path = request.uri().path().to_owned();
+    let path = match request.uri().path() {
+        // The token is a secret.
+        path if path.starts_with(SHARE_PREFIX) => SHARE_PREFIX.to_owned(),
+        path => path.to_owned(),
+    };
     let Ok(Some(_turn)) = tokio::time::timeout(api.query_timeout, pass.wait_for_permit()).await else {
         api.query_scheduler.refused.fetch_add(1, Ordering::Relaxed);
         return BufferedResponse::read_response(ApiError::queue_timeout(api.query_timeout).into_response()).await;
