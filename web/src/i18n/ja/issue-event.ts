@@ -2,6 +2,9 @@
 export const issueEvent = {
   'issues.sections': 'イベントの項目',
   'issues.copyMarkdown': 'Markdownでコピー',
+  'issues.logs': 'ログ',
+  'issues.surroundingLogs': 'このイベントの前後のログ行',
+  'issues.logsOfTrace': 'このトレースのログ行',
   'issues.hideRaw': 'JSONを閉じる',
   'issues.rawWhy': 'APIが返すイベント',
   'issues.download': 'ダウンロード',

@@ -5,6 +5,7 @@ import { CopyButton, ErrorMessage } from '../../components/states';
 import { Age, UserText } from '../../components/values';
 import { useT } from '../../i18n';
 import { useLocale } from '../../locale';
+import { SurroundingsLink } from '../logs/surroundings-link';
 import { BreadcrumbsSection } from './breadcrumbs-section';
 import { CallSection } from './call-section';
 import {
@@ -154,6 +155,7 @@ function EventBar({ project, event, place, total, onNewer, onOlder, raw, onRaw, 
         <Age at={event.time} />
       </span>
       <span className="spacer" />
+      <SurroundingsLink project={project} time={event.time} />
       <CopyButton text={markdown} label={t('issues.copyMarkdown')} />
       <button type="button" className="button" onClick={() => onRaw(!raw)}>
         {raw ? t('issues.hideRaw') : 'JSON'}
