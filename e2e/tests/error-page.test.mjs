@@ -114,6 +114,10 @@ test('an event is copied as Markdown', async () => {
   const text = await eventually('the copied text', () => page.evaluate(() => navigator.clipboard.readText()));
   for (const part of [
     '# AnswerError: the model\'s answer is not JSON \\<img',
+    `## Issue #${issue.issue_id}`,
+    '- Time range: Last 24 h',
+    '- Events: 2',
+    '- Users: 2 · `mika` (1), `sora` (1)',
     '- User ID: `mika`',
     `/p/1/issues/${issue.issue_id}?event=${newer.event}`,
     'answer (tabi/answers.py:48)',
