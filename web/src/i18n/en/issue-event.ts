@@ -82,6 +82,8 @@ export const issueEvent = {
   'issues.tag': 'Tag',
   'issues.value': 'Value',
   'issues.eventsWithTag': 'Show events of this issue with this value',
+  'issues.allTraces': 'all traces',
+  'issues.allTracesWith': 'All traces with {name} {value}',
   'issues.contexts': 'Contexts',
   'issues.extra': 'Additional data',
   'issues.modules': 'Packages',

@@ -77,6 +77,8 @@ export const issueEvent = {
   'issues.tag': 'タグ',
   'issues.value': '値',
   'issues.eventsWithTag': 'この値を持つイベントを表示',
+  'issues.allTraces': '全トレース',
+  'issues.allTracesWith': '{name}が{value}の全トレース',
   'issues.contexts': 'コンテキスト',
   'issues.extra': '追加データ',
   'issues.modules': 'パッケージ',

@@ -1,6 +1,5 @@
 import { Link, useNavigate } from '@tanstack/react-router';
 import type { MouseEvent } from 'react';
-import { Icon } from '../../components/icons';
 import { useT } from '../../i18n';
 import { findSurroundings, rangeOfSurroundings } from './linked-line';
 
@@ -17,7 +16,6 @@ export function SurroundingsLink({ project, time }: { project: number; time: str
   };
   return (
     <Link className="button" {...target} search={rangeOfSurroundings(time)} title={t('issues.surroundingLogs')} onClick={open}>
-      <Icon name="logs" size="small" />
       {t('issues.logs')}
     </Link>
   );
