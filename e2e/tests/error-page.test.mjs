@@ -97,7 +97,7 @@ test('an event beyond the range finds the events before and after it', async () 
 test('a tag narrows the events of the issue', async () => {
   await open();
   const tags = page.getByRole('region', { name: 'Tag distribution' });
-  const release = tags.getByRole('link', { name: /tabi-desk@2\.8\.0\s+50\.0 %/ });
+  const release = tags.getByRole('link', { name: /tabi-desk@2\.8\.0\s+1\s+50\.0 %/ });
   await release.waitFor();
   assert.match(await tags.innerText(), /Release\s+2 values/);
   await release.click();
@@ -107,6 +107,24 @@ test('a tag narrows the events of the issue', async () => {
   await page.getByRole('heading', { name: 'Event 1 of 2' }).waitFor();
 });
 
+test('a value of the event filters the issue, and leads to all traces only by a link that says so', async () => {
+  await open();
+  await page.getByRole('link', { name: 'tabi-desk@2.8.1', exact: true }).click();
+  await page.getByRole('heading', { name: 'Event 1 of 1' }).waitFor();
+  assert.match(page.url(), new RegExp(`/issues/${issue.issue_id}\\?.*release`));
+  await page.getByRole('link', { name: 'All traces with Release tabi-desk@2.8.1' }).click();
+  await page.waitForURL(/\/traces\?q=release/);
+});
+
+test('an event leads to the log lines around it', async () => {
+  await open();
+  await page.getByRole('link', { name: 'Logs', exact: true }).and(page.getByTitle('Log lines before and after this event')).click();
+  await page.waitForURL(/\/logs\?from=/);
+  const range = new URL(page.url()).searchParams;
+  const at = Date.parse((await server.ask(`/issues/${issue.issue_id}`)).events[0].time);
+  assert.ok(Date.parse(range.get('from')) < at && at < Date.parse(range.get('to')));
+});
+
 test('an event is copied as Markdown', async () => {
   await open();
   await section('LLM call').waitFor();
@@ -114,6 +132,10 @@ test('an event is copied as Markdown', async () => {
   const text = await eventually('the copied text', () => page.evaluate(() => navigator.clipboard.readText()));
   for (const part of [
     '# AnswerError: the model\'s answer is not JSON \\<img',
+    `## Issue #${issue.issue_id}`,
+    '- Time range: Last 24 h',
+    '- Events: 2',
+    '- Users: 2 · `mika` (1), `sora` (1)',
     '- User ID: `mika`',
     `/p/1/issues/${issue.issue_id}?event=${newer.event}`,
     'answer (tabi/answers.py:48)',

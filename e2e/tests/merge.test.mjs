@@ -28,7 +28,11 @@ const rows = () => page.getByRole('table', { name: 'Issues' }).locator('tbody tr
 
 test('issues are merged in the list', async () => {
   await page.goto(`${server.url}/p/1/issues`);
+  await rows().first().getByText(/^#\d+ · /).waitFor();
+  const top = async () => (await rows().first().boundingBox()).y;
+  const before = await top();
   await page.getByRole('checkbox', { name: new RegExp(`#${large} `) }).check();
+  assert.equal(await top(), before, 'selecting an issue does not move the rows');
   const merge = page.getByRole('button', { name: 'Merge…' });
   assert.equal(await merge.isDisabled(), true);
   await page.getByRole('checkbox', { name: new RegExp(`#${small} `) }).check();
@@ -49,17 +53,31 @@ test('issues are merged in the list', async () => {
   assert.equal(issue.count, 3);
 });
 
+test('a merge is undone where it was made', async () => {
+  await page.getByRole('status').getByRole('button', { name: 'Undo' }).click();
+  await page.getByRole('status').getByText('The merge was undone.').waitFor();
+  await eventually('both issues', async () => (await rows().count()) === 2);
+  assert.equal((await server.ask(`/issues/${large}`)).issue.count, 2);
+  await server.change(`/issues/${large}/merge`, { issues: [small] });
+});
+
 test('a merged issue is found under its old number, and split off again', async () => {
   await page.goto(`${server.url}/p/1/issues/${small}`);
   await page.waitForURL(new RegExp(`/issues/${large}$`));
+  await page.getByText(`Merged from #${small}`).waitFor();
   const groups = page.getByRole('region', { name: 'Merged issues' });
+  await page.getByRole('button', { name: 'Split off…' }).click();
+  assert.equal(await groups.evaluate((element) => element === document.activeElement), true);
   const group = groups.getByRole('listitem').filter({ hasText: 'DeskClosedError' });
   assert.match(await group.innerText(), new RegExp(`was #${small}\\s+1 event`));
   await group.getByRole('button', { name: 'Split off' }).click();
   const panel = group.getByRole('group', { name: 'Split off this group' });
   assert.match(await panel.innerText(), new RegExp(`becomes issue #${small} again`));
   await panel.getByRole('button', { name: 'Split off' }).click();
-  await groups.getByRole('status').getByRole('link', { name: `Open #${small}` }).click();
+  const done = page.getByRole('status').getByRole('link', { name: `Open #${small}` });
+  await done.waitFor();
+  await groups.waitFor({ state: 'detached' });
+  await done.click();
   await page.getByRole('heading', { level: 1, name: 'DeskClosedError' }).waitFor();
   assert.match(page.url(), new RegExp(`/issues/${small}$`));
   assert.equal((await server.ask(`/issues/${large}`)).issue.count, 2);

@@ -1,4 +1,4 @@
-import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient, type QueryClient } from '@tanstack/react-query';
+import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import type { TimeSpan as RangeSpan } from '../range';
 import { addressOf, api, getText } from './client';
 import type { AnswerOf, PathParametersOf, PathsWith, QueryOf } from './operation';
@@ -198,35 +198,6 @@ export const issueTagsQuery = (project: number, issue: number, scope: Partial<Sc
 
 export const issueGroupsQuery = (project: number, issue: number) =>
   projectQuery(project, 'issue groups', '/api/v1/projects/{project}/issues/{issue}/groups', undefined, { issue });
-
-/** After issues were merged or split, their numbers lead to other issues than before. */
-function forgetIssues(client: QueryClient, project: number) {
-  client.removeQueries({ queryKey: [...projectKey(project), 'issue'], type: 'inactive' });
-  return client.invalidateQueries({ queryKey: projectKey(project) });
-}
-
-/** Makes issues part of another issue. */
-export function useMergeIssues(project: number) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: ({ into, issues }: { into: number; issues: number[] }) =>
-      api.post('/api/v1/projects/{project}/issues/{issue}/merge', { path: { project, issue: into }, body: { issues } }),
-    onSuccess: () => forgetIssues(client, project),
-  });
-}
-
-/** Makes groups of events issues of their own again; `onDone` runs even if the group is no longer on the page. */
-export function useSplitIssue(project: number, issue: number, onDone: (answer: { issue_ids: number[] }) => void) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: (groups: string[]) =>
-      api.post('/api/v1/projects/{project}/issues/{issue}/split', { path: { project, issue }, body: { groups } }),
-    onSuccess: (answer) => {
-      onDone(answer);
-      return forgetIssues(client, project);
-    },
-  });
-}
 
 /** More than most traces log. */
 const LINES = 500;

@@ -13,6 +13,8 @@ interface FrameProps {
   mark: (value: number) => Pieces;
   /** What the crosshair says of a bucket; null where there is nothing. */
   flag: (at: number) => Pieces | null;
+  /** What a click on a shape with `data-opens` does, or Enter where the crosshair is. */
+  onOpen?: ((at: number) => void) | undefined;
   height?: number;
   /** Room for the scale, in pixels. */
   room?: number;
@@ -28,11 +30,12 @@ const TICK_PX = 76;
 const LETTER_PX = 6.5;
 
 /** What all charts share: scale at the right edge, ticks below, crosshair, drag. Shapes stretch, words do not. */
-export function Frame({ name, scale, mark, flag, height = 176, room = 40, wantedTicks = 5, empty = false, children }: FrameProps) {
+export function Frame({ name, scale, mark, flag, onOpen, height = 176, room = 40, wantedTicks = 5, empty = false, children }: FrameProps) {
   const { times, bucketMs, hover, setHover, drag, setDrag, onRange, bands } = useAxis();
   const { format, zone } = useLocale();
   const t = useT();
   const plot = useRef<HTMLDivElement>(null);
+  const pressed = useRef(false);
   const n = times.length;
   const spanMs = n * bucketMs;
   const first = times[0] ?? 0;
@@ -54,6 +57,8 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
   };
   const down = (event: PointerEvent) => {
     if (event.button !== 0 || event.pointerType === 'touch' || !onRange || n === 0) return;
+    // The plot takes the pointer, so only now is it known on what it was pressed.
+    pressed.current = event.target instanceof Element && event.target.closest('[data-opens]') !== null;
     plot.current?.setPointerCapture(event.pointerId);
     const at = bucketAt(event);
     setDrag([at, at]);
@@ -69,6 +74,7 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
     const [a, b] = [Math.min(...drag), Math.max(...drag)];
     setDrag(null);
     if (b > a) onRange?.(first + a * bucketMs, first + (b + 1) * bucketMs);
+    else if (pressed.current) onOpen?.(a);
   };
   const key = (event: KeyboardEvent) => {
     if (event.key === 'Escape') {
@@ -78,7 +84,7 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
       event.preventDefault();
       const step = event.key === 'ArrowRight' ? 1 : -1;
       setHover(Math.max(0, Math.min(n - 1, (hover ?? (step > 0 ? -1 : n)) + step)));
-    }
+    } else if (event.key === 'Enter' && hover !== null) onOpen?.(hover);
   };
 
   // As much room as the longest word of the scale takes.

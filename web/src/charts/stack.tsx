@@ -8,6 +8,9 @@ export interface StackSeries {
   key: string;
   color: string;
   values: (number | null)[];
+  /** What a click on a bar of it does, or Enter where the crosshair is. */
+  onOpen?: (at: number) => void;
+  openTitle?: string;
 }
 
 interface StackChartProps {
@@ -31,12 +34,14 @@ export function StackChart({ name, series, mark, flag, height, room, wantedTicks
   const sums = useMemo(() => times.map((_, at) => series.reduce((sum, { values }) => sum + (values[at] ?? 0), 0)), [times, series]);
   const scale = useMemo(() => niceScale(Math.max(0, ...sums), lines, whole), [sums, lines, whole]);
   const write = flag ?? mark;
+  const opening = series.find(({ onOpen }) => onOpen);
   return (
     <Frame
       name={name}
       scale={scale}
       mark={mark}
       flag={(at) => (sums[at] === undefined ? null : write(sums[at], at))}
+      onOpen={opening?.onOpen}
       height={height}
       room={room}
       wantedTicks={wantedTicks}
@@ -57,7 +62,7 @@ interface BarsProps {
 /** The bars alone: the crosshair moves without drawing them anew. */
 const Bars = memo(function Bars({ series, n, top, filling }: BarsProps) {
   const ground = new Array<number>(n).fill(100);
-  const shapes = series.map(({ key, color, values }) => {
+  const shapes = series.map(({ key, color, values, onOpen, openTitle }) => {
     let whole = '';
     let open = '';
     for (let at = 0; at < n; at += 1) {
@@ -69,12 +74,13 @@ const Bars = memo(function Bars({ series, n, top, filling }: BarsProps) {
       if (filling && at === n - 1) open += bar;
       else whole += bar;
     }
-    return { key, color, whole, open };
+    return { key, color, whole, open, title: onOpen && openTitle };
   });
   return (
     <svg className="chart-shapes" viewBox={`0 0 ${Math.max(1, n)} 100`} preserveAspectRatio="none" aria-hidden="true">
-      {shapes.map(({ key, color, whole, open }) => (
-        <g key={key} style={{ fill: color }}>
+      {shapes.map(({ key, color, whole, open, title }) => (
+        <g key={key} style={{ fill: color }} data-opens={title === undefined ? undefined : true}>
+          {title !== undefined && <title>{title}</title>}
           {whole && <path d={whole} />}
           {open && <path d={open} opacity=".5" />}
         </g>

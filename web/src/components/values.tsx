@@ -49,12 +49,12 @@ export function EstimatedMark({ calls }: { calls?: number | undefined }) {
   );
 }
 
-/** A moment, with its exact time on hover. */
-export function Timestamp({ at }: { at: string }) {
+/** A moment, with its exact time on hover; `precise` shows its milliseconds. */
+export function Timestamp({ at, precise = false }: { at: string; precise?: boolean }) {
   const { format } = useLocale();
   return (
     <time dateTime={at} title={`${format.exact(at)} ${format.zone}`}>
-      {format.moment(at)}
+      {precise ? format.preciseMoment(at) : format.moment(at)}
     </time>
   );
 }

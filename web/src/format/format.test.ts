@@ -151,6 +151,12 @@ describe('times', () => {
     expect(ja.moment('2026-11-22T12:14:07Z')).toBe('11月22日 21:14:07');
   });
 
+  it('tells the milliseconds of log lines', () => {
+    expect(en.preciseMoment('2026-11-23T08:41:02.007417Z')).toBe('17:41:02.007');
+    expect(en.preciseMoment('2026-11-22T12:14:07.120Z')).toBe('22 Nov, 21:14:07.120');
+    expect(ja.preciseMoment('2026-11-22T12:14:07.120Z')).toBe('11月22日 21:14:07.120');
+  });
+
   it('tells milliseconds on a trace, from microseconds sent', () => {
     expect(en.exact('2026-11-23T08:41:02.000417Z')).toBe('23 Nov 2026, 17:41:02.000');
     expect(ja.exact('2026-11-23T08:41:02.120000Z')).toBe('2026年11月23日 17:41:02.120');

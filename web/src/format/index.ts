@@ -1,7 +1,7 @@
 import { duration, seconds, wholeSeconds } from './duration';
 import { money, moneyExact, moneyMark, secondCurrency } from './money';
 import { bytes, change, count, fixed, percent, percentText, pointsChange, threeDigits, tokens, tokensCell } from './numbers';
-import { axis, brief, bucketName, clock, day, exact, hourMinute, moment } from './time';
+import { axis, brief, bucketName, clock, day, exact, hourMinute, moment, preciseMoment } from './time';
 import type { Currency } from '../api/types';
 
 export { plain, MINUS, type Piece, type Pieces } from './parts';
@@ -36,6 +36,7 @@ export function makeFormat(locale: string, zone: string, now: () => Date = () =>
     hourMinute: (at: string | number | Date) => hourMinute(locale, zone, date(at)),
     day: (at: string | number | Date, withYear = false) => day(locale, zone, date(at), withYear),
     moment: (at: string | number | Date) => moment(locale, zone, date(at), now()),
+    preciseMoment: (at: string | number | Date) => preciseMoment(locale, zone, date(at), now()),
     brief: (at: string | number | Date) => brief(locale, zone, date(at), now()),
     exact: (at: string | number | Date) => exact(locale, zone, date(at)),
     axis: (at: string | number | Date, spanMs: number) => axis(locale, zone, date(at), spanMs),

@@ -35,15 +35,22 @@ export function moment(locale: string, zone: Zone, at: Date, now: Date): string 
   return joined(locale, day(locale, zone, at, then.slice(0, 4) !== today.slice(0, 4)), time);
 }
 
+/** A moment with milliseconds: log lines follow one another faster than seconds tell. */
+export function preciseMoment(locale: string, zone: Zone, at: Date, now: Date): string {
+  return `${moment(locale, zone, at, now)}.${milliseconds(at)}`;
+}
+
+const milliseconds = (at: Date) => String(at.getUTCMilliseconds()).padStart(3, '0');
+
 /** Without seconds: `17:41` today, `22 Nov, 21:14` before. */
 export function brief(locale: string, zone: Zone, at: Date, now: Date): string {
   const time = hourMinute(locale, zone, at);
   return dayKey(zone, at) === dayKey(zone, now) ? time : joined(locale, day(locale, zone, at, false), time);
 }
 
-/** Day, year and milliseconds: only on a trace. */
+/** Day, year and milliseconds. */
 export function exact(locale: string, zone: Zone, at: Date): string {
-  const time = `${clock(locale, zone, at)}.${String(at.getUTCMilliseconds()).padStart(3, '0')}`;
+  const time = `${clock(locale, zone, at)}.${milliseconds(at)}`;
   return joined(locale, day(locale, zone, at, true), time);
 }
 

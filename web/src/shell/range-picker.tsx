@@ -2,11 +2,11 @@ import * as Popover from '@radix-ui/react-popover';
 import { useNavigate } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { zoneOffset } from '../charts/scale';
-import type { Format } from '../format';
 import { useT } from '../i18n';
 import { Icon } from '../components/icons';
-import { RELATIVE_RANGES, type RangeSearch, type TimeSpan } from '../range';
+import { RELATIVE_RANGES, type RangeSearch } from '../range';
 import { useRange, useLocale } from '../locale';
+import { rangeName } from './range-name';
 import { timeLengthText } from './time-length';
 
 /** A time as a `datetime-local` field takes it, in the page's zone. */
@@ -15,13 +15,6 @@ const toDateTimeField = (at: number, zone: string) => new Date(at + zoneOffset(z
 function fromDateTimeField(value: string, zone: string): number {
   const asUtc = Date.parse(`${value}:00Z`);
   return asUtc - zoneOffset(zone, asUtc - zoneOffset(zone, asUtc));
-}
-
-/** The day stands twice only where it is not the same. */
-function rangeText(format: Format, { from, to }: TimeSpan): string {
-  const days = [format.day(from), format.day(to)];
-  const end = days[0] === days[1] ? format.hourMinute(to) : `${days[1]} ${format.hourMinute(to)}`;
-  return `${days[0]} ${format.hourMinute(from)} – ${end}`;
 }
 
 export function RangePicker() {
@@ -45,7 +38,7 @@ export function RangePicker() {
     if (to > from) go({ from: new Date(from).toISOString(), to: new Date(to).toISOString() });
   };
 
-  const name = range.last ? t('bar.last', { length: timeLengthText(t, range.last) }) : rangeText(format, range.span);
+  const name = rangeName(range, t, format);
 
   return (
     <Popover.Root

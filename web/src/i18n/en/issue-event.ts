@@ -2,6 +2,9 @@
 export const issueEvent = {
   'issues.sections': 'Sections of the event',
   'issues.copyMarkdown': 'Copy as Markdown',
+  'issues.logs': 'Logs',
+  'issues.surroundingLogs': 'Log lines before and after this event',
+  'issues.logsOfTrace': 'Log lines of this trace',
   'issues.hideRaw': 'Hide JSON',
   'issues.rawWhy': 'the event as the API returns it',
   'issues.download': 'Download',
@@ -79,6 +82,8 @@ export const issueEvent = {
   'issues.tag': 'Tag',
   'issues.value': 'Value',
   'issues.eventsWithTag': 'Show events of this issue with this value',
+  'issues.allTraces': 'all traces',
+  'issues.allTracesWith': 'All traces with {name} {value}',
   'issues.contexts': 'Contexts',
   'issues.extra': 'Additional data',
   'issues.modules': 'Packages',

@@ -2,6 +2,9 @@
 export const issueEvent = {
   'issues.sections': 'イベントの項目',
   'issues.copyMarkdown': 'Markdownでコピー',
+  'issues.logs': 'ログ',
+  'issues.surroundingLogs': 'このイベントの前後のログ行',
+  'issues.logsOfTrace': 'このトレースのログ行',
   'issues.hideRaw': 'JSONを閉じる',
   'issues.rawWhy': 'APIが返すイベント',
   'issues.download': 'ダウンロード',
@@ -74,6 +77,8 @@ export const issueEvent = {
   'issues.tag': 'タグ',
   'issues.value': '値',
   'issues.eventsWithTag': 'この値を持つイベントを表示',
+  'issues.allTraces': '全トレース',
+  'issues.allTracesWith': '{name}が{value}の全トレース',
   'issues.contexts': 'コンテキスト',
   'issues.extra': '追加データ',
   'issues.modules': 'パッケージ',

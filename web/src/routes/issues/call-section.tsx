@@ -4,10 +4,12 @@ import { Icon, StatusGlyph } from '../../components/icons';
 import { MessageText } from '../../components/text/message-text';
 import '../../components/text/text.css';
 import { Chip, Duration, Swatch, TokenCount, UnknownValue, UserText } from '../../components/values';
+import { fieldTerm } from '../../filter-query';
 import { plain, type Format } from '../../format';
 import { useT, type T } from '../../i18n';
-import { useLocale } from '../../locale';
+import { useLocale, useRange } from '../../locale';
 import { useModelColors } from '../../model-colors';
+import { rangeAround } from '../../range';
 import { EventSection } from './event-section';
 import { answerOf, lastQuestion, type NearbyCall } from './nearby-call';
 
@@ -34,6 +36,7 @@ export function CallSection({ project, event, call }: CallSectionProps) {
   const t = useT();
   const { format } = useLocale();
   const { of: colorOf } = useModelColors(project);
+  const range = useRange();
   const { span } = call;
   const question = lastQuestion(call);
   const answer = answerOf(call);
@@ -43,10 +46,22 @@ export function CallSection({ project, event, call }: CallSectionProps) {
       name="call"
       note={relationText(call, t, format)}
       actions={
-        <Link className="button" {...trace} search={{ span: span.span_id, at: event.time }}>
-          {t('issues.openCall')}
-          <Icon name="go" size="tiny" />
-        </Link>
+        <>
+          <Link
+            className="button"
+            to="/p/$project/logs"
+            params={{ project: String(project) }}
+            search={{ q: fieldTerm('trace', span.trace_id), ...rangeAround(range, Date.parse(event.time)) }}
+            title={t('issues.logsOfTrace')}
+          >
+            <Icon name="logs" size="small" />
+            {t('issues.logs')}
+          </Link>
+          <Link className="button" {...trace} search={{ span: span.span_id, at: event.time }}>
+            {t('issues.openCall')}
+            <Icon name="go" size="tiny" />
+          </Link>
+        </>
       }
     >
       <div className="issues-call">

@@ -3,7 +3,7 @@ import { useState, type ReactNode } from 'react';
 import type { IssueEvent } from '../../api/types';
 import { CodeBlock } from '../../components/text/code-block';
 import { Chip, NumberWithUnit } from '../../components/values';
-import { fieldTerm } from '../../filter-query';
+import { fieldTerm, toggleValue } from '../../filter-query';
 import { useT } from '../../i18n';
 import { useLocale, useRange } from '../../locale';
 import { rangeAround } from '../../range';
@@ -102,7 +102,7 @@ export function TagsSection({ event }: { event: IssueEvent }) {
               <Link
                 className="text-link"
                 to="."
-                search={(was) => ({ ...was, q: fieldTerm(tagField(name), value), event: undefined, at: undefined })}
+                search={(was) => ({ ...was, q: toggleValue(was.q ?? '', tagField(name), value) || undefined, event: undefined, at: undefined })}
                 title={t('issues.eventsWithTag')}
               >
                 {value}

@@ -141,6 +141,7 @@ export default function IssueDetail() {
                 <EventView
                   project={project.id}
                   issue={data.issue}
+                  scope={scope}
                   event={shown}
                   place={place < 0 ? null : place + 1}
                   total={data.issue.count}

@@ -1,16 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { makeFormat } from '../../format';
 import { translate, type TextKey, type Vars } from '../../i18n';
-import { eventMarkdown, type MarkdownCall } from './event-markdown';
+import { eventMarkdown, type MarkdownCall, type MarkdownIssue } from './event-markdown';
 import { codeBlock, codeTable, inlineCode, inlineText, shortened } from './markdown-syntax';
-import { sampleBreadcrumb, sampleEvent, sampleException, sampleFrame, sampleMechanism, sampleSpan } from './sample-event';
+import { sampleBreadcrumb, sampleEvent, sampleIssue, sampleException, sampleFrame, sampleMechanism, sampleSpan } from './sample-event';
 
-const markdown = (event: Parameters<typeof sampleEvent>[0], call: MarkdownCall | null = null) =>
+const ISSUE: MarkdownIssue = { issue: sampleIssue(), tags: [], range: 'Last 24 h', q: undefined, address: 'https://hinomi.example/p/1/issues/7' };
+
+const markdown = (event: Parameters<typeof sampleEvent>[0], call: MarkdownCall | null = null, issue = ISSUE) =>
   eventMarkdown(sampleEvent(event), {
     t: (key: TextKey, vars?: Vars) => translate('en', key, vars),
     format: makeFormat('en-US', 'UTC'),
-    address: 'https://hinomi.example/p/1/issues/7',
+    address: 'https://hinomi.example/p/1/issues/7?event=e',
     call,
+    issue,
   });
 
 describe('an event as Markdown', () => {
@@ -30,7 +33,7 @@ describe('an event as Markdown', () => {
     expect(text).toContain('# AnswerError: not JSON\n');
     expect(text).toContain('- Environment: `production`');
     expect(text).toContain('- User ID: `mika`');
-    expect(text).toContain('- Page: <https://hinomi.example/p/1/issues/7>');
+    expect(text).toContain('- Page: <https://hinomi.example/p/1/issues/7?event=e>');
     expect(text).toContain(
       [
         'decode (json.py:48)',
@@ -51,6 +54,33 @@ describe('an event as Markdown', () => {
     expect(text).toContain('| `region` | `tokyo` |');
   });
 
+  it('begins with a summary of the issue', () => {
+    const tags = [
+      { key: 'release', count: 12, distinct: 7, values: ['a', 'b', 'c', 'd', 'e', 'f'].map((value, at) => ({ value: `1.${value}`, count: 6 - at })) },
+      { key: 'user', count: 12, distinct: 1, values: [{ value: 'mi`ka', count: 1200 }] },
+    ];
+    const text = markdown({}, null, { ...ISSUE, tags, q: 'release:1.*' });
+    expect(text).toContain(
+      [
+        '## Issue #7',
+        '',
+        '- Type: `AnswerError`',
+        '- Time range: Last 24 h',
+        '- Filter: `release:1.*`',
+        '- Events: 1,200',
+        '- Users: 3 · ``mi`ka`` (1,200)',
+        '- Traces: 4',
+        '- Releases: `1.a` (6), `1.b` (5), `1.c` (4), `1.d` (3), `1.e` (2), 2 more values',
+        '- First seen (all time): 1 Nov 2026, 08:00:00.000 UTC',
+        '- Last seen: 30 Nov 2026, 10:00:10.000 UTC',
+        '- Page: <https://hinomi.example/p/1/issues/7>',
+        '',
+        '## Event',
+      ].join('\n'),
+    );
+    expect(text.indexOf('## Issue #7')).toBeLessThan(text.indexOf('- Event ID'));
+  });
+
   it('has the call with the question and the answer', () => {
     const span = sampleSpan('call', null, 'llm', 0, 2750, { model: 'gpt-4o', status: 'ok', cost: null });
     const text = markdown({}, { span, question: 'AIとは何ですか?', answer: 'AIとは、' });
@@ -59,7 +89,7 @@ describe('an event as Markdown', () => {
   });
 
   it('has no heading without content', () => {
-    expect(markdown({}).match(/^## .*/gm)).toBeNull();
+    expect(markdown({}).match(/^## .*/gm)).toEqual(['## Issue #7', '## Event']);
   });
 
   it('names the function that crashed', () => {

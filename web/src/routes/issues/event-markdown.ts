@@ -1,4 +1,4 @@
-import type { ErrorException, Frame, IssueEvent, Span } from '../../api/types';
+import type { ErrorException, Frame, Issue, IssueEvent, IssueTag, Span } from '../../api/types';
 import { MINUS, plain, type Format } from '../../format';
 import type { T } from '../../i18n';
 import { breadcrumbText } from './breadcrumb-text';
@@ -11,6 +11,8 @@ const MAX_VALUE_CHARACTERS = 200;
 const MAX_MESSAGE_CHARACTERS = 4000;
 const MAX_DATA_CHARACTERS = 6000;
 const MAX_BREADCRUMBS = 50;
+/** Values of a tag in the summary of the issue. */
+const MAX_TAG_VALUES = 5;
 /** Frames of the program that are written with their lines and variables; further ones take a line each. */
 const MAX_DETAILED_FRAMES = 10;
 
@@ -21,21 +23,36 @@ export interface MarkdownCall {
   answer: string | null;
 }
 
+/** The issue of the event, as the page shows it. */
+export interface MarkdownIssue {
+  issue: Issue;
+  /** Tags of its events; none while they load. */
+  tags: readonly IssueTag[];
+  /** Name of the time range of the counts, and its filter. */
+  range: string;
+  q: string | undefined;
+  /** Address of the page of the issue. */
+  address: string;
+}
+
 interface MarkdownOptions {
   t: T;
   format: Format;
   /** Address of the page. */
   address: string;
   call: MarkdownCall | null;
+  issue: MarkdownIssue;
 }
 
-/** An event as Markdown, for a ticket or a coding agent. */
+/** An event and a summary of its issue as Markdown, for a ticket or a coding agent. */
 export function eventMarkdown(event: IssueEvent, options: MarkdownOptions): string {
   const { t } = options;
   const title = event.title ?? event.type;
   const heading = `# ${[title, event.value].filter(Boolean).map((text) => inlineText(shortened(text, 300))).join(': ')}`;
   const blocks = [
     heading,
+    issueBlock(options),
+    `## ${t('issues.eventOf')}`,
     factList(event, options),
     event.message && event.message !== event.value ? `${t('issues.message')}:\n\n${codeBlock(shortened(event.message, MAX_MESSAGE_CHARACTERS))}` : '',
     ...stackBlocks(event, t),
@@ -48,6 +65,32 @@ export function eventMarkdown(event: IssueEvent, options: MarkdownOptions): stri
     dataBlock(t('issues.extra'), event.extra),
   ];
   return `${blocks.filter(Boolean).join('\n\n')}\n`;
+}
+
+function issueBlock({ t, format, issue: { issue, tags, range, q, address } }: MarkdownOptions): string {
+  const values = (key: string) => {
+    const tag = tags.find((one) => one.key === key);
+    if (!tag) return null;
+    const shown = tag.values.slice(0, MAX_TAG_VALUES);
+    const rest = tag.distinct - shown.length;
+    const parts = shown.map(({ value, count }) => `${inlineCode(shortened(value, MAX_VALUE_CHARACTERS))} (${format.count(count)})`);
+    return [...parts, ...(rest > 0 ? [t('issues.moreValues', { n: rest })] : [])].join(', ');
+  };
+  const time = (at: string) => `${format.exact(at)} ${format.zone}`;
+  const facts: [string, string | null][] = [
+    [t('issues.type'), inlineCode(shortened(issue.type, MAX_VALUE_CHARACTERS))],
+    [t('issues.range'), range],
+    [t('issues.filter'), q ? inlineCode(q) : null],
+    [t('issues.count'), format.count(issue.count)],
+    [t('issues.users'), [format.count(issue.users), values('user')].filter(Boolean).join(' · ')],
+    [t('issues.traces'), format.count(issue.traces)],
+    [t('issues.releases'), values('release')],
+    [t('issues.firstEver'), time(issue.first_seen)],
+    [t('issues.last'), time(issue.last_seen)],
+    [t('issues.page'), `<${address}>`],
+  ];
+  const lines = facts.flatMap(([name, value]) => (value ? [`- ${name}: ${value}`] : []));
+  return [`## ${t('issues.issue')} #${issue.issue_id}`, lines.join('\n')].join('\n\n');
 }
 
 function factList(event: IssueEvent, { t, format, address }: MarkdownOptions): string {

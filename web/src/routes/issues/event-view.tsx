@@ -1,11 +1,15 @@
+import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { issueTagsQuery, type Scope } from '../../api/queries';
 import type { Issue, IssueEvent } from '../../api/types';
 import { HiddenMessagesNote } from '../../components/hidden-messages';
 import { Icon } from '../../components/icons';
 import { CopyButton, ErrorMessage } from '../../components/states';
 import { Age, UserText } from '../../components/values';
 import { useT } from '../../i18n';
-import { useLocale } from '../../locale';
+import { useLocale, useRange } from '../../locale';
+import { rangeName } from '../../shell/range-name';
+import { SurroundingsLink } from '../logs/surroundings-link';
 import { BreadcrumbsSection } from './breadcrumbs-section';
 import { CallSection } from './call-section';
 import {
@@ -28,6 +32,7 @@ import { StackSection } from './stack-section';
 interface EventViewProps {
   project: number;
   issue: Issue;
+  scope: Scope;
   event: IssueEvent;
   /** Place of the event among all of the range, from 1; null if it is not known. */
   place: number | null;
@@ -130,14 +135,24 @@ function addressOfEvent({ event_id: id, time }: IssueEvent): string {
   return address.href;
 }
 
-function EventBar({ project, event, place, total, onNewer, onOlder, raw, onRaw, call }: EventViewProps & { call: NearbyCall | null }) {
+/** The address of the page without an event. */
+function addressOfIssue(): string {
+  const address = new URL(window.location.href);
+  for (const name of ['event', 'at', 'view']) address.searchParams.delete(name);
+  return address.href;
+}
+
+function EventBar({ project, issue, scope, event, place, total, onNewer, onOlder, raw, onRaw, call }: EventViewProps & { call: NearbyCall | null }) {
   const t = useT();
   const { format } = useLocale();
+  const range = useRange();
+  const { data } = useQuery(issueTagsQuery(project, issue.issue_id, scope));
   const markdown = () =>
     eventMarkdown(event, {
       t,
       format,
       address: addressOfEvent(event),
+      issue: { issue, tags: data?.tags ?? [], range: rangeName(range, t, format), q: scope.q, address: addressOfIssue() },
       call: call && { span: call.span, question: lastQuestion(call), answer: answerOf(call) },
     });
   return (
@@ -170,6 +185,7 @@ function EventBar({ project, event, place, total, onNewer, onOlder, raw, onRaw, 
         <Age at={event.time} />
       </span>
       <span className="spacer" />
+      <SurroundingsLink project={project} time={event.time} />
       <CopyButton text={markdown} label={t('issues.copyMarkdown')} />
       <button type="button" className="button" onClick={() => onRaw(!raw)}>
         {raw ? t('issues.hideRaw') : 'JSON'}

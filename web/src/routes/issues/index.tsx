@@ -73,7 +73,7 @@ export default function Issues() {
             {issue.handled === false && <Chip tone="bad">{t('issues.unhandled')}</Chip>}
           </span>
           <span className="text-dim ellipsis" title={issue.culprit ?? undefined}>
-            {issue.culprit ?? issue.level}
+            #{issue.issue_id} · {issue.culprit ?? issue.level}
           </span>
         </Link>
       ),
@@ -123,11 +123,10 @@ export default function Issues() {
         )}
         {rows.length > 0 && (
           <>
-            <div className="section-head">
+            <MergeBar project={project.id} selected={selected} onClear={() => setChosen(new Set())}>
               <h2>{t('issues.issueCount', { n: rows.length })}</h2>
-            </div>
+            </MergeBar>
             {project.messages_hidden && <HiddenMessagesNote />}
-            <MergeBar project={project.id} selected={selected} onClear={() => setChosen(new Set())} />
             <Table
               label={t('issues.title')}
               columns={columns}

@@ -1,13 +1,37 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { issueGroupsQuery, useSplitIssue } from '../../api/queries';
+import { mergedNumbers, useSplitIssue } from '../../api/issue-merges';
+import { issueGroupsQuery } from '../../api/queries';
 import type { IssueGroup } from '../../api/types';
 import { ErrorMessage } from '../../components/states';
 import { Timestamp, UserText } from '../../components/values';
 import { Permitted } from '../../components/permission';
 import { useT } from '../../i18n';
 import { ConfirmPanel } from './confirm-panel';
+
+const GROUPS_ID = 'issue-groups';
+
+/** Names the issues that an issue was merged from, and leads to where they are split off. */
+export function MergedFrom({ project, issue }: { project: number; issue: number }) {
+  const t = useT();
+  const { data } = useQuery(issueGroupsQuery(project, issue));
+  const merged = mergedNumbers(data?.groups ?? []);
+  if (merged.length === 0) return null;
+  const jump = () => {
+    const section = document.getElementById(GROUPS_ID);
+    section?.scrollIntoView({ block: 'center' });
+    section?.focus({ preventScroll: true });
+  };
+  return (
+    <p className="text-small">
+      <span className="text-dim">{t('issues.mergedFromList', { issues: merged.map((number) => `#${number}`).join(', ') })}</span>{' '}
+      <button type="button" className="action-link" onClick={jump}>
+        {t('issues.splitOffList')}
+      </button>
+    </p>
+  );
+}
 
 /** The groups of events that an issue was merged from, each with the way out. An issue of one group shows none of this. */
 export function IssueGroups({ project, issue }: { project: number; issue: number }) {
@@ -23,29 +47,25 @@ export function IssueGroups({ project, issue }: { project: number; issue: number
       </section>
     );
   }
-  if (groups.length < 2 && done.length === 0) return null;
+  const splitOff = done.length > 0 && (
+    <p className="issues-done" role="status">
+      {t('issues.splitDone')}{' '}
+      {done.map((number) => (
+        <Link key={number} className="action-link" to="/p/$project/issues/$issue" params={{ project: String(project), issue: String(number) }}>
+          {t('issues.openIssue', { issue: `#${number}` })}
+        </Link>
+      ))}
+    </p>
+  );
+  if (groups.length < 2) return splitOff && <div className="pane">{splitOff}</div>;
   return (
-    <section className="pane issues-groups" aria-label={t('issues.groups')}>
+    <section className="pane issues-groups" id={GROUPS_ID} tabIndex={-1} aria-label={t('issues.groups')}>
       <div className="section-head">
         <h2>{t('issues.groups')}</h2>
         <span className="section-note">{groups.length}</span>
       </div>
       <p className="text-dim text-small">{t('issues.groupsWhy')}</p>
-      {done.length > 0 && (
-        <p className="issues-done" role="status">
-          {t('issues.splitDone')}{' '}
-          {done.map((number) => (
-            <Link
-              key={number}
-              className="action-link"
-              to="/p/$project/issues/$issue"
-              params={{ project: String(project), issue: String(number) }}
-            >
-              {t('issues.openIssue', { issue: `#${number}` })}
-            </Link>
-          ))}
-        </p>
-      )}
+      {splitOff}
       <ul>
         {groups.map((group) => (
           <GroupRow

@@ -7,6 +7,7 @@ import { Age, Chip, Timestamp, UnknownValue, UserText } from '../../components/v
 import { useT } from '../../i18n';
 import { useLocale } from '../../locale';
 import { EventBars } from './event-bars';
+import { MergedFrom } from './issue-groups';
 
 function Fact({ label, title, wide = false, children }: { label: string; title?: string; wide?: boolean; children: ReactNode }) {
   return (
@@ -41,6 +42,7 @@ export function IssueHeader({ project, issue, scope }: { project: number; issue:
         </div>
       )}
       {issue.culprit && <p className="text-dim monospace">{issue.culprit}</p>}
+      <MergedFrom project={project} issue={issue.issue_id} />
       <dl className="issues-facts">
         <Fact label={t('issues.count')}>{format.count(issue.count)}</Fact>
         <Fact label={t('issues.users')}>{format.count(issue.users)}</Fact>

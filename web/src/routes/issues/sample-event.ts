@@ -1,4 +1,4 @@
-import type { Breadcrumb, ErrorException, ExceptionMechanism, Frame, IssueEvent, Span } from '../../api/types';
+import type { Breadcrumb, ErrorException, ExceptionMechanism, Frame, Issue, IssueEvent, Span } from '../../api/types';
 
 /** Parts of events for tests, with all fields. */
 
@@ -107,3 +107,24 @@ export const sampleSpan = (id: string, parent: string | null, kind: Span['kind']
     counted: true,
     ...fields,
   }) as Span;
+
+export const sampleIssue = (fields: Partial<Issue> = {}): Issue => ({
+  issue_id: 7,
+  type: 'AnswerError',
+  value: 'not JSON',
+  title: null,
+  culprit: 'answer in tabi/answers.py',
+  level: 'error',
+  handled: false,
+  grouping_version: 2,
+  count: 1200,
+  traces: 4,
+  users: 3,
+  cost: 0.25,
+  first_seen: '2026-11-01T08:00:00Z',
+  last_seen: '2026-11-30T10:00:10Z',
+  last_trace_id: null,
+  last_span_id: null,
+  points: [],
+  ...fields,
+});

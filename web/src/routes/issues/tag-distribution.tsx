@@ -127,7 +127,10 @@ function TagValues({ tag, q, own }: TagValuesProps) {
               >
                 <span className="ellipsis">{value}</span>
                 <ShareBar of={part / count} />
-                <span className="numeric" title={format.count(part)}>
+                <span className="numeric" title={t('issues.events', { n: part })}>
+                  {format.count(part)}
+                </span>
+                <span className="numeric">
                   {format.percentText(part / count)} <span className="unit">%</span>
                 </span>
               </Link>
@@ -137,7 +140,7 @@ function TagValues({ tag, q, own }: TagValuesProps) {
       </ul>
       {others > 0 &&
         (listed.length < values.length ? (
-          <button type="button" className="issues-tag-more text-dim" onClick={() => setOpen(true)}>
+          <button type="button" className="issues-tag-more action-link" onClick={() => setOpen(true)}>
             {t('issues.moreValues', { n: distinct - listed.length })}
           </button>
         ) : (

@@ -32,7 +32,7 @@ export function LogRow({ project, line, isOpen, onToggle }: LogRowProps) {
         <Icon name={isOpen ? 'down' : 'right'} size="tiny" />
       </button>
       <span className="logs-time">
-        <Timestamp at={line.time} />
+        <Timestamp at={line.time} precise />
       </span>
       <LogLevel level={line.level} />
       {line.messages_hidden ? (

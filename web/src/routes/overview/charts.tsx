@@ -1,11 +1,12 @@
-import { Link } from '@tanstack/react-router';
+import { Link, useNavigate } from '@tanstack/react-router';
 import type { BreakdownRow, Project, SeriesAnswer, Summary } from '../../api/types';
-import { LineChart, StackChart } from '../../charts';
+import { LineChart, StackChart, useAxis } from '../../charts';
 import { OTHER_COLOR, type ColorOf } from '../../colors';
 import { useT } from '../../i18n';
 import { NumberWithUnit, Swatch, UnknownValue } from '../../components/values';
 import { joinFilters, fieldTerm } from '../../filter-query';
 import { useLocale } from '../../locale';
+import { failedCallsSearch } from './failed-calls';
 import { byCost, isUnpriced, OTHER, stackSeries, seriesValues } from './series';
 
 interface ChartsProps {
@@ -88,6 +89,14 @@ function CallsChart({ project, q, summary, series, width }: OverviewChartProps) 
   const failed = seriesValues(series, 'failed');
   const fine = calls.map((value, at) => (value ?? 0) - (failed[at] ?? 0));
   const params = { project: String(project.id) };
+  const navigate = useNavigate();
+  const { times, bucketMs } = useAxis();
+  const openFailed = (at: number) => {
+    const start = times[at];
+    if (start === undefined || !((failed[at] ?? 0) > 0)) return;
+    const range = { last: undefined, from: new Date(start).toISOString(), to: new Date(start + bucketMs).toISOString() };
+    void navigate({ to: '/p/$project/traces', params, search: { ...failedCallsSearch(q), ...range } });
+  };
   return (
     <div className="pane">
       <div className="section-head">
@@ -99,7 +108,7 @@ function CallsChart({ project, q, summary, series, width }: OverviewChartProps) 
         whole
         series={[
           { key: 'ok', color: 'var(--plot)', values: fine },
-          { key: 'failed', color: 'var(--error)', values: failed },
+          { key: 'failed', color: 'var(--error)', values: failed, onOpen: openFailed, openTitle: t('overview.showFailedCalls') },
         ]}
         mark={(value) => format.tokens(value)}
         flag={(sum, at) =>
@@ -115,12 +124,20 @@ function CallsChart({ project, q, summary, series, width }: OverviewChartProps) 
           <Swatch color="var(--plot)" />
           {t('overview.ok')} <b>{format.count(summary.llm_calls - summary.failed_llm_calls)}</b>
         </span>
-        <Link to="/p/$project/traces" params={params} search={{ q: joinFilters(q, 'status:error') }}>
-          <Swatch color="var(--error)" />
-          {t('overview.failedSeries')} <b>{format.count(summary.failed_llm_calls)}</b>
-        </Link>
+        {summary.failed_llm_calls > 0 ? (
+          <Link to="/p/$project/traces" params={params} search={failedCallsSearch(q)}>
+            <Swatch color="var(--error)" />
+            <span className="text-link">{t('overview.failedSeries')}</span>{' '}
+            <b className="text-error">{format.count(summary.failed_llm_calls)}</b>
+          </Link>
+        ) : (
+          <span>
+            <Swatch color="var(--error)" />
+            {t('overview.failedSeries')} <b>{format.count(0)}</b>
+          </span>
+        )}
         <Link to="/p/$project/issues" params={params} search={{ q }}>
-          {t('overview.errors')} <b>{format.count(summary.errors)}</b>
+          <span className="text-link">{t('overview.errors')}</span> <b>{format.count(summary.errors)}</b>
         </Link>
       </div>
     </div>

@@ -115,6 +115,7 @@ function OverviewContent() {
         {summary.data && (
           <KeyFigures
             project={project}
+            q={q}
             now={summary.data}
             before={before.data}
             partial={much && earlier.data?.spans === 0}

@@ -1,3 +1,4 @@
+import { Link, type LinkProps } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { Project, SeriesAnswer, Summary } from '../../api/types';
 import { Sparkline } from '../../charts';
@@ -5,23 +6,33 @@ import { MINUS, plain, type Change, type Pieces } from '../../format';
 import { useT } from '../../i18n';
 import { EstimatedMark, NumberWithUnit, UnknownValue } from '../../components/values';
 import { useLocale } from '../../locale';
+import { errorRateTarget, failedCallsSearch } from './failed-calls';
 import { seriesValues } from './series';
 
 interface KeyFigureProps {
   label: string;
   value: ReactNode;
   aside: ReactNode;
+  /** Where the figure leads. */
+  link?: LinkProps | undefined;
   children: ReactNode;
 }
 
-function KeyFigure({ label, value, aside, children }: KeyFigureProps) {
-  return (
-    <div className="overview-figure">
+function KeyFigure({ label, value, aside, link, children }: KeyFigureProps) {
+  const content = (
+    <>
       <div className="overview-figure-label">{label}</div>
       <div className="overview-figure-value">{value}</div>
       {aside}
       <div className="overview-figure-note">{children}</div>
-    </div>
+    </>
+  );
+  return link ? (
+    <Link className="overview-figure" {...link}>
+      {content}
+    </Link>
+  ) : (
+    <div className="overview-figure">{content}</div>
   );
 }
 
@@ -58,6 +69,7 @@ function ChangeFromPrevious({ change, unit, worse = false, from, partial = false
 
 interface KeyFiguresProps {
   project: Project;
+  q: string | undefined;
   now: Summary;
   before: Summary | undefined;
   /** Whether data begins only within the period before. */
@@ -73,7 +85,7 @@ const TOKEN_KINDS = [
   ['output_tokens', 'var(--c4)', 'overview.output'],
 ] as const;
 
-export function KeyFigures({ project, now, before, partial, series, stale }: KeyFiguresProps) {
+export function KeyFigures({ project, q, now, before, partial, series, stale }: KeyFiguresProps) {
   const t = useT();
   const { format } = useLocale();
   const rate = (of: Summary) => (of.llm_calls === 0 ? 0 : of.failed_llm_calls / of.llm_calls);
@@ -91,6 +103,12 @@ export function KeyFigures({ project, now, before, partial, series, stale }: Key
 
   const secondCurrency = format.secondCurrency(now.cost, project.currency);
   const missing = now.unpriced_calls;
+  const params = { project: String(project.id) };
+  const errorTarget = errorRateTarget(now);
+  const errorLinks: Record<NonNullable<typeof errorTarget>, LinkProps> = {
+    calls: { to: '/p/$project/traces', params, search: failedCallsSearch(q) },
+    issues: { to: '/p/$project/issues', params, search: { q } },
+  };
 
   return (
     <section
@@ -114,7 +132,16 @@ export function KeyFigures({ project, now, before, partial, series, stale }: Key
       </KeyFigure>
       <KeyFigure
         label={t('overview.failed')}
-        value={now.llm_calls === 0 ? '–' : <NumberWithUnit v={format.percent(rate(now))} />}
+        link={errorTarget === null ? undefined : errorLinks[errorTarget]}
+        value={
+          now.llm_calls === 0 ? (
+            '–'
+          ) : (
+            <span className={now.failed_llm_calls > 0 ? 'text-error' : undefined}>
+              <NumberWithUnit v={format.percent(rate(now))} />
+            </span>
+          )
+        }
         aside={<Sparkline bad values={seriesValues(series, 'failed')} />}
       >
         {had && !partial && now.llm_calls > 0 && (
@@ -123,7 +150,13 @@ export function KeyFigures({ project, now, before, partial, series, stale }: Key
             {' · '}
           </>
         )}
-        {t('overview.failedCalls', { n: format.count(now.failed_llm_calls) })}
+        {errorTarget === 'issues' ? (
+          <span className="text-link">{t('overview.errorEvents', { n: format.count(now.errors) })}</span>
+        ) : (
+          <span className={errorTarget ? 'text-link' : undefined}>
+            {t('overview.failedCalls', { n: format.count(now.failed_llm_calls) })}
+          </span>
+        )}
       </KeyFigure>
       <KeyFigure
         label={t('overview.cost')}

@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { memo, useState } from 'react';
 import type { LogLine } from '../../api/types';
+import { MINUS } from '../../format';
 import { useT } from '../../i18n';
 import { HiddenMessage } from '../../components/hidden-messages';
 import { Icon } from '../../components/icons';
@@ -65,12 +66,13 @@ function LogLineItem({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
   const [open, setOpen] = useState(false);
   const node = line.span_id === null ? undefined : tree.byId.get(line.span_id);
   const after = millis(line.time) - tree.origin;
+  const sign = after < 0 ? MINUS : '+';
   return (
     <li>
       <button type="button" className="trace-log-line" data-testid="log-line" aria-expanded={open} onClick={() => setOpen(!open)}>
         <Icon name={open ? 'down' : 'right'} size="tiny" />
         <time dateTime={line.time} title={`${format.exact(line.time)} ${zone}`}>
-          <NumberWithUnit v={[{ n: after < 0 ? '\u2212' : '+' }, ...format.duration(Math.abs(after))]} />
+          <NumberWithUnit v={[{ n: `${sign}${format.fixed(Math.abs(after) / 1000, 3)}`, u: 's' }]} />
         </time>
         <LogLevel level={line.level} />
         {line.messages_hidden ? <HiddenMessage className="trace-log-body" /> : <UserText className="trace-log-body" text={line.body} />}
