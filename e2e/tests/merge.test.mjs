@@ -26,6 +26,18 @@ after(async () => {
 
 const rows = () => page.getByRole('table', { name: 'Issues' }).locator('tbody tr');
 
+test('a filter that matches nothing, or is not one, says so at the filter', async () => {
+  await page.goto(`${server.url}/p/1/issues?q=user:nobody`);
+  await page.getByText('No issue matches this filter').waitFor();
+  await page.getByRole('button', { name: 'Clear filter' }).click();
+  await eventually('both issues', async () => (await rows().count()) === 2);
+  await page.goto(`${server.url}/p/1/issues?q=colour:red`);
+  await page.getByRole('search').getByRole('alert').getByText('unknown field "colour"').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Try again' }).count(), 0);
+  // The browser reports the rejected request.
+  errors.length = 0;
+});
+
 test('issues are merged in the list', async () => {
   await page.goto(`${server.url}/p/1/issues`);
   await rows().first().getByText(/^#\d+ · /).waitFor();

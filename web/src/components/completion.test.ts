@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { suggestCompletions, parseTypedTerm, valuesNeededFor } from './completion';
-import { LOG_VOCABULARY } from './filter-vocabulary';
+import { ISSUE_VOCABULARY, LOG_VOCABULARY } from './filter-vocabulary';
 
 const drafts = (draft: string, known: { value: string; count: number }[] = []) => suggestCompletions(draft, known).map((one) => one.draft);
 
@@ -71,5 +71,17 @@ describe('the filter of log lines', () => {
   it('asks the server for no values', () => {
     expect(valuesNeededFor(parseTypedTerm('level:e'), LOG_VOCABULARY)).toBeNull();
     expect(valuesNeededFor(parseTypedTerm('tag.team:a'), LOG_VOCABULARY)).toBeNull();
+  });
+});
+
+describe('the filter of issues', () => {
+  const offers = (draft: string) => suggestCompletions(draft, [], false, ISSUE_VOCABULARY).map((one) => one.draft);
+  it('offers the fields of errors first, and those of traces', () => {
+    expect(offers('').slice(0, 5)).toEqual(['type:', 'level:', 'handled:', 'transaction:', 'message:']);
+    expect(offers('mod')).toContain('model:');
+  });
+  it('knows the values of level and of handled', () => {
+    expect(offers('level:')).toContain('level:fatal');
+    expect(offers('handled:f')).toContain('handled:false');
   });
 });

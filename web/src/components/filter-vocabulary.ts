@@ -22,7 +22,7 @@ export interface FilterVocabulary {
   examples: readonly string[];
 }
 
-/** The filter of spans, traces and issues. */
+/** The filter of spans and traces. */
 export const SPAN_VOCABULARY: FilterVocabulary = {
   nameFields: [
     'model',
@@ -71,6 +71,25 @@ export const SPAN_VOCABULARY: FilterVocabulary = {
   placeholder: 'filter.placeholder',
   textHint: 'filter.textSearch',
   examples: ['model:a,b', '-model:a', 'duration:>30s', '(a OR b)', '"返金"'],
+};
+
+/** The filter of issues: fields of error events, and those of their traces. */
+export const ISSUE_VOCABULARY: FilterVocabulary = {
+  ...SPAN_VOCABULARY,
+  fixedValues: { level: ['fatal', 'error', 'warning', 'info', 'debug'], handled: ['false', 'true'] },
+  otherFields: ['type', 'message', 'transaction', 'mechanism', 'logger', 'platform', ...SPAN_VOCABULARY.otherFields],
+  firstFields: ['type', 'level', 'handled', 'transaction', 'message', 'release', 'environment', 'user', 'model'],
+  fieldHints: {
+    ...SPAN_VOCABULARY.fieldHints,
+    type: 'filter.field.errorType',
+    level: 'filter.field.errorLevel',
+    handled: 'filter.field.handled',
+    transaction: 'filter.field.transaction',
+    message: 'filter.field.message',
+  },
+  placeholder: 'issues.filterPlaceholder',
+  textHint: 'issues.filterText',
+  examples: ['type:RateLimitError', 'level:fatal,error', 'handled:false model:gpt-4o*', 'message:*timeout*', '"返金"'],
 };
 
 /** Levels of log lines, from the least severe. */

@@ -81,6 +81,7 @@ export const trace = {
   'trace.sumOf': 'Sum of {n} call below|Sum of {n} calls below',
   'trace.noHit': 'no match',
   'trace.searchWhy': 'Searches names, models, tools, and the full text of prompts and answers',
+  'trace.searchShort': 'Find text',
   'trace.search': 'Find in this trace',
   'trace.ownTime': 'self time',
   'trace.waiting': 'waiting for children',

@@ -80,6 +80,7 @@ export const trace = {
   'trace.sumOf': '下位の呼び出し{n}回の合計',
   'trace.noHit': '該当なし',
   'trace.searchWhy': '名前、モデル、ツールと、プロンプトと応答の全文を検索します',
+  'trace.searchShort': '検索',
   'trace.search': 'トレース内を検索',
   'trace.ownTime': '自己時間',
   'trace.waiting': '子スパン待ち',

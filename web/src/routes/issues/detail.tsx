@@ -3,7 +3,9 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useMemo, useState } from 'react';
 import { issueQuery, type Scope } from '../../api/queries';
 import type { IssueEvent } from '../../api/types';
+import { ApiError } from '../../api/client';
 import { FilterBar } from '../../components/filter-bar';
+import { ISSUE_VOCABULARY } from '../../components/filter-vocabulary';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
 import { useT } from '../../i18n';
 import { useKeyboardShortcuts } from '../../keyboard';
@@ -45,6 +47,8 @@ export default function IssueDetail() {
   const { event, q, view } = useSearch({ from: ROUTE });
   const scope = useMemo<Scope>(() => ({ ...range.span, q }), [range, q]);
   const { data, error, refetch, isFetching, isPlaceholderData: stale } = useQuery(issueQuery(project.id, issue, scope));
+  // The message is at the filter.
+  const unread = q !== undefined && error instanceof ApiError && error.status === 400;
   usePageTitle(data ? `${data.issue.title ?? data.issue.type}: ${data.issue.value}` : t('issues.title'));
 
   // An issue that was merged into another one is found under its old number. Only a fresh answer says so: it may have been split off since.
@@ -87,12 +91,14 @@ export default function IssueDetail() {
         <FilterBar
           q={q}
           error={error}
+          vocabulary={ISSUE_VOCABULARY}
           onChange={(next) =>
             void navigate({ to: '.', search: (was) => ({ ...was, q: next || undefined, event: undefined, at: undefined }) })
           }
         />
       )}
-      {error && !data && (
+      {unread && <EmptyState title={t('traces.filterInvalid')}>{t('traces.filterInvalidWhy')}</EmptyState>}
+      {error && !data && !unread && (
         <div className="pane">
           <ErrorMessage error={error} onRetry={() => void refetch()} />
         </div>
@@ -102,7 +108,7 @@ export default function IssueDetail() {
           <Skeleton rows={8} />
         </div>
       )}
-      {data && (
+      {data && !unread && (
         <>
           <IssueHeader project={project.id} issue={data.issue} scope={scope} />
           <div className={stale ? 'issues-layout is-stale' : 'issues-layout'}>

@@ -85,8 +85,8 @@ function issueBlock({ t, format, issue: { issue, tags, range, q, address } }: Ma
     [t('issues.users'), [format.count(issue.users), values('user')].filter(Boolean).join(' · ')],
     [t('issues.traces'), format.count(issue.traces)],
     [t('issues.releases'), values('release')],
-    [t('issues.firstEver'), time(issue.first_seen)],
-    [t('issues.last'), time(issue.last_seen)],
+    [t('issues.firstAllTime'), time(issue.first_seen)],
+    [t('issues.lastAllTime'), time(issue.last_seen)],
     [t('issues.page'), `<${address}>`],
   ];
   const lines = facts.flatMap(([name, value]) => (value ? [`- ${name}: ${value}`] : []));

@@ -4,14 +4,17 @@ import { useMemo, useState } from 'react';
 import { issuesPagesQuery, type Scope } from '../../api/queries';
 import type { Issue } from '../../api/types';
 import { useT } from '../../i18n';
+import { ApiError } from '../../api/client';
 import { HiddenMessagesNote } from '../../components/hidden-messages';
 import { FilterBar } from '../../components/filter-bar';
+import { ISSUE_VOCABULARY } from '../../components/filter-vocabulary';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { Chip, Timestamp, UserText, UnknownValue } from '../../components/values';
 import { usePermission } from '../../components/permission';
 import { useProject } from '../../project';
 import { useRange, useLocale } from '../../locale';
+import { rangeName } from '../../shell/range-name';
 import { usePageTitle } from '../../shell/page-title';
 import { EventBars } from './event-bars';
 import { MergeBar } from './merge-bar';
@@ -29,7 +32,10 @@ export default function Issues() {
   const { q, sort = DEFAULT_SORT } = useSearch({ from: '/app/p/$project/issues' });
   const scope = useMemo<Scope>(() => ({ ...range.span, q }), [range, q]);
   const issues = useInfiniteQuery(issuesPagesQuery(project.id, scope, sort));
-  const rows = issues.data?.pages.flatMap((page) => page.issues) ?? [];
+  const unread = issues.error instanceof ApiError && issues.error.status === 400;
+  const rows = unread ? [] : (issues.data?.pages.flatMap((page) => page.issues) ?? []);
+  const setQ = (next: string) => void navigate({ to: '.', search: (was) => ({ ...was, q: next || undefined }) });
+  const rangeText = rangeName(range, t, format);
 
   // Issues that are no longer in the list are no longer selected.
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
@@ -84,12 +90,12 @@ export default function Issues() {
       optional: true,
       cell: ({ points }) => <EventBars values={points.map(([, n]) => n)} />,
     },
-    { key: 'count', head: t('issues.count'), sort: 'count', num: true, cell: ({ count }) => <b>{format.count(count)}</b> },
+    { key: 'count', head: <span title={t('issues.countWhy', { range: rangeText })}>{t('issues.count')}</span>, sort: 'count', num: true, cell: ({ count }) => <b>{format.count(count)}</b> },
     { key: 'traces', head: t('issues.traces'), sort: 'traces', num: true, optional: true, cell: ({ traces }) => format.count(traces) },
     { key: 'users', head: t('issues.users'), sort: 'users', num: true, optional: true, cell: ({ users }) => format.count(users) },
     {
       key: 'cost',
-      head: <span title={t('issues.costWhy')}>{t('issues.cost')}</span>,
+      head: <span title={t('issues.costWhy')}>{t('issues.costOfTraces')}</span>,
       sort: 'cost',
       num: true,
       optional: true,
@@ -98,7 +104,7 @@ export default function Issues() {
     },
     {
       key: 'first',
-      head: t('issues.first'),
+      head: <span title={t('issues.seenWhy')}>{t('issues.first')}</span>,
       sort: 'first_seen',
       num: true,
       optional: true,
@@ -108,18 +114,35 @@ export default function Issues() {
         </span>
       ),
     },
-    { key: 'last', head: t('issues.last'), sort: 'last_seen', num: true, cell: (issue) => <Timestamp at={issue.last_seen} /> },
+    {
+      key: 'last',
+      head: <span title={t('issues.seenWhy')}>{t('issues.last')}</span>,
+      sort: 'last_seen',
+      num: true,
+      cell: (issue) => <Timestamp at={issue.last_seen} />,
+    },
   ];
 
   return (
     <>
       <h1 className="visually-hidden">{t('issues.title')}</h1>
-      <FilterBar q={q ?? ''} onChange={(next) => void navigate({ to: '.', search: (was) => ({ ...was, q: next || undefined }) })} />
+      <FilterBar q={q ?? ''} onChange={setQ} error={issues.error} vocabulary={ISSUE_VOCABULARY} />
       <div className="sheet pane issues-page">
         {issues.isPending && <Skeleton rows={6} height={44} />}
-        {issues.error && !issues.data && <ErrorMessage error={issues.error} onRetry={() => void issues.refetch()} />}
-        {issues.data && rows.length === 0 && (
-          <EmptyState title={t('issues.none')}>{q ? t('issues.noneFiltered') : t('issues.noneWhy')}</EmptyState>
+        {issues.error && !issues.data && !unread && <ErrorMessage error={issues.error} onRetry={() => void issues.refetch()} />}
+        {unread && <EmptyState title={t('traces.filterInvalid')}>{t('traces.filterInvalidWhy')}</EmptyState>}
+        {issues.data && !unread && rows.length === 0 && !q && <EmptyState title={t('issues.none')}>{t('issues.noneWhy')}</EmptyState>}
+        {issues.data && !unread && rows.length === 0 && q && (
+          <EmptyState
+            title={t('issues.noneFiltered')}
+            action={
+              <button type="button" className="button button-primary" onClick={() => setQ('')}>
+                {t('traces.clear')}
+              </button>
+            }
+          >
+            <code>{q}</code> {t('issues.noneFilteredWhy')}
+          </EmptyState>
         )}
         {rows.length > 0 && (
           <>
@@ -140,7 +163,7 @@ export default function Issues() {
             />
           </>
         )}
-        {issues.hasNextPage && (
+        {issues.hasNextPage && !unread && (
           <button
             type="button"
             className="button section-link"

@@ -5,7 +5,8 @@ import type { Issue } from '../../api/types';
 import { Icon } from '../../components/icons';
 import { Age, Chip, Timestamp, UnknownValue, UserText } from '../../components/values';
 import { useT } from '../../i18n';
-import { useLocale } from '../../locale';
+import { useLocale, useRange } from '../../locale';
+import { rangeName } from '../../shell/range-name';
 import { EventBars } from './event-bars';
 import { MergedFrom } from './issue-groups';
 
@@ -18,10 +19,14 @@ function Fact({ label, title, wide = false, children }: { label: string; title?:
   );
 }
 
+/** `Last 24 h` within a label. */
+const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
+
 /** What the issue is, how often it happened, whom it hits, and since when. */
 export function IssueHeader({ project, issue, scope }: { project: number; issue: Issue; scope: Scope }) {
   const t = useT();
   const { format } = useLocale();
+  const range = rangeName(useRange(), t, format);
   const { data } = useQuery(issueTagsQuery(project, issue.issue_id, scope));
   const releases = data?.tags.find(({ key }) => key === 'release');
   return (
@@ -44,7 +49,7 @@ export function IssueHeader({ project, issue, scope }: { project: number; issue:
       {issue.culprit && <p className="text-dim monospace">{issue.culprit}</p>}
       <MergedFrom project={project} issue={issue.issue_id} />
       <dl className="issues-facts">
-        <Fact label={t('issues.count')}>{format.count(issue.count)}</Fact>
+        <Fact label={t('issues.countIn', { range: lowerFirst(range) })} title={t('issues.countWhy', { range })}>{format.count(issue.count)}</Fact>
         <Fact label={t('issues.users')}>{format.count(issue.users)}</Fact>
         {releases && (
           <Fact label={t('issues.releases')} title={releases.values.map(({ value }) => value).join('\n')}>
@@ -52,13 +57,13 @@ export function IssueHeader({ project, issue, scope }: { project: number; issue:
           </Fact>
         )}
         <Fact label={t('issues.traces')}>{format.count(issue.traces)}</Fact>
-        <Fact label={t('issues.cost')} title={t('issues.costWhy')}>
+        <Fact label={t('issues.costOfTraces')} title={t('issues.costWhy')}>
           {issue.traces === 0 ? '–' : issue.cost === null ? <UnknownValue /> : <span title={format.moneyExact(issue.cost)}>{format.money(issue.cost)}</span>}
         </Fact>
-        <Fact label={t('issues.first')}>
+        <Fact label={t('issues.firstAllTime')} title={t('issues.seenWhy')}>
           <Timestamp at={issue.first_seen} />
         </Fact>
-        <Fact label={t('issues.last')}>
+        <Fact label={t('issues.last')} title={t('issues.seenWhy')}>
           <Timestamp at={issue.last_seen} />{' '}
           <span className="issues-age">
             <Age at={issue.last_seen} />

@@ -109,7 +109,7 @@ function OverviewContent() {
   return (
     <>
       <h1 className="visually-hidden">{t('overview.title')}</h1>
-      {q && <FilterBar q={q} onChange={setQ} />}
+      {q && <FilterBar q={q} onChange={setQ} error={summary.error} />}
       {summary.data && <OverviewHints project={project} summary={summary.data} />}
       <OverviewSection query={summary} rows={1} height={62}>
         {summary.data && (

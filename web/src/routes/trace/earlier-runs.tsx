@@ -9,7 +9,7 @@ import { Chip, Duration, UserText } from '../../components/values';
 import { fieldTerm } from '../../filter-query';
 import { useLocale } from '../../locale';
 import { useTraceView } from './context';
-import { compareToMedian } from './pace';
+import { compareToMedian, isUntelling } from './pace';
 
 const WEEK_MS = 7 * 86_400_000;
 /** As many earlier runs as dots can be told apart. */
@@ -23,6 +23,7 @@ export const EarlierRuns = memo(function Kin() {
   const t = useT();
   const { project, data, tree } = useTraceView();
   const { trace } = data;
+  const failed = trace.status !== 'ok' || trace.failed_llm_calls > 0;
   const pipeline = trace.pipeline ?? tree.nodes.find(({ span }) => span.pipeline !== null)?.span.pipeline ?? null;
   const start = Date.parse(trace.start_time);
   const q = pipeline === null ? '' : fieldTerm('pipeline', pipeline);
@@ -66,8 +67,8 @@ export const EarlierRuns = memo(function Kin() {
           // The page has one answer to what is usual.
           usual={tree.byId.get(trace.root_span_id ?? '')?.span.compared?.median_ms}
           write={(ms) => <Duration ms={ms} />}
-          // A run that failed early is not a fast one.
-          verdicts={{ less: 'trace.earlierRuns.faster', more: 'trace.earlierRuns.slower', good: trace.status === 'ok' }}
+          failed={failed}
+          verdicts={{ less: 'trace.earlierRuns.faster', more: 'trace.earlierRuns.slower', good: true }}
         />
         {trace.llm_calls > 0 && (
           <RunComparison
@@ -75,6 +76,7 @@ export const EarlierRuns = memo(function Kin() {
             mine={trace.output_tokens}
             others={earlier.filter((one) => one.calls_without_usage === 0).map(({ output_tokens: n }) => n)}
             write={(n) => format.count(n)}
+            failed={failed}
             verdicts={{ less: 'trace.earlierRuns.fewer', more: 'trace.earlierRuns.more' }}
           />
         )}
@@ -84,6 +86,7 @@ export const EarlierRuns = memo(function Kin() {
             mine={trace.cost}
             others={earlier.flatMap(({ cost }) => (cost === null ? [] : [cost]))}
             write={format.money}
+            failed={failed}
             verdicts={{ less: 'trace.earlierRuns.cheaper', more: 'trace.earlierRuns.moreExpensive' }}
           />
         )}
@@ -155,6 +158,8 @@ interface RunComparisonProps {
   /** Their median, where it is known of more of them. */
   usual?: number;
   write: (value: number) => ReactNode;
+  /** A run that failed early is neither a fast nor a cheap one. */
+  failed: boolean;
   verdicts: { less: TextKey; more: TextKey; good?: boolean };
 }
 
@@ -166,7 +171,7 @@ export function medianOf(values: readonly number[]): number {
 }
 
 /** One measure: each earlier run is a dot, this one is the black one. */
-function RunComparison({ label, mine, others, usual, write, verdicts }: RunComparisonProps) {
+function RunComparison({ label, mine, others, usual, write, failed, verdicts }: RunComparisonProps) {
   const t = useT();
   const { format } = useLocale();
   if (others.length < MIN_RUNS) return null;
@@ -191,7 +196,7 @@ function RunComparison({ label, mine, others, usual, write, verdicts }: RunCompa
         {t('trace.median')} {write(median)}
       </span>
       <span className="trace-comparison-verdict">
-        {pace.kind === 'same' ? (
+        {isUntelling(pace, failed) ? null : pace.kind === 'same' ? (
           <Chip>{t('trace.earlierRuns.asUsual')}</Chip>
         ) : (
           <Chip tone={tone}>

@@ -36,7 +36,9 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
     </Link>
   );
   const failedTools = tree.nodes.filter(({ span }) => span.kind === 'tool' && span.status === 'error').length;
-  const tones = { ok: 'good', error: 'bad', cancelled: undefined } as const;
+  // A trace may be ok although something in it failed: that is not praised.
+  const hasFailures = trace.failed_llm_calls > 0 || failedTools > 0 || errors.length > 0 || trace.error_count > 0;
+  const tones = { ok: hasFailures ? undefined : 'good', error: 'bad', cancelled: undefined } as const;
   const icons = { ok: 'check', error: 'issues', cancelled: 'close' } as const;
   return (
     <section className="trace-head sheet">
@@ -54,7 +56,7 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
               <span className="live-dot" /> {t('trace.arriving')}
             </Chip>
           )}
-          {root?.compared && <PaceChip span={root} compared={root.compared} />}
+          {root?.compared && <PaceChip span={root} compared={root.compared} failed={status !== 'ok' || hasFailures} />}
           {trace.failed_llm_calls > 0 && <Chip tone="bad">{t('traces.failedCalls', { n: trace.failed_llm_calls })}</Chip>}
           {failedTools > 0 && <Chip tone="bad">{t('trace.failedTools', { n: failedTools })}</Chip>}
         </div>

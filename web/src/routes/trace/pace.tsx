@@ -20,11 +20,22 @@ export function compareToMedian(value: number, median: number): PaceDifference {
   return { kind: 'times', times: ratio };
 }
 
-/** `93 % faster than usual`, and what is usual. */
-export function PaceChip({ span, compared }: { span: Span; compared: Compared }) {
+/** Whether a figure that is lower than usual says nothing: what failed did not do all of its work. */
+export const isUntelling = (pace: PaceDifference, failed: boolean) => failed && pace.kind === 'faster';
+
+interface PaceChipProps {
+  span: Span;
+  compared: Compared;
+  /** Whether something failed in it, although its own status may be ok. */
+  failed?: boolean;
+}
+
+/** `93 % faster than usual`, and what is usual; nothing if it is fast because it failed. */
+export function PaceChip({ span, compared, failed = span.status !== 'ok' }: PaceChipProps) {
   const t = useT();
   const { format } = useLocale();
   const pace = compareToMedian(span.duration_ms ?? 0, compared.median_ms);
+  if (isUntelling(pace, failed)) return null;
   const title = t('trace.medianOf', {
     median: plain(format.duration(compared.median_ms)),
     n: format.count(compared.n),

@@ -164,7 +164,7 @@ export function SpansSection({ view, views, onView, onOpen }: SpansSectionProps)
                   title={t('trace.searchWhy')}
                   ref={line}
                   value={words}
-                  placeholder={t('trace.search')}
+                  placeholder={t('trace.searchShort')}
                   aria-label={t('trace.search')}
                   spellCheck={false}
                   onChange={(event) => setWords(event.target.value)}

@@ -32,8 +32,9 @@ export function PromptAndAnswer({
       )}
       {(output || failed) && <Icon name="go" size="tiny" />}
       {failed ? (
-        <span className="ellipsis traces-answer text-error" title={[failed, reason && oneLine(reason)].filter(Boolean).join(' ')}>
-          <b>{failed}</b> {reason && <UserText text={oneLine(reason)} />}
+        <span className="ellipsis traces-answer text-error" title={[reason && oneLine(reason), failed].filter(Boolean).join(' · ')}>
+          {/* The type of the error comes first: it is what must not be cut off. */}
+          {reason && <UserText text={oneLine(reason)} />} <b>{failed}</b>
         </span>
       ) : (
         output && <UserText className="ellipsis traces-answer text-dim" text={oneLine(output)} />

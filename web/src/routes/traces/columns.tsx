@@ -107,7 +107,7 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
       const pipeline = pipelineOf(row);
       return (
         <Cell {...cell} modifier="ellipsis">
-          <Link {...link} title={[name, pipeline && `${t('traces.pipeline')} ${pipeline}`, row.op].filter(Boolean).join(' · ')}>
+          <Link {...link} title={[name, pipeline && `${t('traces.pipeline')} ${pipeline}`, row.op, row.error_preview].filter(Boolean).join(' · ')}>
             <b>{name}</b>
             {pipeline && (
               <span className="chip">

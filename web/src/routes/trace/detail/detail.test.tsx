@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { aSpan, costOf, usageWith } from '../model/fixtures';
 import { buildTree } from '../model/tree';
-import { compareToMedian, tokensPerSecond } from '../pace';
+import { compareToMedian, isUntelling, tokensPerSecond } from '../pace';
 import { bucketLinesOf, sumsBelow } from './cost';
 import { captureOf } from '../../../components/hints/settings';
 
@@ -56,6 +56,12 @@ describe('against its kind', () => {
     [1030, 1000, { kind: 'same' }],
     [10, 0, { kind: 'same' }],
   ])('%d ms where the mean is %d', (ms, mean, pace) => expect(compareToMedian(ms, mean)).toEqual(pace));
+
+  it('does not praise what failed', () => {
+    const faster = compareToMedian(180, 1000);
+    expect([isUntelling(faster, true), isUntelling(faster, false)]).toEqual([true, false]);
+    expect(isUntelling(compareToMedian(2500, 1000), true)).toBe(false);
+  });
 
   it('counts tokens per second from the first token on', () => {
     const span = aSpan('a', null, 0, 3000, { usage, time_to_first_token_ms: 1000 });
