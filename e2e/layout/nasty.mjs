@@ -308,5 +308,10 @@ export async function fill(server) {
   // A receipt of a deletion; the first letters of its hash stand on the page.
   await server.change(`/traces/${all.texts.at(-1).trace}`, undefined, { method: 'DELETE' });
   const line = (await server.ask('/logs?q=level:fatal')).logs[0];
-  return { all, spanless, line, imported, rule: made[0].id, budget: of('budget').rule_id, incidents: { budget: of('budget').id, rule: of('rule').id }, issues };
+  const shares = [];
+  for (const [of, messages] of [[all.huge, true], [all.deep, true], [spanless, false]]) {
+    const { url } = await server.change('/shares', { target: 'trace', id: of.trace, messages });
+    shares.push(new URL(url).pathname.split('/').at(-1));
+  }
+  return { all, spanless, line, shares, imported, rule: made[0].id, budget: of('budget').rule_id, incidents: { budget: of('budget').id, rule: of('rule').id }, issues };
 }

@@ -1,7 +1,7 @@
 // Every page that the router has, each by the addresses at which it looks different.
 
 /** Addresses by route, each with what to click there, if anything; made of what `fill` answered. */
-export function addresses({ all, spanless, line, rule, budget, incidents, issues }, empty) {
+export function addresses({ all, spanless, line, rule, budget, incidents, issues, shares }, empty) {
   const { huge, wide, deep, texts, unknown } = all;
   const trace = (of, query = '') => `/p/1/traces/${of.trace}${query}`;
   const search = (text) => `?${new URLSearchParams({ q: text })}`;
@@ -11,6 +11,7 @@ export function addresses({ all, spanless, line, rule, budget, incidents, issues
   const asWritten = {
     '/sign-in': ['/sign-in', '/sign-in?error=used'],
     '/set-password': ['/set-password', '/set-password#token=0'],
+    '/share/$token': [...shares.map((token) => `/share/${token}`), `/share/${'0'.repeat(64)}`],
     '/p/$project': ['/p/1', `/p/1${search(`user:${huge.payload.user.id}`)}`, without(''), ['/p/1', 'header button[aria-haspopup=menu]'], ['/p/1', 'header button[aria-haspopup=menu][title]']],
     '/p/$project/setup': ['/p/1/setup', ...['', '?with=opentelemetry', '?with=opentelemetry-go', '?with=kong'].map((chosen) => without(`/setup${chosen}`))],
     '/p/$project/bill': ['/p/1/bill', without('/bill')],

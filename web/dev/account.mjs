@@ -64,6 +64,7 @@ export function memberAnswer(method, id, body) {
 export const tokens = [
   {
     id: 1,
+    kind: 'api',
     name: 'Report',
     account,
     project_id: 1,
@@ -94,10 +95,30 @@ const remove = (list, id) => {
 export const revokeToken = (id) => remove(tokens, id);
 export const endSession = (id) => remove(sessions, id);
 
-export function createToken({ name, role, project_id = null, expires_in }) {
+export function createToken({ name, kind = 'api', role, project_id = null, expires_in }) {
   const expires_at = expires_in ? iso(Date.now() + Number.parseInt(expires_in, 10) * DAY) : null;
-  tokens.push({ id: tokens.length + 1, name, account, project_id, role, created_at: iso(Date.now()), expires_at, last_used_at: null });
+  tokens.push({ id: tokens.length + 1, kind, name, account, project_id, role, created_at: iso(Date.now()), expires_at, last_used_at: null });
   return { token: 'hnm_0123456789abcdef' };
+}
+
+const shares = [];
+
+/** Requests to `/shares` of a project. */
+export function shareAnswer(method, id, body) {
+  if (method === 'GET' && !id) return { shares };
+  if (method === 'GET') return shares.find((one) => one.id === id);
+  if (method === 'DELETE') return remove(shares, id);
+  const made = {
+    id: shares.length + 1,
+    target: 'trace',
+    target_id: body.id,
+    messages: body.messages ?? true,
+    created_by: account.name,
+    created_at: iso(Date.now()),
+    expires_at: iso(Date.now() + Number.parseInt(body.expires_in ?? '7d', 10) * DAY),
+  };
+  shares.unshift(made);
+  return { id: made.id, url: 'http://127.0.0.1:8119/share/0123456789abcdef', messages: made.messages, expires_at: made.expires_at };
 }
 
 export const deletions = [];

@@ -16,6 +16,7 @@ import {
   endSession,
   importBill,
   memberAnswer,
+  shareAnswer,
   receipt,
   revokeToken,
   sessions,
@@ -33,6 +34,8 @@ const project = (id, name, first) => ({
   currency: id === 1 ? { code: 'JPY', rate: 150 } : null,
   prefer_client_cost: false,
   estimate_usage: true,
+  hide_messages: 'nobody',
+  messages_hidden: false,
   disabled: false,
   created_at: iso(START - 40 * 86_400_000),
   first_span_at: first,
@@ -88,8 +91,19 @@ const forwards = [
     last_error_at: new Date().toISOString(),
   },
 ];
+const unlimited = { disabled: false, expires_at: null, items_per_minute: null, bytes_per_day: null, allowed_origins: [], bytes_today: 0 };
 const keys = [
-  { id: 1, public_key: KEY, name: 'Default', disabled: false, created_at: iso(START - 40 * 86_400_000), last_used_at: iso(START - 9_000) },
+  {
+    ...unlimited,
+    id: 1,
+    public_key: KEY,
+    name: 'Default',
+    items_per_minute: 100_000,
+    allowed_origins: ['https://*.example.com'],
+    bytes_today: 48_200_000,
+    created_at: iso(START - 40 * 86_400_000),
+    last_used_at: iso(START - 9_000),
+  },
 ];
 let signedIn = true;
 
@@ -134,6 +148,24 @@ const statusOf = (method, path, value) => {
   return 201;
 };
 
+/** Requests to the keys of a project. */
+function keyAnswer(method, id, isRotation, body) {
+  const at = keys.findIndex(({ id: own }) => own === id);
+  const created = (draft) => {
+    const used = { created_at: iso(Date.now()), last_used_at: null };
+    keys.push({ ...unlimited, ...draft, ...used, id: keys.length + 1, public_key: KEY.split('').reverse().join('') });
+    return keys.at(-1);
+  };
+  if (isRotation) {
+    keys[at] = { ...keys[at], expires_at: iso(Date.now() + 86_400_000) };
+    const { items_per_minute, bytes_per_day, allowed_origins, name } = keys[at];
+    return { key: created({ name, items_per_minute, bytes_per_day, allowed_origins }), old_key: keys[at] };
+  }
+  if (method === 'PATCH') return Object.assign(keys[at], body);
+  if (method === 'DELETE') return (keys.splice(at, 1), null);
+  return method === 'POST' ? created({ name: body.name }) : { keys };
+}
+
 function answer(method, path, params, body) {
   const [, , , what, id, name, one, , two] = path.split('/');
   const number = Number(id);
@@ -141,6 +173,7 @@ function answer(method, path, params, body) {
     signedIn = method === 'POST' ? ![body?.token, body?.password].includes('bad') || fail(401, 'That is not valid') : false;
     return null;
   }
+  if (what === 'sign-in') return { passwords: true, openid_connect: { label: '' } };
   if (what === 'password') {
     signedIn = body?.token !== 'bad' || fail(401, 'That link is not valid');
     return null;
@@ -196,23 +229,7 @@ function answer(method, path, params, body) {
     if (method === 'PUT') mapping = { ...mapping, text: body.text, rules: body.text.split('[[rule]]').length - 1 };
     return mapping;
   }
-  if (name === 'keys') {
-    if (method === 'POST')
-      keys.push({
-        id: keys.length + 1,
-        public_key: KEY.split('').reverse().join(''),
-        name: body.name,
-        disabled: false,
-        created_at: iso(Date.now()),
-        last_used_at: null,
-      });
-    if (method === 'DELETE')
-      keys.splice(
-        keys.findIndex(({ id: own }) => own === Number(one)),
-        1,
-      );
-    return method === 'GET' ? { keys } : method === 'POST' ? keys.at(-1) : null;
-  }
+  if (name === 'keys') return keyAnswer(method, Number(one), path.endsWith('/rotate'), body);
   if (name === 'metrics') return one ? metricSeries(params) : { metrics: number === 1 ? metrics : [] };
   if (name === 'prices' && one === 'unpriced') return number === 1 ? { models: unpriced, count: unpriced.length } : { models: [], count: 0 };
   if (name === 'prices') return ownPrices(method, Number(one), body);
@@ -260,6 +277,7 @@ function answer(method, path, params, body) {
     };
   }
   if (name === 'members') return memberAnswer(method, Number(one), body);
+  if (name === 'shares') return shareAnswer(method, Number(one), body);
   if (name === 'bill') return method === 'POST' ? importBill(params.get('name')) : bill();
   if (name === 'alerts' && method === 'GET') return EMPTY_ALERTS[one] ?? fail(404, 'Nothing here');
   const found = scope(number, params);

@@ -21,6 +21,8 @@ const NOT_MOCKED = [
   `get ${PROJECT}/export`,
   // Bytes, which the page shows without a query; there is a picture.
   `get ${PROJECT}/media/{media_id}`,
+  // What a share link opens, which is not on the pages of a project.
+  ...['', '/spans/{span}', '/logs', '/media/{media_id}'].map((part) => `get ${API}/share/{token}${part}`),
   `get ${ALERTS}/incidents/{incident}`,
   `get ${ALERTS}/incidents/{incident}/chart`,
   ...['rules', 'budgets'].flatMap((what) => [
@@ -94,6 +96,10 @@ test('account, tokens and system', async () => {
   const { account_id: member } = await ask('post', `${PROJECT}/members`, { body: { email: 'other@example.com', role: 'viewer' } });
   await ask('put', `${PROJECT}/members/{account}`, { path: { account: member }, body: { role: 'member' } });
   await ask('delete', `${PROJECT}/members/{account}`, { path: { account: member } });
+  await ask('get', `${API}/sign-in`);
+  const { id: share } = await ask('post', `${PROJECT}/shares`, { body: { target: 'trace', id: '1', messages: false, expires_in: '7d' } });
+  await ask('get', `${PROJECT}/shares`, { query: { trace: '1' } });
+  await ask('delete', `${PROJECT}/shares/{share}`, { path: { share } });
   await ask('delete', `${API}/session`);
   await ask('post', `${API}/session`, { body: { token: 'good' } });
   await ask('post', `${API}/session`, { body: { email: 'ann@example.com', password: 'correct horse' } });
@@ -119,6 +125,8 @@ test('projects and keys', async () => {
   await ask('patch', PROJECT, { path: { project: 2 }, body: { name: 'Other', retention: { environments: { production: 30 } } } });
   const { id } = await ask('post', `${PROJECT}/keys`, { body: { name: 'New' } });
   await ask('get', `${PROJECT}/keys`);
+  await ask('patch', `${PROJECT}/keys/{key}`, { path: { key: id }, body: { items_per_minute: 100 } });
+  await ask('post', `${PROJECT}/keys/{key}/rotate`, { path: { key: id }, body: { old_key_expires_in: '7d' } });
   await ask('delete', `${PROJECT}/keys/{key}`, { path: { key: id } });
 });
 

@@ -46,3 +46,11 @@ export const factsOf = ({ components }) =>
       .filter(([, schema]) => schema['x-facts'])
       .map(([name, schema]) => [name, schema['x-facts']]),
   );
+
+/** The permissions above that of a viewer, by operation: the extension `x-permission`. */
+export const permissionsOf = (document) =>
+  Object.fromEntries(
+    operationsOf(document)
+      .map(({ path, method, operation }) => [`${method} ${path}`, operation['x-permission']])
+      .filter(([, permission]) => permission && !['public', 'viewer'].includes(permission)),
+  );

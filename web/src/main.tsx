@@ -3,6 +3,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { ApiError } from './api/client';
+import { needsRenewal, renewSession } from './api/session-renewal';
 import { watchTruncatedText } from './components/truncated-text';
 import { makeRouter } from './router';
 import './styles/tokens.css';
@@ -20,7 +21,8 @@ const client = new QueryClient({
       // A session that ends while the page is open: what is shown may stay in no cache.
       if (error instanceof ApiError && error.status === 401) {
         client.clear();
-        if (router.state.location.pathname !== '/sign-in')
+        if (needsRenewal(error)) renewSession(router.state.location.href);
+        else if (router.state.location.pathname !== '/sign-in')
           void router.navigate({ to: '/sign-in', search: { then: router.state.location.href } });
       }
     },

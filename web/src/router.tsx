@@ -2,6 +2,7 @@ import { type QueryClient } from '@tanstack/react-query';
 import { createRootRouteWithContext, createRoute, createRouter, Outlet, redirect, retainSearchParams } from '@tanstack/react-router';
 import { ApiError } from './api/client';
 import { meQuery } from './api/queries';
+import { needsRenewal, renewSession } from './api/session-renewal';
 import { lazyPage } from './components/lazy-page';
 import { getPrefs } from './prefs';
 import { appSearchOf, parseSearch, stringifySearch, textParams, type RawSearch } from './search-params';
@@ -28,6 +29,13 @@ const setPassword = createRoute({
   component: lazyPage(() => import('./routes/sign-in/set-password')),
 });
 
+/** What a share link opens, without an account. */
+const share = createRoute({
+  getParentRoute: () => root,
+  path: '/share/$token',
+  component: lazyPage(() => import('./routes/share')),
+});
+
 /** Everything behind the sign-in: one frame, one range. */
 const app = createRoute({
   getParentRoute: () => root,
@@ -38,6 +46,11 @@ const app = createRoute({
     try {
       return { me: await context.client.ensureQueryData(meQuery) };
     } catch (error) {
+      if (needsRenewal(error)) {
+        renewSession(location.href);
+        // The browser leaves this page.
+        return await new Promise<never>(() => undefined);
+      }
       if (error instanceof ApiError && error.status === 401) throw redirect({ to: '/sign-in', search: { then: location.href } });
       throw error;
     }
@@ -200,6 +213,7 @@ const unknown = createRoute({ getParentRoute: () => app, path: '$', component: N
 const tree = root.addChildren([
   signIn,
   setPassword,
+  share,
   app.addChildren([
     home,
     project.addChildren([

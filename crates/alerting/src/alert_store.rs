@@ -19,7 +19,7 @@ use super::rule::AlertRule;
 use super::rule::budget::Budget;
 use crate::delivery::notification::AlertNotification;
 
-/// Version of the schema that is written, and the newest one that can be read.
+/// Version of the schema that is written, and the newest version that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// File name of the database.
@@ -129,7 +129,7 @@ pub struct IncidentFilter {
     pub open: Option<bool>,
     /// Only incidents of this rule or budget.
     pub rule: Option<i64>,
-    /// Only incidents with a smaller ID: those after a page.
+    /// Only incidents with a smaller ID, for the page after another page.
     pub before: Option<i64>,
     /// Maximum number of incidents.
     pub limit: usize,
@@ -238,8 +238,8 @@ impl AlertStore {
         self.definition(project, id)
     }
 
-    /// Returns incidents of a project, the newest first, and the number of its open incidents. Both are read while no incident changes: the
-    /// number counts an incident exactly if the list can show it.
+    /// Returns incidents of a project, the newest first, and the number of its open incidents. The list and the number are read while no
+    /// incident changes, so the number counts exactly the incidents that the list can show.
     pub(super) fn incidents(&self, project: u64, filter: &IncidentFilter) -> Result<(Vec<Incident>, u64), SqliteError> {
         self.with_connection(|connection| {
             let mut select = connection.prepare_cached(
@@ -255,8 +255,8 @@ impl AlertStore {
         })
     }
 
-    /// Returns open incidents and those that were resolved at or after a time, the oldest first. The evaluator needs them to avoid firing
-    /// twice.
+    /// Returns the open incidents, and the incidents that were resolved at or after a time, the oldest first. The evaluator needs these
+    /// incidents to avoid firing twice.
     pub(super) fn recent_incidents(&self, us: i64) -> Result<Vec<Incident>, SqliteError> {
         self.with_connection(|connection| {
             let mut select =

@@ -2,7 +2,7 @@
 
 use hinomi_tables::database::SqliteError;
 
-/// Reason for which an alert cannot be stored or changed.
+/// Reason why an alert cannot be stored or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AlertError {
     /// The definition of a rule or budget is not valid.

@@ -1,6 +1,7 @@
-//! The rule evaluator: metric series, open incidents, and the changes that follow from a change of a metric. It uses no clock, thread or
-//! disk: it receives the time and spans, and returns changes for the caller to store. `budgets` evaluates budgets, `transition` evaluates
-//! one alert instance in one pass, `notification_plan` decides who is notified, and `erasure` removes deleted users and traces.
+//! The rule evaluator: metric series, open incidents, and the changes of incidents that a changed metric causes. The evaluator does not use
+//! a clock, a thread or the disk: it receives the time and the spans, and returns changes, which the caller stores. `budgets` evaluates
+//! budgets, `transition` evaluates one alert instance in one pass, `notification_plan` decides who is notified, and `erasure` removes
+//! deleted users and traces.
 
 pub(crate) mod buckets;
 mod budgets;
@@ -107,7 +108,7 @@ impl RuleEvaluator {
         }
     }
 
-    /// Restores the state of a stored incident: what is open, and what must not fire again.
+    /// Restores the state of a stored incident, so that an open incident stays open and a resolved incident does not fire again.
     pub(super) fn restore_incident(&mut self, incident: Incident) {
         let instance = (incident.rule, AlertGroupKey::from_notification_group(incident.group.as_ref()));
         let past = self.history.entry(instance.clone()).or_insert(AlertInstanceHistory { until_us: i64::MIN, opened_us: i64::MIN });
@@ -218,7 +219,7 @@ impl RuleEvaluator {
         self.complete_since_us = now_us;
     }
 
-    /// Evaluates the series at a time, which never decreases, and returns the changes. They take effect when they are passed to
+    /// Evaluates the series at a time, which never decreases, and returns the changes. The changes take effect when they are passed to
     /// [`apply_changes`](RuleEvaluator::apply_changes).
     pub(super) fn evaluate(&mut self, now_us: i64, pass: EvaluationPass) -> Vec<IncidentChange> {
         self.advance_clock(now_us);
@@ -406,7 +407,7 @@ impl RuleEvaluator {
         rules.collect()
     }
 
-    /// Returns the current value of a rule; with groups, the one furthest beyond the threshold. `None` without data.
+    /// Returns the current value of a rule; for a rule with groups, the value that is furthest beyond the threshold. `None` without data.
     pub(super) fn current_value(&self, id: i64) -> Option<f64> {
         let Some(AlertWatch::Rule(watch)) = self.watches.get(&id) else { return None };
         let track = &self.series[*self.series_by_spec.get(watch.spec.as_ref()?)?];

@@ -111,7 +111,7 @@ pub struct Incident {
     /// Time of the last crossing of a threshold in either direction.
     #[serde(default)]
     pub stepped_us: Option<i64>,
-    /// Start of the time that `since` of the contributors covers; `None` without an earlier crossing, or if it was just before.
+    /// Start of the time that `since` of the contributors covers; `None` if there was no earlier crossing, or if it was immediately before.
     #[serde(default)]
     pub culprits_since_us: Option<i64>,
     /// Projected cost at the end of the period.
@@ -164,8 +164,8 @@ impl Incident {
         }
     }
 
-    /// Returns what identifies an incident before it has an ID: rule, group, opening time, and the period of a budget, since one
-    /// evaluation may open incidents of two periods.
+    /// Returns the properties that identify an incident before it has an ID: rule, group, opening time and, for a budget, the period. The
+    /// period is needed because one evaluation may open incidents of two periods.
     pub(super) fn identity(&self) -> (i64, Option<AlertGroup>, i64, i64) {
         let period = if self.source == AlertSource::Budget { self.window_from_us } else { 0 };
         (self.rule, self.group.clone(), self.opened_us, period)

@@ -98,32 +98,32 @@ pub enum IncidentAction {
 
 macro_rules! definition_operations {
     ($what:literal, $type:ty, $list:ident, $get:ident, $create:ident, $replace:ident, $delete:ident, $mute:ident) => {
-        #[doc = concat!("Returns the ", $what, "s of a project, the oldest first.\n\n# Errors\n\nWhen the database cannot be read.")]
+        #[doc = concat!("Returns the ", $what, "s of a project, the oldest first.\n\n# Errors\n\nReturns an error if the database cannot be read.")]
         pub fn $list(&self, project: u64) -> Result<Vec<AlertRecord<$type>>, AlertError> {
             Ok(self.store.list_definitions(Some(project))?)
         }
 
-        #[doc = concat!("Returns a ", $what, ".\n\n# Errors\n\nWhen it does not exist.")]
+        #[doc = concat!("Returns a ", $what, ".\n\n# Errors\n\nReturns an error if the ", $what, " does not exist.")]
         pub fn $get(&self, project: u64, id: i64) -> Result<AlertRecord<$type>, AlertError> {
             self.store.definition(project, id)
         }
 
-        #[doc = concat!("Creates a ", $what, ".\n\n# Errors\n\nWhen it is not valid, or its name is taken.")]
+        #[doc = concat!("Creates a ", $what, ".\n\n# Errors\n\nReturns an error if the ", $what, " is not valid, or its name is taken.")]
         pub fn $create(&self, project: u64, what: &$type) -> Result<AlertRecord<$type>, AlertError> {
             self.store.create_definition(project, what, now_us()).inspect(|_| self.reload_definitions())
         }
 
-        #[doc = concat!("Replaces a ", $what, ".\n\n# Errors\n\nWhen it does not exist or is not valid, or its name is taken.")]
+        #[doc = concat!("Replaces a ", $what, ".\n\n# Errors\n\nReturns an error if the ", $what, " does not exist or is not valid, or its name is taken.")]
         pub fn $replace(&self, project: u64, id: i64, what: &$type) -> Result<AlertRecord<$type>, AlertError> {
             self.store.replace_definition(project, id, what, now_us()).inspect(|_| self.reload_definitions())
         }
 
-        #[doc = concat!("Deletes a ", $what, ". Its incidents are kept.\n\n# Errors\n\nWhen it does not exist.")]
+        #[doc = concat!("Deletes a ", $what, ". Its incidents are kept.\n\n# Errors\n\nReturns an error if the ", $what, " does not exist.")]
         pub fn $delete(&self, project: u64, id: i64) -> Result<(), AlertError> {
             self.store.delete_definition::<$type>(project, id).inspect(|()| self.reload_definitions())
         }
 
-        #[doc = concat!("Mutes a ", $what, " until a time; `None` unmutes it.\n\n# Errors\n\nWhen it does not exist.")]
+        #[doc = concat!("Mutes a ", $what, " until a time; `None` unmutes it.\n\n# Errors\n\nReturns an error if the ", $what, " does not exist.")]
         pub fn $mute(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<AlertRecord<$type>, AlertError> {
             self.store.set_muted::<$type>(project, id, until_us).inspect(|_| self.reload_definitions())
         }
@@ -135,7 +135,7 @@ impl AlertService {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or a newer version wrote it.
+    /// Returns an error if the database cannot be opened, or a newer version wrote it.
     pub fn open(dir: &Path) -> Result<AlertService, SqliteError> {
         let store = AlertStore::open(dir)?;
         let mut evaluator = RuleEvaluator::new(now_us());
@@ -154,11 +154,11 @@ impl AlertService {
         })
     }
 
-    /// Starts the evaluation thread. Its queries run on `runtime`, which yields to ingestion.
+    /// Starts the evaluation thread. The queries of the thread run on `runtime`, which has a lower priority than ingestion.
     ///
     /// # Errors
     ///
-    /// When the thread cannot be started.
+    /// Returns an error if the thread cannot be started.
     pub fn start(self: &Arc<Self>, dependencies: EvaluatorDependencies, runtime: tokio::runtime::Handle) -> std::io::Result<()> {
         let (feed, heard) = RowChangeFeed::new();
         let (feed, stop) = (Arc::new(feed), Arc::new(AtomicBool::new(false)));
@@ -198,7 +198,8 @@ impl AlertService {
         states.get(&(project, name.to_owned())).cloned()
     }
 
-    /// Returns the counters of a project in the Prometheus text format. They count from the first call for the project.
+    /// Returns the counters of a project in the Prometheus text format. The counters start with the first call of this function for the
+    /// project.
     pub fn prometheus_text(&self, project: u64) -> String {
         let mut scrapes = lock(&self.project_counters);
         let is_new = !scrapes.contains_key(&project);
@@ -243,7 +244,7 @@ impl AlertService {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn incidents(&self, project: u64, filter: &IncidentFilter) -> Result<(Vec<Incident>, u64), AlertError> {
         Ok(self.store.incidents(project, filter)?)
     }
@@ -252,16 +253,16 @@ impl AlertService {
     ///
     /// # Errors
     ///
-    /// When the incident does not exist.
+    /// Returns an error if the incident does not exist.
     pub fn incident(&self, project: u64, id: i64) -> Result<(Incident, Vec<IncidentTimelineEntry>), AlertError> {
         self.store.read_incident(project, id)
     }
 
-    /// Applies an action to an incident and returns the changed incident. Acknowledging it again has no effect.
+    /// Applies an action to an incident and returns the changed incident. Acknowledging an incident again has no effect.
     ///
     /// # Errors
     ///
-    /// When the incident does not exist, or is resolved. Notes can still be added to a resolved incident.
+    /// Returns an error if the incident does not exist, or is resolved. Notes can still be added to a resolved incident.
     pub fn act_on_incident(&self, project: u64, id: i64, action: &IncidentAction, by: Option<String>) -> Result<Incident, AlertError> {
         let mut evaluator = lock(&self.evaluator);
         evaluator.advance_clock(now_us());

@@ -42,7 +42,7 @@ pub struct RulePreview {
 ///
 /// # Errors
 ///
-/// When the rule is not valid, does not measure spans, or there are too many spans.
+/// Returns an error if the rule is not valid, does not measure spans, or there are too many spans.
 pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_us: i64) -> Result<RulePreview, PreviewError> {
     rule.check()?;
     if matches!(rule.measure.made(), MetricFormula::Polled(_)) {
@@ -90,7 +90,7 @@ pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_
     run_blocking(run).await.ok().flatten().ok_or(PreviewError::Ended)
 }
 
-/// Reason for which a preview fails.
+/// Reason why a preview fails.
 #[derive(Debug, thiserror::Error)]
 pub enum PreviewError {
     /// The rule is not valid or cannot be previewed.

@@ -40,7 +40,7 @@ pub(super) struct ProjectCounters {
 }
 
 impl ProjectCounters {
-    /// Adds (1) or removes (-1) a span. Spans that are no calls only have tokens and costs.
+    /// Adds (1) or removes (-1) a span. Spans that are not calls only change the tokens and the cost.
     pub(super) fn count_span(&mut self, span: &Span, sign: i64) {
         if !span.counted || !(span.is_call() || span.cost.is_some() || !span.usage.is_unknown()) {
             return;

@@ -52,7 +52,7 @@ pub struct NotificationPolicy {
     /// Interval of reminders until the incident is acknowledged, such as `1h`, from `1m` to `30d`; null for no reminders.
     #[schema(value_type = Option<String>)]
     pub repeat_every: Option<HumanDuration>,
-    /// Language of notifications to channels that do not set one. Default: `en`.
+    /// Language of notifications to channels without a language setting. Default: `en`.
     pub language: MessageLanguage,
 }
 
@@ -62,12 +62,12 @@ pub struct NotificationPolicy {
 pub struct AlertRule {
     /// Name of 1 to 100 characters, unique within the project.
     pub name: String,
-    /// False for a draft, which is never evaluated. Default: true.
+    /// False if the definition is disabled and never evaluated. Default: true.
     #[serde(default = "default_true")]
     pub enabled: bool,
     /// What the rule measures.
     pub measure: AlertMetric,
-    /// Name of the score. Required for the measure `score`, not allowed for others.
+    /// Name of the score. Required for the measure `score`, and not allowed for other measures.
     #[serde(default)]
     pub score: Option<String>,
     /// Filter for the spans that are measured, in the filter language. Default: all spans.
@@ -99,12 +99,12 @@ pub struct AlertRule {
     /// values.
     #[serde(default)]
     pub compare: Option<ComparisonBaseline>,
-    /// Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. If omitted or null: no
-    /// minimum.
+    /// Minimum number of calls, tool calls or spans in the window. A window with a smaller number counts as a window without data. If
+    /// omitted or null: no minimum.
     #[serde(default, alias = "at_least")]
     pub min_samples: Option<u64>,
-    /// What happens if the window has no data. If it is given, every empty window counts as one without data. If omitted or null: sums and
-    /// counts are 0 in an empty window, and other measures act as with `keep`.
+    /// What happens if the window has no data. If a policy is set, every empty window counts as a window without data. If omitted or null:
+    /// sums and counts are 0 in an empty window, and other measures act as with `keep`.
     #[serde(default)]
     pub no_data: Option<NoDataPolicy>,
     /// Person or team that is responsible for the rule; null for none.
@@ -196,7 +196,7 @@ impl AlertRule {
     ///
     /// # Errors
     ///
-    /// With the field and the reason, when the rule is not valid.
+    /// Returns the field and the reason if the rule is not valid.
     pub fn check(&self) -> Result<(), AlertError> {
         check_name(&self.name)?;
         check_filter(&self.filter)?;
@@ -287,7 +287,7 @@ impl AlertRule {
         self.warning.or(self.critical).unwrap_or_default()
     }
 
-    /// Returns the threshold of a severity, or that of the other severity if it has none.
+    /// Returns the threshold of a severity. If the severity has no threshold, returns the threshold of the other severity.
     pub(super) fn threshold(&self, severity: AlertSeverity) -> f64 {
         match severity {
             AlertSeverity::Warning => self.first_threshold(),

@@ -113,7 +113,7 @@ impl EvaluationWorker {
         }
     }
 
-    /// Runs until it is stopped. Everything received by then is evaluated.
+    /// Runs until it is stopped. Before it ends, it evaluates all received rows.
     pub(super) fn run(mut self) {
         match self.alerts.store.pending_notifications() {
             Ok(untold) => self.pending_notifications = untold,
@@ -291,7 +291,7 @@ impl EvaluationWorker {
                     self.is_backfill_failing = false;
                     lock(&self.alerts.evaluator).add_series(series);
                 }
-                None => self.schedule_backfill("more spans came meanwhile than are kept"),
+                None => self.schedule_backfill("more spans arrived during the backfill than can be buffered"),
             },
             Err(error) => self.schedule_backfill(&error),
         }

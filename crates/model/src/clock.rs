@@ -7,10 +7,10 @@ use crate::price::PriceBook;
 use crate::span::names;
 use crate::time::SECOND_US;
 
-/// Inputs of decoding besides the bytes of the request.
+/// Inputs of decoding other than the bytes of the request.
 #[derive(Debug, Clone, Copy)]
 pub struct DecodeContext<'a> {
-    /// When the request arrived, in microseconds since the Unix epoch.
+    /// Time at which the request arrived, in microseconds since the Unix epoch.
     pub received_us: i64,
     /// Retention of spans in microseconds; older spans are dropped during decoding. `None` keeps all.
     pub retention_us: Option<i64>,
@@ -18,7 +18,7 @@ pub struct DecodeContext<'a> {
     pub price: &'a PriceBook,
     /// Mapping rules of the project.
     pub mapping: &'a MappingRuleSet,
-    /// Whether issues of an earlier version of the grouping algorithm are stored. Only then are error events also grouped by it.
+    /// Whether issues of an earlier version of the grouping algorithm are stored. If so, error events are also grouped by that version.
     pub earlier_grouping: bool,
 }
 
@@ -37,13 +37,13 @@ const WRONG_CLOCK_RANGE_US: std::ops::Range<i64> = 86_400 * SECOND_US..7_258_118
 /// then.
 const MAX_SHIFTED_DURATION_US: i64 = 86_400 * SECOND_US;
 
-/// Returns whether the time is plausible, given the time of receipt.
+/// Returns whether the time is plausible for data with this time of receipt.
 pub(crate) fn is_possible(at_us: i64, received_us: i64) -> bool {
     at_us >= MIN_PLAUSIBLE_US && at_us <= received_us.saturating_add(MAX_PLAUSIBLE_AHEAD_US)
 }
 
 names!(
-    /// Source of a time that replaces an implausible one.
+    /// Source of a time that replaces an implausible time.
     TimeSource {
         /// The start of the span.
         Start = "start_time",
@@ -56,7 +56,7 @@ names!(
     }
 );
 
-/// Sources of the times of a span; `None` for a time that is as sent, apart from a correction of the clock.
+/// Sources of the times of a span; `None` for a time that was not replaced. A correction of the clock does not count as a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TimeSources {
     /// Source of the start.
@@ -152,12 +152,12 @@ impl ClockDriftCorrector {
         is_possible(at_us.saturating_add(self.shift_us), self.received_us)
     }
 
-    /// Returns whether a wrong clock may show this time.
+    /// Returns whether a wrong clock can have caused this time.
     pub(crate) fn may_be_wrong_clock(&self, at_us: i64) -> bool {
         WRONG_CLOCK_RANGE_US.contains(&at_us)
     }
 
-    /// Returns when the request arrived.
+    /// Returns the time at which the request arrived.
     pub(crate) fn received_us(&self) -> i64 {
         self.received_us
     }
@@ -168,8 +168,8 @@ impl ClockDriftCorrector {
         Ok((at_us.saturating_add(shift), shift))
     }
 
-    /// Returns the corrected times of a span. The other time replaces an implausible one, and the time of receipt replaces two. `None` is
-    /// a time that was not sent.
+    /// Returns the corrected times of a span. If one time is implausible, the other time replaces it. If both times are implausible, the
+    /// time of receipt replaces them. `None` is a time that was not sent.
     pub(crate) fn corrected_times(&self, start: Option<i64>, end: Option<i64>) -> Result<CorrectedSpanTimes, TimestampError> {
         let possible = |at: Option<i64>| at.filter(|at| self.is_plausible(*at));
         let as_sent = TimeSources::default();

@@ -16,8 +16,8 @@ const BATCH: &str = "batch";
 /// Providers whose reported cost is what they bill.
 const BILLING_PROVIDERS: &[&str] = &["openrouter"];
 
-/// Sets the cost of a call, of another use of a model, or of an agent whose sum counts. Other spans have no cost of their own: theirs is the
-/// sum of the calls below.
+/// Sets the cost of a call, of another priced use of a model, or of an agent whose own usage is counted. Other spans get no cost, because
+/// the calls below them have it.
 ///
 /// The result depends only on the span and the prices, so that a stored span can be priced again.
 pub fn price(span: &mut Span, book: &PriceBook) {
@@ -50,8 +50,8 @@ pub fn call<'a>(span: &'a Span, service_tier: Option<&'a str>) -> BillableCall<'
     }
 }
 
-/// Returns the service tier according to the attributes of a span: the tier of the response if it is reported, otherwise the requested
-/// one, which may be only in the parameters of the request.
+/// Returns the service tier according to the attributes of a span. This is the tier of the response if it is reported, otherwise the
+/// requested tier. The requested tier may be only in the parameters of the request.
 pub fn service_tier(attributes: &Attributes) -> Option<String> {
     let is_batch = match attribute_names::value_of(attributes, SpanField::Batch) {
         Some(Value::Bool(flag)) => *flag,
@@ -73,7 +73,12 @@ pub fn service_tier(attributes: &Attributes) -> Option<String> {
     let named = |object: &Map<String, Value>, names: &[&str]| names.iter().find_map(|name| object.get(*name)?.as_str()).map(str::to_owned);
     let usage = object(SpanField::UsageDetails, &["service_tier", TIER_DETAILS]);
     let by_usage = usage.and_then(|usage| named(&usage, &["service_tier"]).or_else(|| tier_of_counts(&usage)));
-    by_usage.or_else(|| named(&object(SpanField::Parameters, &["service_tier", "speed"])?, &["service_tier", "speed"]))
+    let by_parameters = || named(&object(SpanField::Parameters, &["service_tier", "speed"])?, &["service_tier", "speed"]);
+    let of_provider = || {
+        let metadata = object(SpanField::ProviderMetadata, &["serviceTier"])?;
+        metadata.values().find_map(|provider| provider.get("serviceTier")?.as_str()).map(str::to_owned)
+    };
+    by_usage.or_else(of_provider).or_else(by_parameters)
 }
 
 /// Object of counts in which LangChain counts tokens under the name of their tier.
@@ -88,7 +93,7 @@ fn tier_of_counts(usage: &Map<String, Value>) -> Option<String> {
     TIERS_OF_COUNTS.iter().find(|tier| counts.get(**tier).is_some_and(Value::is_u64)).map(|tier| (*tier).to_owned())
 }
 
-/// Returns whether the cost that the client reports is the provider's own bill.
+/// Returns whether the cost that the client reports is the amount that the provider bills.
 pub(crate) fn is_provider_bill(span: &Span) -> bool {
     span.provider.as_deref().is_some_and(|provider| BILLING_PROVIDERS.contains(&provider))
 }
@@ -110,7 +115,7 @@ fn choose_cost(computed: Option<Cost>, client: Option<Usd>, bills_itself: bool, 
     }
 }
 
-/// Uses the cost that the client reports, for projects with that setting. A client's zero means that it does not know.
+/// Uses the cost that the client reports, for projects that prefer it. A cost of zero means that the client does not know the cost.
 pub fn prefer_client(span: &mut Span) {
     if let Some(joined) = &mut span.joined {
         joined.client_cost_preferred = true;

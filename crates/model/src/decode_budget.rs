@@ -1,9 +1,9 @@
-//! Limits on the memory that a request may take while it is decoded. The size of the body says little: two bytes of JSON (`0,`) become a
-//! value of 32 bytes, two bytes of protobuf an empty message of a hundred, and a resource is copied to each of its spans.
+//! Limits on the memory that a request may take while it is decoded. A small body may need much memory. Two bytes of JSON (`0,`) become a
+//! value of 32 bytes, two bytes of protobuf can become an empty message of a hundred bytes, and a resource is copied to each of its spans.
 //!
-//! Everything that a client can repeat or nest is charged here before or while it is built. Beyond the limit nothing more is built, and
-//! the whole request is rejected. The budget is thread-local, since parsers offer no way to pass it on. Outside of [`decode_within`] there is no
-//! limit.
+//! All data that a client can repeat or nest is charged here before or while it is built. When the limit is exceeded, no further data is
+//! built, and the whole request is rejected. The budget is thread-local, since parsers offer no way to pass it on. Outside of
+//! [`decode_within`] there is no limit.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub struct DecodeLimits {
 pub enum DecodeLimitExceeded {
     /// Too many spans, log records, points or events.
     Items,
-    /// They, or their contents, would take too much memory.
+    /// The items or their contents would take too much memory.
     Bytes,
 }
 
@@ -55,7 +55,7 @@ impl Drop for DecodeBudgetGuard {
 ///
 /// # Errors
 ///
-/// When a limit is exceeded. The result of `decode` is discarded then.
+/// Returns an error if a limit is exceeded. In this case, the result of `decode` is discarded.
 pub fn decode_within<T>(limits: DecodeLimits, decode: impl FnOnce() -> T) -> Result<T, DecodeLimitExceeded> {
     let _before = DecodeBudgetGuard(
         REMAINING_ITEMS.replace(limits.items),
@@ -70,12 +70,12 @@ pub fn decode_within<T>(limits: DecodeLimits, decode: impl FnOnce() -> T) -> Res
     }
 }
 
-/// Returns true once a limit is exceeded. Nothing that is built from then on is used.
+/// Returns true once a limit is exceeded. Data that is built afterwards is not used.
 pub fn is_exceeded() -> bool {
     EXCEEDED_LIMIT.get().is_some()
 }
 
-/// Charges bytes. Returns false if fewer are left.
+/// Charges bytes. Returns false if the remaining budget is smaller.
 pub(crate) fn charge(bytes: usize) -> bool {
     let left = REMAINING_BYTES.get().checked_sub(bytes).filter(|_| !is_exceeded());
     match left {
@@ -108,7 +108,8 @@ pub(crate) fn note_item_size(bytes: usize) {
     LARGEST_CHARGE.set(LARGEST_CHARGE.get().max(bytes));
 }
 
-/// Returns whether the copies fit that normalization makes of the largest item: of its attributes, and of the messages in them.
+/// Returns whether the budget suffices for the copies that normalization makes of the largest item: copies of its attributes, and of the
+/// messages in the attributes.
 pub(crate) fn has_room_for_copies() -> bool {
     with_refund(|| charge(3 * LARGEST_CHARGE.get()))
 }
@@ -128,7 +129,7 @@ pub fn savepoint() -> DecodeBudgetSavepoint {
     DecodeBudgetSavepoint(REMAINING_ITEMS.get(), REMAINING_BYTES.get())
 }
 
-/// Refunds what was charged since the savepoint, all of which is dropped. An exceeded limit stays exceeded.
+/// Refunds the charges since the savepoint. The charged data must all be dropped. An exceeded limit stays exceeded.
 pub fn refund_since(since: DecodeBudgetSavepoint) {
     if !is_exceeded() {
         REMAINING_ITEMS.set(since.0);
@@ -158,17 +159,17 @@ const TEXT_OVERHEAD_BYTES: usize = 16;
 /// Bytes of one element of a list. The capacity of a growing list is up to twice its length.
 pub(crate) const ELEMENT_BYTES: usize = 2 * size_of::<Value>();
 
-/// Returns the bytes of a map's member except for the value's own content; `first` for the first member of its map.
+/// Returns the size of a member of a map in bytes, without the content of the value. `first` is true for the first member of a map.
 pub(crate) fn member_bytes(name: &str, first: bool) -> usize {
     TEXT_OVERHEAD_BYTES + name.len() + if first { NODE_BYTES } else { MEMBER_BYTES }
 }
 
-/// Returns the bytes of a text.
+/// Returns the size of a text in bytes.
 pub(crate) fn text_bytes(text: &str) -> usize {
     if text.is_empty() { 0 } else { TEXT_OVERHEAD_BYTES + text.len() }
 }
 
-/// Returns the bytes of a value without the `Value` itself.
+/// Returns the size of a value in bytes, without the `Value` itself.
 pub(crate) fn value(of: &Value) -> usize {
     match of {
         Value::String(of) => text_bytes(of),
@@ -178,12 +179,12 @@ pub(crate) fn value(of: &Value) -> usize {
     }
 }
 
-/// Returns the bytes of a map without the `Map` itself.
+/// Returns the size of a map in bytes, without the `Map` itself.
 pub(crate) fn object(members: &Map<String, Value>) -> usize {
     members.iter().enumerate().map(|(at, (name, of))| member_bytes(name, at == 0) + value(of)).sum()
 }
 
-/// Returns the bytes of tags.
+/// Returns the size of tags in bytes.
 pub(crate) fn tags(tags: &BTreeMap<String, String>) -> usize {
     tags.iter().enumerate().map(|(at, (name, of))| member_bytes(name, at == 0) + text_bytes(of)).sum()
 }
@@ -218,7 +219,7 @@ pub(crate) fn charge_span(span: &Span) -> bool {
     charge(size_of::<Span>() + object(&span.attributes) + tags(&span.tags) + messages + readings + text_bytes(&span.name) + pieces)
 }
 
-/// Returns the bytes of frames with their source lines and local variables.
+/// Returns the size of frames in bytes, with their source lines and local variables.
 fn frames(frames: &[StackFrame]) -> usize {
     let frame = |frame: &StackFrame| {
         let texts =

@@ -1,6 +1,6 @@
 //! Decides which spans are counted, and which pipeline, user and session they belong to, from the known nodes of their trace.
 //!
-//! The order of the nodes does not affect the decisions: a trace that arrives in parts ends up like one that arrives complete.
+//! The order of the nodes does not affect the decisions, so the result is the same whether a trace arrives in parts or complete.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ pub struct SpanNode {
     pub input_tokens: Option<u64>,
     /// Number of output tokens, including reasoning.
     pub output_tokens: Option<u64>,
-    /// Answering model if known, otherwise the requested one.
+    /// Answering model if known, otherwise the requested model.
     pub model: Option<String>,
     /// ID that the provider gave to the response.
     pub response_id: Option<String>,
@@ -43,7 +43,7 @@ pub struct SpanNode {
     /// Hash of input and output, valid within this process; `None` unless both are known. The store sets it, since [`SpanNode::of`] does
     /// not read messages.
     pub texts: Option<u64>,
-    /// True for a use of a model that is no call of a language model; see [`Span::is_other_model_use`].
+    /// True for a use of a model that is not an LLM call; see [`Span::is_other_model_use`].
     pub is_other_model_use: bool,
     /// Hash of the units other than tokens that the span reports, valid within this process; `None` if it reports none.
     pub units: Option<u64>,
@@ -51,17 +51,17 @@ pub struct SpanNode {
     pub failed: bool,
     /// True for a report of a call that is written after the call, with equal start and end, as Logfire reports streamed calls.
     pub is_written_after_call: bool,
-    /// True for a span that arrived in parts, so that another report of it may add something.
+    /// True for a span that arrived in parts, so that another report may add data to it.
     pub is_joined_from_parts: bool,
     /// Program and instrumentation that report the span.
     pub reporter: SpanReporter,
-    /// True if the instrumentation is a gateway's.
+    /// True if the instrumentation belongs to a gateway.
     pub is_gateway: bool,
     /// True for a request that the program serves.
     pub is_served_request: bool,
     /// Location of another program's report of the same call.
     pub also_reported: Option<DuplicateReport>,
-    /// Decision from the span alone, as decoded.
+    /// Decision from the decoded span alone.
     pub local_decision: SpanDecision,
 }
 
@@ -96,7 +96,7 @@ impl SpanNode {
         }
     }
 
-    /// Returns true if [`SpanNode::of`] reads the attributes of the span, which are large: for Logfire's spans.
+    /// Returns true if [`SpanNode::of`] needs the attributes of the span, which are large. This is the case for Logfire's spans.
     pub fn reads_attributes(span: &Span) -> bool {
         span.origin.as_deref().is_some_and(|scope| scope.starts_with("logfire"))
     }
@@ -111,9 +111,14 @@ impl SpanNode {
         self.is_call() || self.is_other_model_use
     }
 
+    /// Returns true for a span whose usage is normally the sum of the calls below it.
+    fn reports_sum(&self) -> bool {
+        usage_completion::kind_reports_sum(self.kind, self.model.is_some())
+    }
+
     /// Returns true for an agent with a sum of tokens that is counted, because no call below it reported usage for some time.
     fn is_counted_agent(&self) -> bool {
-        self.kind == SpanType::Agent && self.local_decision.counted && tokens(self).is_some()
+        self.reports_sum() && self.local_decision.counted && tokens(self).is_some()
     }
 }
 
@@ -167,15 +172,20 @@ impl SpanDecision {
 /// Tolerance in microseconds when checking that a wrapper ends after the call inside: clocks of two programs may differ.
 const CLOCK_TOLERANCE_US: i64 = 1_000_000;
 
-/// Decides for every node of a trace, in the given order.
+/// Makes the decisions for all nodes of a trace, and returns them in the order of the nodes.
 ///
-/// Calls of models that repeat another call are excluded: a span around others that has no usage of its own, or the usage of one of them,
-/// or the sum of theirs; all but one of those with the same response ID; the report of a second instrumentation; and those that are
-/// counted by their report in another trace. A parent link alone proves nothing, since concurrent calls are often reported as children of
-/// one another. All spans below a named pipeline belong to the outermost one. User and session come from the nearest span above that
-/// names them, since many clients name them only at the root.
+/// These spans repeat other calls and are excluded:
 ///
-/// Takes time in proportion to the number of nodes, and a little more if response IDs repeat. Missing or cyclic parents do no harm.
+/// - a span around other calls, if it has no usage of its own, or the usage of one of these calls, or the sum of their usage;
+/// - all but one of the calls with the same response ID;
+/// - the report of a second instrumentation;
+/// - a call whose report in another trace is counted.
+///
+/// A parent link alone does not prove that a call repeats another call, because concurrent calls are often reported as children of one
+/// another. All spans below a named pipeline belong to the outermost pipeline. User and session of a span come from the
+/// nearest span above it that names them, because many clients name them only in the root span.
+///
+/// The time is proportional to the number of nodes, and slightly longer if response IDs repeat. Missing or cyclic parents are allowed.
 pub fn decide_trace(nodes: &[SpanNode]) -> Vec<SpanDecision> {
     let tree = SpanTree::new(nodes);
     let mut decisions: Vec<SpanDecision> = nodes.iter().map(|node| node.local_decision.clone()).collect();
@@ -382,8 +392,8 @@ impl ChildCallTotals {
     }
 }
 
-/// Returns whether a use of a model that is no call of a language model may be a wrapper around a use or a call below it: of the same model,
-/// and without units of its own.
+/// Returns whether a use of a model that is not an LLM call may be a wrapper around a use or a call below it: of the same model, and
+/// without units of its own.
 fn may_wrap_use(outer: &SpanNode, inner: &SpanNode) -> bool {
     let has_same_units = outer.units.is_none() || outer.units == inner.units;
     let is_same_use = outer.kind == inner.kind || tokens(outer).is_some();
@@ -411,9 +421,9 @@ fn usage_below(nodes: &[SpanNode], tree: &SpanTree) -> Vec<bool> {
     is_below
 }
 
-/// Returns whether the nodes contain an agent with a sum of tokens that is not counted, although no span below it reports usage.
+/// Returns whether the nodes contain an agent that reports usage and is not counted, although no span below it reports usage.
 pub fn has_uncounted_sum(nodes: &[SpanNode]) -> bool {
-    let is_uncounted = |node: &SpanNode| node.kind == SpanType::Agent && !node.local_decision.counted && tokens(node).is_some();
+    let is_uncounted = |node: &SpanNode| node.reports_sum() && !node.local_decision.counted && tokens(node).is_some();
     if !nodes.iter().any(is_uncounted) {
         return false;
     }

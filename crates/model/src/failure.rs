@@ -221,8 +221,8 @@ pub struct FailureReport<'a> {
 impl FailureCause {
     /// Returns the cause that a report indicates; [`Other`](FailureCause::Other) if it indicates none.
     ///
-    /// A class of errors is more precise than the HTTP status, except for invalid requests: providers report too long inputs and blocked
-    /// contents as such, and only the message distinguishes them.
+    /// An error class is more precise than the HTTP status, except for invalid requests. Providers also report inputs that are too long,
+    /// and blocked contents, as invalid requests. Only the message distinguishes these cases.
     pub fn of(report: FailureReport) -> FailureCause {
         let message = report.message.map(|message| {
             let end = message.floor_char_boundary(MAX_MESSAGE_BYTES);
@@ -240,7 +240,7 @@ impl FailureCause {
         .unwrap_or(FailureCause::Other)
     }
 
-    /// Returns whether an error event can say more than this cause.
+    /// Returns whether an error event can give a more precise cause than this cause.
     pub fn is_vague(self) -> bool {
         matches!(self, FailureCause::Other | FailureCause::BadRequest)
     }
@@ -283,7 +283,7 @@ fn status_in_message(message: &str) -> Option<u16> {
         })
 }
 
-/// Sets the cause of failed calls that is vague or missing from error events of the same span.
+/// If the cause of a failed call is vague or missing, sets the cause from error events of the same span.
 pub fn refine_by_errors(spans: &mut [Span], errors: &[ErrorEvent]) {
     for span in spans.iter_mut().filter(|span| span.failure.is_some_and(FailureCause::is_vague)) {
         let (trace_id, span_id) = (Some(span.trace_id), Some(span.span_id));
@@ -293,7 +293,7 @@ pub fn refine_by_errors(spans: &mut [Span], errors: &[ErrorEvent]) {
     }
 }
 
-/// Sets the cause of a failed call from a further report, if the cause is vague and the report says more.
+/// Sets the cause of a failed call from a further report, if the known cause is vague and the report gives a more precise one.
 pub fn refine(span: &mut Span, report: FailureReport) {
     let Some(known) = span.failure.filter(|known| known.is_vague()) else { return };
     let found = FailureCause::of(report);
@@ -302,7 +302,7 @@ pub fn refine(span: &mut Span, report: FailureReport) {
     }
 }
 
-/// Sets the cause of a span from its status and the reported facts: only failed calls have one.
+/// Sets the failure cause of a span from its status and the reported facts. Only failed calls have a cause.
 pub(crate) fn set_cause(span: &mut Span, report: FailureReport) {
     if !span.is_call() || span.status != SpanStatus::Error {
         return;

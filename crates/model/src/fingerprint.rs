@@ -1,4 +1,4 @@
-//! IDs for items that were sent without an ID, or with one of another shape.
+//! IDs for items that were sent without an ID, or with an ID in an unsupported format.
 
 use sha2::{Digest, Sha256};
 
@@ -6,12 +6,12 @@ use crate::id::{SpanId, TraceId};
 
 /// A hash of texts, from which IDs are made.
 ///
-/// An ID has fewer bits than the hash, so a collision of two texts can be found with some effort. That does no harm: an ID is unique only
-/// within its project, trace or span, and whoever sends there may send any ID.
+/// An ID has fewer bits than the hash, so a collision of two texts can be found with some effort. This is not a risk: an ID is unique only
+/// within its project, trace or span, and clients that send there may choose any ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 32]);
 
-/// Hash state of the common first texts of several fingerprints, which are hashed only once.
+/// Hash state of the first texts that several fingerprints share. These texts are hashed only once.
 #[derive(Debug, Clone)]
 pub(crate) struct FingerprintPrefix(Sha256);
 

@@ -37,9 +37,9 @@ pub struct HintEvidence {
     pub hint: InstrumentationHint,
     /// True if the evidence shows that the problem does not exist, or no longer.
     pub is_against: bool,
-    /// What the hint is about, for hints that apply to one thing only: a model.
+    /// Subject of the hint, if it applies to a single model: the name of the model.
     pub subject: Option<String>,
-    /// Figure of the hint: the sample rate, or the clock offset in seconds.
+    /// Value of the hint: the sample rate, or the clock offset in seconds.
     pub value: Option<f64>,
     /// Name and version of the SDK, such as `sentry.python 2.75.0`.
     pub sdk: Option<String>,

@@ -1,8 +1,8 @@
 //! Facts that earlier versions stored as English sentences, converted to their current form.
 //!
 //! Until format 4 of the data directory, the write-ahead log and the segments contained sentences for the reason of an exclusion and for
-//! the source of an inferred field. **This is the only file that reads a sentence.** It is used only where old frames, columns and
-//! exports are decoded. The sentences are listed as they were written; none is ever written again.
+//! the source of an inferred field. **This is the only file that reads a sentence.** It is used only where old frames, columns and exports
+//! are decoded. The sentences are listed as earlier versions wrote them; no version writes them any more.
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;

@@ -53,7 +53,7 @@ pub(crate) fn field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value,
 pub(crate) struct ChargedValue(pub(crate) Value);
 
 pub(crate) fn limit_error<E: serde::de::Error>() -> E {
-    E::custom("more than is read of one request")
+    E::custom("the request contains more data than the server reads")
 }
 
 impl<'de> Deserialize<'de> for ChargedValue {

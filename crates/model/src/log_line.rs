@@ -70,7 +70,7 @@ impl LogLevel {
 /// A log record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogLine {
-    /// Hash that is the same if the line is sent again, and different for every other line.
+    /// Hash of the line. It is the same if the line is sent again, and different for every other line.
     pub key: [u8; 16],
     /// ID of the trace in which the line was written, if the client sends it.
     pub trace_id: Option<TraceId>,
@@ -117,12 +117,12 @@ impl LogLine {
     }
 }
 
-/// Notes in the attributes of a line where its time comes from, if it is not the one that was sent.
+/// If the time of a line is not the time that was sent, records the source of the time in an attribute of the line.
 pub(crate) fn note_source(attributes: &mut Attributes, source: TimeSource) {
     attributes.insert("hinomi.time_from".into(), source.as_str().into());
 }
 
-/// Distinguishes equal log lines of one request, down to the same microsecond: each occurrence gets a key of its own.
+/// Distinguishes log lines of one request that are equal, including their time: each occurrence gets its own key.
 #[derive(Debug, Default)]
 pub(crate) struct OccurrenceKeyGenerator(std::collections::HashMap<Fingerprint, u32>);
 

@@ -1,8 +1,8 @@
-//! Images, audio and files within messages: base64 leaves the message, which keeps the ID of the bytes.
+//! Images, audio and files within messages: base64 is removed from the message, and the message keeps the ID of the bytes.
 //!
-//! The ID is the one that Langfuse's SDKs form: the first 22 characters of the SHA-256 of the bytes in URL-safe base64. So a reference that
-//! an SDK left in a message (`@@@langfuseMedia:type=image/png|id=…|source=…@@@`) names the same bytes as a part from which Hinomi took them.
-//! Inside other texts and JSON, Hinomi leaves the same reference in place of the base64.
+//! The ID is formed as Langfuse's SDKs form it: the first 22 characters of the SHA-256 of the bytes in URL-safe base64. Therefore, a
+//! reference that an SDK left in a message (`@@@langfuseMedia:type=image/png|id=…|source=…@@@`) names the same bytes as a message part from
+//! which Hinomi removed the bytes. Inside other texts and JSON, Hinomi leaves the same reference in place of the base64.
 
 mod references;
 mod sniff;
@@ -27,7 +27,8 @@ use crate::span::{ChatMessage, MessagePart, Span};
 pub(crate) use references::split_references;
 pub use sniff::sniffed_type;
 
-/// Minimum number of bytes that leave a message. Smaller ones cost less in the message than elsewhere.
+/// Objects of at least this many bytes are removed from a message. Storing a smaller object separately would take more space than leaving
+/// it in the message.
 pub const MIN_MEDIA_BYTES: usize = 768;
 /// Maximum number of bytes of an object.
 pub const MAX_MEDIA_BYTES: usize = 20 << 20;
@@ -49,13 +50,13 @@ static DATA_URI_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new
 /// Words without which a text in JSON contains no base64.
 static BASE64_SIGNS: LazyLock<AhoCorasick> = LazyLock::new(|| {
     let signs = ["base64", "b64_json", "mimeType", "mime_type", "media_type"];
-    AhoCorasick::new(signs).expect("the words are few and short")
+    AhoCorasick::new(signs).expect("the table has only a few short words")
 });
 
 /// The bytes of an image, audio, video or file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaObject {
-    /// ID: depends only on the bytes.
+    /// ID, which depends only on the bytes.
     pub id: String,
     /// SHA-256 of the bytes.
     pub sha256: [u8; 32],
@@ -86,12 +87,12 @@ pub fn is_media_id(text: &str) -> bool {
     text.len() == ID_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
-/// Media that left the messages of a request.
+/// Media that were removed from the messages of a request.
 #[derive(Debug, Default)]
 pub struct ExtractedMedia {
     /// Objects, each once.
     pub objects: Vec<MediaObject>,
-    /// Where they are used, also those that an SDK uploads separately.
+    /// Uses of media, including media that an SDK uploads separately.
     pub references: Vec<MediaUse>,
     /// Number of objects that were too large.
     pub too_large: usize,
@@ -315,13 +316,13 @@ impl TakenMedia {
     }
 }
 
-/// Returns whether a content is base64 that [`ExtractedMedia`] may take: it is not truncated before.
+/// Returns whether a content is base64 that [`ExtractedMedia`] may remove. Such a content is not truncated before it is removed.
 pub(crate) fn may_be_base64(content: &str) -> bool {
     let data = data_uri(content).map_or(content, |(_, data)| data);
     content.len() >= MIN_BASE64_CHARS && is_base64(&data.as_bytes()[..data.len().min(64)])
 }
 
-/// Truncates long texts in the body of an event, except base64 that leaves it later.
+/// Truncates long texts in the body of an event, except base64 that is removed later.
 pub(crate) fn trim_except_media(value: &mut Value, limit: TextLimit) {
     match value {
         Value::String(text) if text.len() > limit.0 && (may_be_base64(text) || text.contains("base64")) => {}

@@ -13,7 +13,7 @@ pub struct Usd(pub i64);
 impl Usd {
     /// Units in one dollar.
     pub const SCALE: f64 = 1e12;
-    /// Zero dollars. Not the same as an unknown amount, which is `Option::None`.
+    /// Zero dollars. An unknown amount is `Option::None`, not zero.
     pub const ZERO: Usd = Usd(0);
 
     /// Returns the nearest unit to an amount of dollars; `None` unless it is a finite number within range.
@@ -22,7 +22,7 @@ impl Usd {
         (steps.is_finite() && steps.abs() < i64::MAX as f64).then_some(Usd(steps as i64))
     }
 
-    /// Removes the rounding error of floating-point arithmetic: 0.0117 - 0.01 becomes 0.0017. An amount out of range stays as it is.
+    /// Removes the rounding error of floating-point arithmetic: 0.0117 - 0.01 becomes 0.0017. An amount out of range remains unchanged.
     pub fn round_to_units(dollars: f64) -> f64 {
         Usd::from_dollars(dollars).map_or(dollars, Usd::dollars)
     }

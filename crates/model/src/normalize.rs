@@ -1,4 +1,4 @@
-//! Normalization: maps a span as its protocol carries it to the canonical span.
+//! Normalization: maps a span in the form of its protocol to the canonical span.
 //!
 //! This step is independent of protocols: Sentry, OpenTelemetry and Langfuse all produce a [`RawSpan`], and the table in
 //! [`attribute_names`] maps their attributes to fields.
@@ -91,17 +91,18 @@ pub struct RawSpan {
     pub tags: BTreeMap<String, String>,
 }
 
-/// Returns the canonical span of a raw one, priced.
+/// Returns the canonical span of a raw span, with its cost.
 pub fn canonical_span(raw: RawSpan, book: &PriceBook) -> Span {
     canonical_span_of(raw, &AttributeDialect::GENERAL_DIALECT, book)
 }
 
-/// Returns the canonical span of a raw one, priced, for a client whose attribute names have a meaning of their own.
+/// Returns the canonical span of a raw span, with its cost, for a client that uses attribute names with its own meanings.
 pub fn canonical_span_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) -> Span {
     mapped_span(raw, dialect, MappingRuleSet::none(), book)
 }
 
-/// Returns the canonical span of a raw one, priced, with the rules of the project, which take precedence over the known attribute names.
+/// Returns the canonical span of a raw span, with its cost. The mapping rules of the project take precedence over the known attribute
+/// names.
 pub fn mapped_span(mut raw: RawSpan, dialect: &AttributeDialect, rules: &MappingRuleSet, book: &PriceBook) -> Span {
     folded_attributes::unfold(&mut raw.attributes);
     let mapped = if rules.is_empty() { MappedSpanFields::default() } else { rules.fields_of(&raw) };
@@ -185,7 +186,8 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
         request_model: found
             .text(SpanField::RequestModel)
             .or_else(|| step_names::model_of_parameters(found))
-            .or_else(|| step_names::model_in_span_name(raw, kind, found)),
+            .or_else(|| step_names::model_in_span_name(raw, kind, found))
+            .or_else(|| answer_usage::model_of_body(found).filter(|_| kind == SpanType::Llm && !found.has(SpanField::ResponseModel))),
         origin: raw.origin.clone().or_else(|| found.text(SpanField::Origin)),
         response_model: step_names::model_behind_alias(found)
             .or_else(|| found.text(SpanField::ResponseModel))

@@ -1,4 +1,4 @@
-//! Reads objects in the notations in which programs print them: JSON, Python's `repr`, and Go's `%v` and `%+v`.
+//! Reads objects that programs print as text: JSON, Python's `repr`, and Go's `%v` and `%+v`.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::{decode_budget, python_repr};
 /// Maximum nesting depth of Go's values.
 const MAX_DEPTH: u8 = 8;
 
-/// Returns the object that a text is in any of these notations.
+/// Returns the object that a text represents in any of these notations.
 pub(crate) fn object(text: &str) -> Option<Map<String, Value>> {
     let text = text.trim();
     if !text.starts_with(['{', '&']) && !text.starts_with("map[") {

@@ -67,8 +67,14 @@ names!(
         ItemCountMismatch = "item_count_mismatch",
         /// The item became part of a stored span.
         Joined = "joined",
+        /// The key was replaced and is no longer valid.
+        KeyExpired = "key_expired",
         /// The key belongs to another project.
         KeyOfOtherProject = "key_of_other_project",
+        /// The key has used up its bytes of the day.
+        KeyQuota = "key_quota",
+        /// The key has used up its items of the minute.
+        KeyRateLimit = "key_rate_limit",
         /// Links of a span that the client removed because of its limit.
         LinkLimit = "link_limit",
         /// The log line belongs to no trace. Versions before the list of logs dropped such lines.
@@ -93,6 +99,8 @@ names!(
         NotLlmTelemetry = "not_llm_telemetry",
         /// Items of this form are not supported.
         NotSupported = "not_supported",
+        /// The key does not admit pages of this origin.
+        OriginNotAllowed = "origin_not_allowed",
         /// Rare reasons that are not counted separately.
         Other = "other",
         /// The server is overloaded.
@@ -177,6 +185,8 @@ names!(
         MissingKey = "missing_key",
         /// The key is of another project, or the request has different keys.
         WrongKey = "wrong_key",
+        /// A limit of the key was reached, the key has expired, or it does not admit the origin.
+        KeyLimit = "key_limit",
         /// The project is disabled.
         ProjectDisabled = "project_disabled",
         /// The item or request is invalid.
@@ -220,6 +230,9 @@ impl OutcomeReason {
                 OutcomeReasonGroup::MissingKey
             }
             OutcomeReason::DsnMismatch | OutcomeReason::KeyOfOtherProject | OutcomeReason::MultipleKeys => OutcomeReasonGroup::WrongKey,
+            OutcomeReason::KeyExpired | OutcomeReason::KeyQuota | OutcomeReason::KeyRateLimit | OutcomeReason::OriginNotAllowed => {
+                OutcomeReasonGroup::KeyLimit
+            }
             OutcomeReason::ProjectDisabled => OutcomeReasonGroup::ProjectDisabled,
             OutcomeReason::DamagedBody
             | OutcomeReason::EventWithoutBody

@@ -28,7 +28,7 @@ pub struct PartialSpanState {
     pub awaited: bool,
     /// Parts in the order of their times, then keys. Each key occurs once, at its earliest time.
     pub pieces: Vec<SpanFragment>,
-    /// True if the project prefers the cost that the client reports over the computed one.
+    /// True if the project prefers the cost that the client reports over the computed cost.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub client_cost_preferred: bool,
     /// Number of times that the stored span was written again with later parts.
@@ -94,7 +94,7 @@ impl std::io::Write for ByteCountWriter {
     }
 }
 
-/// Joins two reports of the same span, both as decoded, before deduplication.
+/// Joins two decoded reports of the same span, before deduplication.
 ///
 /// Returns `None` if the second report adds nothing: then it is a repeat. A span that is assembled again from its parts is priced again.
 pub fn join_partial_spans(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
@@ -167,7 +167,7 @@ pub(crate) fn sorted_parts(mut pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
     pieces
 }
 
-/// Copies the messages that arrived separately into the span if it has none of its own.
+/// Copies the messages that arrived separately into the span if the span has no messages.
 pub fn fill_messages_from_parts(span: &mut Span) {
     let Some(joined) = &span.joined else { return };
     let (input, output) = messages(joined);

@@ -28,7 +28,8 @@ pub struct FieldProvenance {
 pub enum FieldSource {
     /// Attribute or measurement with this name as sent, such as `gen_ai.usage.prompt_tokens`.
     Attribute(String),
-    /// Numbered attributes with this prefix, such as `gen_ai.prompt`. They are found when a span is explained, and never stored.
+    /// Numbered attributes with this prefix, such as `gen_ai.prompt`. Such attributes are found when a span is explained, and are never
+    /// stored.
     AttributePrefix(&'static str),
     /// Rule of the project, with the attribute that it maps. The rule alone determines the kind of the span.
     MappingRule {
@@ -43,7 +44,7 @@ pub enum FieldSource {
     ModelVendor,
     /// Part of the total that is neither input nor output.
     RestOfTotal,
-    /// Report of the same call by a gateway, which knows what it bills.
+    /// Report of the same call by a gateway. The cost in this report is the amount that the gateway bills.
     GatewayReport(Box<ReportAddress>),
     /// Report of the same call by another instrumentation.
     OtherReport(Box<ReportAddress>),
@@ -79,7 +80,7 @@ impl FieldSource {
         }
     }
 
-    /// Returns the name of the attribute that contains the field, if one does.
+    /// Returns the name of the attribute that contains the field; `None` if there is no such attribute.
     pub fn attribute(&self) -> Option<&str> {
         match self {
             FieldSource::Attribute(name) | FieldSource::MappingRule { attribute: Some(name), .. } => Some(name),

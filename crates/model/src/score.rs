@@ -7,7 +7,7 @@ use crate::id::{SpanId, TraceId};
 /// A rating of a trace or of one of its spans.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
-    /// ID of the score. A score with the same ID replaces the earlier one.
+    /// ID of the score. A score with the same ID replaces the earlier score.
     pub id: String,
     /// ID of the rated trace.
     pub trace_id: TraceId,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::SpanTimeSource;
 use crate::dedup::duplicate_reports::DuplicateReport;
 use crate::dedup::exclusion::Exclusion;
+use crate::dedup::usage_completion;
 use crate::failure::FailureCause;
 use crate::id::{SpanId, TraceId};
 use crate::legacy_sentences;
@@ -51,7 +52,7 @@ pub struct Span {
     pub response_model: Option<String>,
     /// Status of the span.
     pub status: SpanStatus,
-    /// Status as sent (`resource_exhausted`) or the error message, if it says more than [`SpanStatus`].
+    /// Status as sent (`resource_exhausted`) or the error message, if it is more precise than [`SpanStatus`].
     pub status_detail: Option<String>,
     /// Cause of the failure, for failed calls.
     pub failure: Option<FailureCause>,
@@ -59,7 +60,7 @@ pub struct Span {
     pub start_us: i64,
     /// End, after any correction of the client's clock. Never before the start.
     pub end_us: i64,
-    /// Whether no report says how long the span took. Start and end are the times of its reports then.
+    /// True if no report contains the duration of the span. Start and end are then the times of its reports.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_no_duration: bool,
     /// Origin of start and end.
@@ -75,9 +76,9 @@ pub struct Span {
     pub usage: Usage,
     /// Cost of the call, if it is known.
     pub cost: Option<Cost>,
-    /// Cost as reported by the client, stored in addition to the computed one.
+    /// Cost as reported by the client, stored in addition to the computed cost.
     pub client_cost: Option<Usd>,
-    /// False if another span already contains the tokens and cost of this one. Totals of tokens and cost include all other spans.
+    /// False if another span already contains the tokens and cost of this span. Totals of tokens and cost include all other spans.
     pub counted: bool,
     /// Reason why the span is excluded from totals.
     #[serde(alias = "not_counted_because", deserialize_with = "legacy_sentences::deserialize_exclusion")]
@@ -94,7 +95,7 @@ pub struct Span {
     pub service: Option<String>,
     /// Name given to `ai_track`, otherwise the workflow or outermost agent of the span. All spans below have it too.
     pub pipeline: Option<String>,
-    /// True if the span is a run of its pipeline: it has the pipeline's name, and no span above it has one.
+    /// True if the span is a run of its pipeline: the span has the name of the pipeline, and no span above it belongs to a pipeline.
     pub is_run: bool,
     /// Name of the agent.
     pub agent: Option<String>,
@@ -136,7 +137,7 @@ pub struct Span {
     pub ingest_key: Option<String>,
     /// Readable form of the name if the name is a template with placeholders (Logfire).
     pub title: Option<String>,
-    /// Fraction of all traces that the client says it sends, above 0 and up to 1.
+    /// Sample rate that the client reports: the fraction of all traces that it sends, above 0 and up to 1.
     pub sample_rate: Option<f64>,
     /// True if texts were visibly truncated before they arrived. Known only during ingestion, not stored.
     #[serde(skip)]
@@ -215,12 +216,12 @@ impl Span {
         joined.awaited && (self.name.is_empty() || joined.pieces.iter().any(crate::langfuse::is_event))
     }
 
-    /// Returns the duration in microseconds; `None` if no report says how long the span took.
+    /// Returns the duration in microseconds; `None` if no report of the span contains it.
     pub fn duration_us(&self) -> Option<i64> {
         (!self.has_no_duration).then(|| self.end_us.saturating_sub(self.start_us))
     }
 
-    /// Returns the model to show: the answering model if known, otherwise the requested one.
+    /// Returns the model to show: the answering model if known, otherwise the requested model.
     pub fn model(&self) -> Option<&str> {
         self.response_model.as_deref().or(self.request_model.as_deref())
     }
@@ -235,16 +236,15 @@ impl Span {
         matches!(self.kind, SpanType::Llm | SpanType::Embedding)
     }
 
-    /// Returns true for uses of models that have a price and are no calls of language models: rerankings, speech, pictures, video and
-    /// moderation.
+    /// Returns true for priced uses of models that are not LLM calls: rerankings, speech, pictures, video and moderation.
     pub fn is_other_model_use(&self) -> bool {
         span_kind::is_other_model_use(self)
     }
 
-    /// Returns true if the span is included in the totals of tokens and cost: calls, other uses of models, and sums of agents whose calls
-    /// report no usage.
+    /// Returns true if the span is included in the totals of tokens and cost: calls, other uses of models, and sums of agents and judges
+    /// whose calls report no usage.
     pub fn is_billed(&self) -> bool {
-        self.counted && (self.is_call() || self.is_other_model_use() || (self.kind == SpanType::Agent && !self.usage.is_unknown()))
+        self.counted && (self.is_call() || self.is_other_model_use() || (usage_completion::reports_sum(self) && !self.usage.is_unknown()))
     }
 }
 
@@ -319,7 +319,7 @@ names!(
 names!(
     /// Status of a span. An unset status is `ok` unless something else indicates a failure.
     SpanStatus {
-        /// The span succeeded, as far as is known.
+        /// The span succeeded, or nothing indicates a failure.
         Ok = "ok",
         /// The span failed.
         Error = "error",
@@ -350,7 +350,7 @@ names!(
 
 /// Token usage in buckets that do not overlap: each token is in exactly one.
 ///
-/// `input` and `output` contain what remains after the special buckets.
+/// `input` and `output` contain only the tokens that are in no other bucket.
 #[serde_with::skip_serializing_none]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -375,11 +375,11 @@ pub struct Usage {
     pub output_audio: Option<u64>,
     /// Image output tokens.
     pub output_image: Option<u64>,
-    /// Number of web searches by the provider for the response, as it bills them. They are not tokens.
+    /// Number of web searches by the provider for the response, as it bills them. Web searches are not tokens.
     pub web_searches: Option<u64>,
-    /// Number of generated images. They are not tokens.
+    /// Number of generated images. Images are not tokens.
     pub images: Option<u64>,
-    /// Number of characters that were spoken or read aloud. They are not tokens.
+    /// Number of characters that were spoken or read aloud. Characters are not tokens.
     pub characters: Option<u64>,
     /// Duration of the audio in milliseconds.
     pub audio_ms: Option<u64>,

@@ -1,11 +1,12 @@
-//! Tags that SDKs set by themselves, on steps around a call.
+//! Tags that SDKs set automatically, on spans around a call.
 
 use serde::{Deserialize, Serialize};
 
 use crate::span::names;
 
 names!(
-    /// First word of the names of tags that SDKs set by themselves. A name continues with `.` or `_`, or is the word.
+    /// First word of the names of tags that SDKs set automatically. A tag has this name if its name is the word, or begins with the word
+    /// and `.` or `_`.
     TechnicalTag {
         /// Browser of the user, such as `browser.name`.
         Browser = "browser",

@@ -1,8 +1,8 @@
-//! Estimates token usage that the client did not send from the messages of a call.
+//! Estimates the token usage of a call from its messages if the client did not send the usage.
 //!
-//! Only if all that was billed is text and the tokenizer of the model is public: plain text to and from OpenAI's models without
-//! reasoning. Tokens of tools, images and reasoning cannot be derived from texts. Estimated counts are marked as such, do not affect
-//! deduplication, and are replaced by reported ones.
+//! Usage is estimated only if all billed tokens are text and the tokenizer of the model is public: plain text to and from OpenAI's models
+//! without reasoning. Tokens of tools, images and reasoning cannot be derived from texts. Estimated counts are marked as such, do not
+//! affect deduplication, and are replaced by reported counts.
 
 use bpe_openai::Tokenizer;
 

@@ -1,8 +1,8 @@
 //! Token counts of clients, sorted into buckets that do not overlap.
 //!
-//! Most clients count cached input as part of the input and reasoning as part of the output; some do not, and a few mix both. Each source
-//! has a convention, and the total, if it is sent, decides. No count is ever derived as the difference to the total: a missing count
-//! stays unknown.
+//! Most clients count cached input as part of the input, and reasoning as part of the output. Some clients exclude both. A few clients
+//! include only cached input, or only reasoning. Each source has a convention. If the client sends the total, the total takes precedence
+//! over the convention. A missing count stays unknown: it is never calculated from the total and other counts.
 
 mod details;
 #[cfg(test)]
@@ -55,7 +55,7 @@ pub struct ReportedTokenCounts {
     pub rerank_units: Option<u64>,
 }
 
-/// How a source counts tokens of special buckets, unless its total contradicts.
+/// Whether the counts of a source include tokens that have their own buckets. The total takes precedence if it contradicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TokenCountConvention {
     /// Input includes cached tokens, output includes reasoning: OpenTelemetry, OpenAI.
@@ -65,34 +65,34 @@ pub enum TokenCountConvention {
     Exclusive,
 }
 
-/// How a count as sent was interpreted, if there was more than one possibility.
+/// How a token count that the client sent was interpreted, if there was more than one possibility.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TokenCountInterpretation {
     /// Count as sent.
     pub sent: u64,
-    /// Number of tokens in special buckets: cache reads and writes, reasoning, audio, images.
+    /// Number of tokens that have their own buckets: cache reads and writes, reasoning, audio, images.
     pub special: u64,
-    /// Whole count that results from the interpretation.
+    /// Total number of input or output tokens according to the interpretation.
     pub whole: u64,
-    /// Whether the count includes the special tokens.
+    /// Whether the count includes the tokens that have their own buckets.
     pub rule: TokenInclusionRule,
-    /// What decided between the interpretations.
+    /// Why this interpretation was chosen.
     pub because: TokenCountBasis,
 }
 
-/// Whether a count includes the tokens of special buckets.
+/// Whether a token count includes cached, reasoning, audio and image tokens, which have their own buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenInclusionRule {
-    /// The count includes them.
+    /// The count includes these tokens.
     Inclusive,
-    /// The count excludes them.
+    /// The count excludes these tokens.
     Exclusive,
-    /// The count excludes cache reads and includes the others.
+    /// The count excludes cache reads and includes all other such tokens.
     Partly,
 }
 
-/// What decided between the interpretations of a count.
+/// Why one interpretation of a token count was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenCountBasis {
@@ -102,7 +102,7 @@ pub enum TokenCountBasis {
     Total,
     /// The convention of the source; there is no total, or none that fits any interpretation.
     Convention,
-    /// The count is smaller than what it would have to include.
+    /// The count is smaller than the number of tokens that it would have to include.
     Impossible,
 }
 
@@ -237,7 +237,8 @@ impl ReportedTokenCounts {
         }
     }
 
-    /// Returns how input and output as sent were interpreted, given the result of [`exclusive_usage_of`](ReportedTokenCounts::exclusive_usage_of).
+    /// Returns how the sent counts of input and output were interpreted. The arguments are the result of
+    /// [`exclusive_usage_of`](ReportedTokenCounts::exclusive_usage_of).
     pub fn interpretations(
         &self,
         usage: &Usage,

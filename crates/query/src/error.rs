@@ -6,7 +6,7 @@ use datafusion::error::DataFusionError;
 use hinomi_store::StoreError;
 use tokio::task::JoinError;
 
-/// Reason for which a query fails. Messages about mistakes in the request list the valid values.
+/// Reason why a query fails. Messages about mistakes in the request list the valid values.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// Unknown sort.
@@ -60,7 +60,7 @@ pub enum QueryError {
 }
 
 impl QueryError {
-    /// Returns whether the request is at fault, so the client can correct it.
+    /// Returns whether the request caused the error, so that the client can correct it.
     pub fn is_user_error(&self) -> bool {
         !matches!(self, QueryError::Engine(_) | QueryError::Store(_) | QueryError::Gone)
     }

@@ -3,6 +3,7 @@
 //! Adjacent terms are joined by *and*, which binds tighter than `OR`; `docs/filters.md` has the grammar. This file parses the text;
 //! `fields` maps terms to conditions on columns.
 
+pub(crate) mod error_filter;
 pub(crate) mod fields;
 pub(crate) mod id_suggestions;
 pub(crate) mod json_text;
@@ -17,6 +18,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use hinomi_model::id::TraceId;
+
+pub use error_filter::ErrorFilter;
 
 /// Names of the fields that a term may use, in addition to `tag.NAME` and `attr.NAME`.
 pub const FIELD_NAMES: &[&str] = &[
@@ -48,8 +51,11 @@ pub const FIELD_NAMES: &[&str] = &[
     "total_tokens",
 ];
 
-/// Maximum number of terms in a filter. The query planner handles joined conditions recursively on a stack of 2 MB, which about 130 terms
-/// overflow.
+/// Fields of log lines and error events that contain texts.
+const TEXT_FIELDS: &[&str] = &["body", "message", "error.value"];
+
+/// Maximum number of terms in a filter. The query planner handles joined conditions recursively. With about 130 terms, its stack of 2 MB
+/// overflows.
 pub const MAX_TERMS: usize = 64;
 /// Maximum number of values in a filter, over all terms.
 pub const MAX_VALUES: usize = 1000;
@@ -59,30 +65,33 @@ pub const MAX_DEPTH: usize = 8;
 /// Fields that a filter can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FilterFields {
-    /// Names of fields.
-    names: &'static [&'static str],
+    /// Lists of names of fields.
+    names: &'static [&'static [&'static str]],
     /// Prefixes that a name follows, such as `attr.`.
     prefixes: &'static [&'static str],
 }
 
 impl FilterFields {
     /// Fields of spans.
-    pub const OF_SPANS: FilterFields = FilterFields { names: FIELD_NAMES, prefixes: &["tag.", "attr."] };
+    pub const OF_SPANS: FilterFields = FilterFields { names: &[FIELD_NAMES], prefixes: &["tag.", "attr."] };
+    /// Fields of error events and of the spans of their traces.
+    pub const OF_ERROR_EVENTS: FilterFields =
+        FilterFields { names: &[error_filter::FIELD_NAMES, FIELD_NAMES], prefixes: &["tag.", "attr."] };
     /// Fields of log lines.
-    pub const OF_LOG_LINES: FilterFields = FilterFields { names: log_line_filter::FIELD_NAMES, prefixes: &["attr."] };
+    pub const OF_LOG_LINES: FilterFields = FilterFields { names: &[log_line_filter::FIELD_NAMES], prefixes: &["attr."] };
 
     fn contains(&self, field: &str) -> bool {
         let named = |prefix: &&str| field.strip_prefix(*prefix).is_some_and(|name| !name.is_empty());
-        self.names.contains(&field) || self.prefixes.iter().any(named)
+        self.names.iter().any(|names| names.contains(&field)) || self.prefixes.iter().any(named)
     }
 
     fn description(&self) -> String {
         let prefixed: Vec<String> = self.prefixes.iter().map(|prefix| format!("{prefix}NAME")).collect();
-        format!("{}, {}", self.names.join(" "), prefixed.join(" or "))
+        format!("{}, {}", self.names.concat().join(" "), prefixed.join(" or "))
     }
 }
 
-/// Reason for which a filter is not valid.
+/// Reason why a filter is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// Unknown field.
@@ -96,13 +105,13 @@ pub enum FilterError {
     /// Field without a value.
     #[error("{0}: needs a value, such as {0}:x, or {0}:* for any")]
     NoValue(String),
-    /// Quotation mark without a closing one, at this character (counted from 0, as in all variants).
+    /// Quotation mark that is not closed, at this character (counted from 0, as in all variants).
     #[error("the quotation mark at character {} is not closed", .0 + 1)]
     OpenQuote(usize),
-    /// Opening parenthesis without a closing one.
+    /// Opening parenthesis without a closing parenthesis.
     #[error("the parenthesis at character {} is not closed", .0 + 1)]
     OpenParenthesis(usize),
-    /// Closing parenthesis without an opening one.
+    /// Closing parenthesis without an opening parenthesis.
     #[error("the parenthesis at character {} has no opening parenthesis", .0 + 1)]
     StrayParenthesis(usize),
     /// Operator or parenthesis where a term is required.
@@ -131,6 +140,9 @@ impl FilterError {
             FilterError::TooDeep(_) => "Use fewer nested parentheses.",
             FilterError::UnknownField { known, .. } if *known == FilterFields::OF_LOG_LINES => {
                 "Example: level:error,fatal attr.logger.name:shop* \"words in the line\""
+            }
+            FilterError::UnknownField { known, .. } if *known == FilterFields::OF_ERROR_EVENTS => {
+                "Example: type:RateLimitError level:error,fatal user:u_17 \"words in the error\""
             }
             _ => "Example: model:gpt-4o* status:error cost:>0.01 \"words in the text\"",
         }
@@ -193,7 +205,7 @@ pub enum FilterTerm {
         /// Text to search for.
         text: String,
     },
-    /// Parentheses: at least one of these filters must hold. A group without `not` has at least two alternatives.
+    /// Parentheses: at least one of these filters must match. A group without `not` has at least two alternatives.
     Group {
         /// True for `-(...)`.
         not: bool,
@@ -205,6 +217,15 @@ pub enum FilterTerm {
 }
 
 impl FilterTerm {
+    fn reads_messages(&self) -> bool {
+        match self {
+            FilterTerm::Text { .. } => true,
+            FilterTerm::Field { field, .. } => field.starts_with("attr.") || TEXT_FIELDS.contains(&field.as_str()),
+            FilterTerm::Group { any, .. } => any.iter().any(Filter::reads_messages),
+            FilterTerm::InTraces(_) => false,
+        }
+    }
+
     /// Returns the number of terms, without groups, and the number of their values.
     fn term_and_value_count(&self) -> (usize, usize) {
         match self {
@@ -217,7 +238,7 @@ impl FilterTerm {
     }
 }
 
-/// A filter, all of whose terms must hold. The empty filter selects everything.
+/// A filter. All of its terms must match. The empty filter selects everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter(pub Vec<FilterTerm>);
 
@@ -226,8 +247,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// When the text is not a valid filter, or has more than [`MAX_TERMS`] terms, [`MAX_VALUES`] values or [`MAX_DEPTH`] levels of
-    /// parentheses.
+    /// Returns an error if the text is not a valid filter, or has more than [`MAX_TERMS`] terms, [`MAX_VALUES`] values or [`MAX_DEPTH`]
+    /// levels of parentheses.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
         Filter::parse_with_fields(text, FilterFields::OF_SPANS)
     }
@@ -236,7 +257,7 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// As [`parse`](Filter::parse).
+    /// Returns the same errors as [`parse`](Filter::parse).
     pub fn parse_with_fields(text: &str, fields: FilterFields) -> Result<Filter, FilterError> {
         let tokens = tokens(text, true)?;
         let terms = tokens.iter().filter(|(_, token)| matches!(token, FilterToken::Word(_))).count();
@@ -250,15 +271,20 @@ impl Filter {
         }
     }
 
-    /// Parses a filter of any length. Rules that were stored before the limits may have longer filters, or use `OR` and parentheses as
-    /// words. A [`SpanMatcher`](super::SpanMatcher) accepts such a filter, a query rejects it.
+    /// Parses a filter of any length. Rules that were stored before the limits were introduced may have longer filters, or contain `OR` and
+    /// parentheses as words. A [`SpanMatcher`](super::SpanMatcher) accepts such a filter, but a query rejects it.
     ///
     /// # Errors
     ///
-    /// When the text is not a valid filter.
+    /// Returns an error if the text is not a valid filter.
     pub fn parse_stored(text: &str) -> Result<Filter, FilterError> {
         let read = |groups: bool| FilterParser::filter(tokens(text, groups)?, text, FilterFields::OF_SPANS);
         read(true).or_else(|_| read(false))
+    }
+
+    /// Returns whether the filter depends on the text of messages, attributes or log lines, so that its result reveals something of them.
+    pub fn reads_messages(&self) -> bool {
+        self.0.iter().any(FilterTerm::reads_messages)
     }
 
     /// Returns the number of terms, without groups, and the number of their values.

@@ -1,6 +1,6 @@
 //! Queries over stored spans.
 //!
-//! A [`ProjectSnapshot`] is a view of one project at one moment. Every query is a method of it, in the module of its subject:
+//! A [`ProjectSnapshot`] is a view of one project at one moment. Every query is a method of this type, in the module of its subject:
 //!
 //! - `scan` exposes the spans of memtable and segments as a table of the query engine, and reads rows by number (`scan::row_lookup`).
 //! - `filter` parses the filter language and turns it into conditions on columns (`filter::fields`) or on one span in memory
@@ -101,14 +101,14 @@ impl std::fmt::Debug for ExpressionPlanner {
 /// How a scan treats filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScanMode {
-    /// For queries that need most rows: reads whole columns, then applies the filter.
+    /// Order for queries that need most rows: read whole columns, then apply the filter.
     MostRows,
-    /// For queries that need few rows: reads the columns of the filter first, and the other columns only of the rows that pass.
+    /// Order for queries that need few rows: read the columns of the filter first, then the other columns of the rows that pass.
     FewRows,
 }
 
-/// The spans that a query covers: those that start in `from_us..to_us`, in microseconds since the Unix epoch, and that the filter
-/// selects. The minimum and maximum of `i64` leave the range open: all stored spans.
+/// The spans that a query covers: spans that start in `from_us..to_us`, in microseconds since the Unix epoch, and that the filter selects.
+/// The minimum and maximum of `i64` stand for an open end of the range.
 #[derive(Debug, Clone)]
 pub struct QueryScope {
     /// Start of the time range, inclusive.
@@ -145,7 +145,7 @@ impl ReservedMemory {
     ///
     /// # Errors
     ///
-    /// When the reservations of all queries together would exceed the memory limit.
+    /// Returns an error if the reservations of all queries together would exceed the memory limit.
     pub fn grow(&self, bytes: usize) -> Result<(), QueryError> {
         Ok(self.0.try_grow(bytes)?)
     }
@@ -163,7 +163,7 @@ impl QueryEngine {
         QueryEngine::with_memory(DEFAULT_MEMORY_BYTES.0, DEFAULT_MEMORY_BYTES.1)
     }
 
-    /// Creates an engine with memory limits in bytes: for the operators of all queries together, and for those of all exports.
+    /// Creates an engine with two memory limits in bytes: one for the operators of all queries, and one for the operators of all exports.
     pub fn with_memory(queries: usize, exports: usize) -> QueryEngine {
         let runtime = |memory: usize| {
             let built = RuntimeEnvBuilder::new()
@@ -191,7 +191,7 @@ impl QueryEngine {
         QueryEngine { runtime: self.export_runtime.clone(), batch_rows, ..self.clone() }
     }
 
-    /// Returns a view of a project in a snapshot. The call is cheap.
+    /// Returns a view of a project in a snapshot. This call takes little time.
     pub fn project(&self, snapshot: Arc<Snapshot>, project: u64) -> ProjectSnapshot {
         ProjectSnapshot { engine: self.clone(), snapshot, project, cancellation: CancellationFlag::default() }
     }

@@ -177,8 +177,8 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the sort is unknown, the cursor does not belong to this list, the filter compares values that cannot be compared, or the
-    /// query engine fails.
+    /// Returns an error if the sort is unknown, the cursor does not belong to this list, the filter compares values that cannot be
+    /// compared, or the query engine fails.
     pub async fn spans(&self, scope: &QueryScope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<SpanPage, QueryError> {
         let order = ListOrder::read("spans", SPAN_SORTS, &["trace_id", "span_id"], sort, cursor)?;
         let (ids, next_cursor) = match order.is_newest_first() {
@@ -209,7 +209,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// As [`spans`](ProjectSnapshot::spans).
+    /// Returns the same errors as [`spans`](ProjectSnapshot::spans).
     pub async fn traces(&self, scope: &QueryScope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<TracePage, QueryError> {
         let order = ListOrder::read("traces", TRACE_SORTS, &["trace_id"], sort, cursor)?;
         let filter = TraceFilter::from_filter(&scope.filter)?;

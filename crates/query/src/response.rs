@@ -1,4 +1,5 @@
-//! Answers as the API shows them: times RFC 3339 in UTC, durations in milliseconds, money in dollars; null is unknown, never zero.
+//! Responses of the API. Times are RFC 3339 in UTC, durations are in milliseconds, and amounts are in US dollars. Null means unknown, never
+//! zero.
 
 mod span;
 
@@ -26,7 +27,7 @@ pub struct DurationPercentiles {
 }
 
 /// Totals of a time range. "Calls" are counted LLM calls, each call once. Tokens and cost also include other uses of models (rerankings,
-/// speech, pictures) and agents below which no call reports usage.
+/// speech, pictures), and agents if no call below them reports usage.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct UsageSummary {
     /// Number of spans of any kind.
@@ -64,7 +65,7 @@ pub struct UsageSummary {
     pub reasoning_tokens: u64,
     /// Number of successful calls that report no token usage.
     pub calls_without_usage: u64,
-    /// Number of calls whose tokens are estimated from their messages. They are part of all totals.
+    /// Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
     pub estimated_calls: u64,
     /// Estimated part of the input tokens.
     pub estimated_input_tokens: u64,
@@ -73,7 +74,7 @@ pub struct UsageSummary {
     /// Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
     #[schema(required)]
     pub estimated_cost: Option<f64>,
-    /// Models of the calls without a price: at most 50, those with the most calls first.
+    /// Models of the calls without a price: at most 50, in descending order of their number of calls.
     pub unpriced_models: Vec<String>,
     /// Number of distinct models without a price.
     pub unpriced_model_count: u64,
@@ -107,7 +108,7 @@ pub struct OtherTimeSeriesGroups {
 pub struct TimeSeries {
     /// Start of each bucket in microseconds since the Unix epoch.
     pub starts_us: Vec<i64>,
-    /// Lines of each measure, at most 50: the largest first, of durations those with the most calls.
+    /// Lines of each measure, at most 50, the largest first. For durations, the lines with the most calls are first.
     pub measures: BTreeMap<String, Vec<TimeSeriesGroup>>,
     /// Sum of all other groups, for measures with more groups than lines.
     pub others: BTreeMap<String, OtherTimeSeriesGroups>,
@@ -127,7 +128,7 @@ pub struct RunDurations {
     pub p95: Option<f64>,
 }
 
-/// Totals of the spans that share one value of the property that is grouped by.
+/// Totals of the spans that share one value of the grouping property.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct BreakdownRow {
     /// Value of the property; null for spans without it.
@@ -156,12 +157,12 @@ pub struct BreakdownRow {
     pub cache_write_tokens: u64,
     /// Output tokens spent on reasoning.
     pub reasoning_tokens: u64,
-    /// Number of calls whose tokens are estimated from their messages. They are part of all totals.
+    /// Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
     pub estimated_calls: u64,
     /// Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
     #[schema(required)]
     pub estimated_cost: Option<f64>,
-    /// Provider of the calls, if all of them have the same one.
+    /// Provider of the calls, if all calls have the same provider.
     #[schema(required)]
     pub provider: Option<String>,
     /// Number of runs of the pipeline, turns of the agent or uses of the tool.
@@ -180,7 +181,7 @@ pub struct BreakdownRow {
 pub struct FacetValue {
     /// Value of the field.
     pub value: String,
-    /// Number of spans, or of traces where traces are counted, that have the value.
+    /// Number of spans with this value, or of traces with this value if traces are counted.
     pub count: u64,
 }
 
@@ -214,7 +215,7 @@ pub struct UnpricedModel {
 pub struct FacetQuery<'a> {
     /// A field of the filter language; `tag` counts the names of tags.
     pub field: &'a str,
-    /// Only values with this prefix are counted, ignoring case.
+    /// Prefix of the counted values. Case is ignored.
     pub prefix: &'a str,
     /// Values that are counted even if they are not among the most frequent ones.
     pub values: Vec<String>,
@@ -224,7 +225,7 @@ pub struct FacetQuery<'a> {
     pub counts_traces: bool,
 }
 
-/// What a word of a text search can be an ID of.
+/// Kind of object that a word of a text search can be an ID of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SuggestedIdField {
@@ -253,11 +254,11 @@ impl SuggestedIdField {
 /// A word of a text search that is an ID.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct IdSuggestion {
-    /// What the word is an ID of: the field of the filter.
+    /// Kind of object that the word is an ID of, as a field of the filter language.
     pub field: SuggestedIdField,
     /// The word.
     pub value: String,
-    /// Filter that selects what the ID names.
+    /// Filter that selects the spans of the object with this ID.
     pub q: String,
     /// The trace, or the trace of the span; null for users and sessions.
     #[schema(required)]
@@ -309,21 +310,21 @@ pub struct TraceSummary {
     pub llm_calls: u64,
     /// Number of LLM calls that failed.
     pub failed_llm_calls: u64,
-    /// Number of failed calls that a successful call with the same requested model and the same input followed.
+    /// Number of failed calls that were followed by a successful call with the same requested model and the same input.
     pub retries: u64,
     /// Number of tool calls, each tool call ID once.
     pub tool_calls: u64,
     /// Number of error events.
     pub error_count: u64,
-    /// First 200 characters of the first error event, otherwise of the status of the first span that failed on its own; null if nothing
-    /// failed or no reason is known.
+    /// First 200 characters of the first error event. If the trace has no error event: first 200 characters of the status of the first
+    /// failed span that has no failed span below it. Null if nothing failed, or no reason is known.
     #[schema(required)]
     pub error_preview: Option<String>,
     /// Input tokens, including those read from or written to a cache.
     pub input_tokens: u64,
     /// Output tokens, including reasoning.
     pub output_tokens: u64,
-    /// Sum of the totals as the clients reported them, otherwise of input and output.
+    /// Sum of the totals that the clients reported. A call without a reported total is included with the sum of its input and output.
     pub total_tokens: u64,
     /// Number of successful calls that report no token usage.
     pub calls_without_usage: u64,
@@ -332,24 +333,24 @@ pub struct TraceSummary {
     pub cost: Option<f64>,
     /// Number of calls that report token usage and have no price.
     pub unpriced_calls: u64,
-    /// Number of calls whose tokens are estimated from their messages. They are part of all totals.
+    /// Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
     pub estimated_calls: u64,
     /// Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
     #[schema(required)]
     pub estimated_cost: Option<f64>,
-    /// Models of the calls, the most expensive first. A call without a response adds no model if another call answered for its requested
-    /// model.
+    /// Models of the calls, the most expensive first. A call without a response is ignored if another call with the same requested model
+    /// has an answering model.
     pub models: Vec<String>,
-    /// User of the first span that names one.
+    /// User of the first span that has one.
     #[schema(required)]
     pub user_id: Option<String>,
-    /// Conversation ID of the first span that names one.
+    /// Conversation ID of the first span that has one.
     #[schema(required)]
     pub session_id: Option<String>,
-    /// Environment of the first span that names one, such as `production`.
+    /// Environment of the first span that has one, such as `production`.
     #[schema(required)]
     pub environment: Option<String>,
-    /// Version of the program, of the first span that names one.
+    /// Version of the program according to the first span that names a version.
     #[schema(required)]
     pub release: Option<String>,
     /// Pipeline of the first run.

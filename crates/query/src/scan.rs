@@ -32,8 +32,8 @@ use parquet::arrow::arrow_reader::RowSelection;
 
 use crate::scan::segment_source::SegmentSource;
 
-/// Spans of a snapshot that may belong to a project and a time range. The scan may return more rows than requested, never fewer: filters
-/// are applied on top of it.
+/// Spans of a snapshot that may belong to a project and a time range. The scan may return more rows than requested, but never fewer,
+/// because filters are also applied to the result.
 #[derive(Debug)]
 pub(super) struct SpanTable {
     snapshot: Arc<Snapshot>,
@@ -50,7 +50,8 @@ impl SpanTable {
         SpanTable { snapshot, segments }
     }
 
-    /// Restricts each segment to the live rows among those that `rows` returns for it; `None` for all.
+    /// Restricts each segment to the live rows among the rows that `rows` returns for the segment. If `rows` returns `None`, all live rows
+    /// are read.
     pub(super) fn restricted_to(mut self, rows: impl Fn(&SegmentView) -> Option<Vec<Range<u32>>>) -> SpanTable {
         for (view, wanted) in &mut self.segments {
             *wanted = rows(view).map(|rows| without_dead(&rows, &view.dead));
@@ -105,7 +106,7 @@ fn with_rows(file: PartitionedFile, view: &SegmentView, rows: Option<&[Range<usi
     file.with_extension(ParquetRowSelection::new(selection))
 }
 
-/// Returns rows without the dead ones. Both lists are ascending.
+/// Returns rows without the dead rows. Both lists must be in ascending order.
 pub(super) fn without_dead(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<usize>> {
     let mut live = Vec::new();
     for rows in rows {

@@ -118,11 +118,11 @@ impl ProjectSnapshot {
         self.run_reading(read).await
     }
 
-    /// Returns a trace with all its spans; `None` if it does not exist. The time hint is unused: IDs have indexes of their own.
+    /// Returns a trace with all its spans; `None` if it does not exist. The time hint is not used, because IDs have indexes.
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn trace(&self, trace: &TraceId, _at_us: Option<i64>) -> Result<Option<TraceDetail>, QueryError> {
         let (loaded, _reserved) = self.load_trace(*trace).await?;
         if loaded.is_empty() {
@@ -137,7 +137,8 @@ impl ProjectSnapshot {
         Ok(Some(TraceDetail { spans: spans.collect(), trace: summarize(&loaded), hints: client_hints(&loaded) }))
     }
 
-    /// Returns the median durations of the spans similar to those of a trace, in the seven days before it, starting at a full hour.
+    /// Returns the median durations of spans that are similar to the spans of a trace, in the seven days before the trace. The period
+    /// starts at a full hour.
     pub(super) async fn median_durations(&self, loaded: &[LoadedSpan]) -> Result<MedianDurations, QueryError> {
         let Some(start_us) = loaded.iter().map(|loaded| loaded.span().start_us).min() else { return Ok(MedianDurations::default()) };
         let kinds: HashSet<(String, String)> = loaded.iter().map(|loaded| (loaded.span().op.clone(), loaded.span().name.clone())).collect();
@@ -194,11 +195,11 @@ impl ProjectSnapshot {
         }
     }
 
-    /// Returns the spans of a trace whose names, prompts or answers contain a text, case-insensitive, by start.
+    /// Returns the spans of a trace, by start, if their names, prompts or answers contain a text. The comparison ignores case.
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn spans_containing(&self, trace: TraceId, text: &str) -> Result<Vec<SpanId>, QueryError> {
         let filter = Filter(vec![FilterTerm::InTraces(Arc::new(HashSet::from([trace])))]);
         let names =
@@ -219,18 +220,18 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn rows_of_trace(&self, trace: TraceId) -> Result<Vec<SpanRow>, QueryError> {
         let (spans, _reserved) = self.load_trace(trace).await?;
         Ok(spans.into_iter().map(|loaded| loaded.row).collect())
     }
 
     /// Returns the traces with an agent that reports usage and was received since a time, in microseconds since the Unix epoch. Agents that
-    /// started more than an hour before it are left out.
+    /// started more than an hour before that time are ignored.
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn traces_with_agent_usage(&self, received_since_us: i64) -> Result<Vec<TraceId>, QueryError> {
         // A new server need not prepare the query engine, which takes some memory.
         if self.snapshot.segments.is_empty() && self.snapshot.buffer.is_empty() {
@@ -247,11 +248,11 @@ impl ProjectSnapshot {
         Ok(table.collect().await?.iter().flat_map(ids).collect())
     }
 
-    /// Returns the cost of each of these traces that has calls or other costs; `None` for an unknown cost.
+    /// Returns the cost of each trace, out of the given ones, that has calls or other costs; `None` for an unknown cost.
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn trace_costs(&self, traces: &[TraceId]) -> Result<HashMap<TraceId, Option<Usd>>, QueryError> {
         if traces.is_empty() {
             return Ok(HashMap::new());

@@ -36,6 +36,7 @@ use hinomi_tables::otel_metrics::OtelMetricStore;
 use hinomi_tables::outcomes::OutcomeStore;
 use hinomi_tables::prices::ActivePrices;
 use hinomi_tables::scores::ScoreStore;
+use hinomi_tables::share_links::ShareLinkStore;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -45,7 +46,7 @@ use tower::util::{MapRequestLayer, MapResponseLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use crate::api::{self, ApiState, ExportLimiter, QueryScheduler};
+use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, QueryScheduler, ShareVisits};
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, ServerTls, raise_file_limit};
 use crate::forward::ForwardWorker;
@@ -54,9 +55,10 @@ use crate::jobs::{JobRegistry, JobRunner};
 use crate::memory::{MemoryBudget, return_freed_memory};
 use crate::reprice::RepriceJob;
 use crate::server_proof::ServerProof;
+use crate::sign_in::SignInService;
 use crate::usage_completion::UsageCompletionWorker;
 use crate::{backup, body_drain, retention, security_headers, web_assets};
-use chores::{log_audit_head, run_chores, write_last_uses};
+use chores::{ChoreSettings, apply_group_roles, log_audit_head, run_chores, write_denial_surplus, write_last_uses};
 use metrics_page::{ServerMetricsState, answer_scrape, readiness};
 
 /// Metadata key of the server's public URL, from which other commands build links.
@@ -73,8 +75,6 @@ pub const CONFIGURATION_SETTING: &str = "configuration";
 const PRICE_REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// Interval at which the last use of keys is written to the database.
 const KEY_USE_INTERVAL: Duration = Duration::from_secs(20);
-/// Interval at which the head of the audit log is written to the server's log.
-const AUDIT_HEAD_INTERVAL: Duration = Duration::from_secs(3600);
 /// Delay of the first retention sweep after a start.
 const FIRST_SWEEP_DELAY: Duration = Duration::from_secs(600);
 /// Interval at which the store retries after a failed commit.
@@ -98,6 +98,7 @@ pub struct App {
     connections: Arc<ConnectionRegistry>,
     low_priority: LowPriorityRuntime,
     completion: UsageCompletionWorker,
+    chores: ChoreSettings,
 }
 
 impl App {
@@ -105,7 +106,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When the data directory is in use, cannot be written or read, or the address is taken. The message says what to do.
+    /// Returns an error if the data directory is in use, cannot be written or read, or the address is taken. The message says what to do.
     pub async fn open(config: &Config) -> anyhow::Result<App> {
         let listen = config.listen;
         let listener =
@@ -118,12 +119,14 @@ impl App {
             let config = config.clone();
             move || open_stores(&config)
         };
-        let OpenedServices { stores, prices, bills, outbox, alerts, audit } = tokio::task::spawn_blocking(opening).await??;
+        let OpenedServices { stores, prices, bills, share_links, outbox, alerts, audit } = tokio::task::spawn_blocking(opening).await??;
         let shares = MemoryBudget::from_config(config);
         tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory.limited");
         let allowed = AllowedNetworks::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
         let trust = TrustedCertificates::read_file(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
+        let sign_in = SignInService::new(config, &public_url, &trust)?;
         record_addresses(&stores.meta, config, &public_url, &listening)?;
+        let chores = ChoreSettings::new(config, &allowed, &trust, &public_url);
         let proof = ServerProof::new(stores.meta.create_server_secret()?, listening);
         let ingestion = IngestState::new(stores.clone(), prices.books().clone(), config);
         let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes, forwards, media } = stores;
@@ -137,12 +140,18 @@ impl App {
         let api = ApiState {
             meta,
             audit,
+            sign_in: Arc::new(sign_in),
+            denials: DenialLimiter::default(),
+            group_roles: config.sign_in.group_roles.clone(),
+            key_usage: ingestion.key_usage().clone(),
             store,
             errors,
             scores,
             logs,
             metrics,
             bills,
+            share_links,
+            share_visits: ShareVisits::default(),
             outcomes,
             forwards: Arc::new(ForwardWorker::new(forwards, allowed.clone(), &trust)),
             media,
@@ -171,6 +180,7 @@ impl App {
             shutdown,
         };
         update_pause(&api);
+        apply_group_roles(&api)?;
         start_alert_evaluator(&api, low_priority.handle())?;
         // If two servers run in one process, as tests may do, only the first has metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
@@ -190,6 +200,7 @@ impl App {
             connections,
             low_priority,
             completion,
+            chores,
         })
     }
 
@@ -202,7 +213,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When the operating system does not report it.
+    /// Returns an error if the operating system does not report the port.
     pub fn port(&self) -> anyhow::Result<u16> {
         Ok(self.listener.local_addr()?.port())
     }
@@ -211,9 +222,9 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When the last flush failed. Everything acknowledged is in the write-ahead log all the same.
+    /// Returns an error if the last flush failed. The write-ahead log still contains all acknowledged data.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let App { api, ingestion, metrics, listener, otlp, proof, hsts, connections, low_priority, completion } = self;
+        let App { api, ingestion, metrics, listener, otlp, proof, hsts, connections, low_priority, completion, chores: settings } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
         let rewritten = MapRequestLayer::new(move |request| normalize_path(&base, request));
@@ -221,7 +232,8 @@ impl App {
         let router = router(api.clone(), ingestion.clone(), ServerMetricsState { handle: metrics, is_local }, proof);
         let service =
             MapResponseLayer::new(move |answer| security_headers::with_hsts(answer, hsts.as_ref())).layer(rewritten.layer(router));
-        let chores = tokio::spawn(run_chores(api.clone(), ingestion.clone()));
+        let heads = settings.heads.clone();
+        let chores = tokio::spawn(run_chores(api.clone(), ingestion.clone(), settings));
         api.jobs.start().context("cannot resume unfinished jobs")?;
         let delivery_worker = tokio::spawn(api.delivery_worker.clone().run(api.shutdown.clone()));
         let completion_worker = low_priority.handle().spawn(completion.run(api.shutdown.clone()));
@@ -254,7 +266,9 @@ impl App {
             tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.jobs.interrupted");
         }
         write_last_uses(&ingestion, &api.meta);
-        log_audit_head(&api.audit);
+        write_denial_surplus(&api, true);
+        let log = api.audit.clone();
+        let _ = tokio::task::spawn_blocking(move || log_audit_head(&log, heads.as_deref())).await;
         let alerts = api.alerts.clone();
         let _ = tokio::task::spawn_blocking(move || alerts.stop()).await;
         api.outcomes.flush();
@@ -318,6 +332,7 @@ struct OpenedServices {
     stores: TelemetryStores,
     prices: Arc<ActivePrices>,
     bills: Arc<BillStore>,
+    share_links: Arc<ShareLinkStore>,
     outbox: Arc<NotificationOutbox>,
     alerts: Arc<AlertService>,
     audit: Arc<AuditLog>,
@@ -346,6 +361,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     let logs = LogStore::open(&config.data)?;
     let metrics = OtelMetricStore::open(&config.data)?;
     let bills = BillStore::open(&config.data)?;
+    let share_links = ShareLinkStore::open(&config.data)?;
     let outcomes = OutcomeStore::open(&config.data)?;
     let cipher = config.secrets.cipher()?;
     let forwards = ForwardStore::open(&config.data, cipher.clone())?;
@@ -368,6 +384,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
         stores,
         prices: Arc::new(prices),
         bills: Arc::new(bills),
+        share_links: Arc::new(share_links),
         outbox: Arc::new(outbox),
         alerts: Arc::new(alerts),
         audit: Arc::new(audit),
@@ -385,8 +402,8 @@ fn reachable_url(listening: SocketAddr, has_tls: bool) -> String {
     format!("{scheme}://{}", SocketAddr::new(ip, listening.port()))
 }
 
-/// Returns the name of the session cookie. All ports and paths of a host share cookies, so the name contains both: two servers on one
-/// machine must not sign each other out. Over TLS it begins with `__Host-`, so that no other host can set it.
+/// Returns the name of the session cookie. All ports and paths of a host share cookies. The name therefore contains port and path, so that
+/// two servers on one machine do not overwrite each other's cookies. Over TLS it begins with `__Host-`, so that no other host can set it.
 pub fn cookie_name(public_url: &str) -> String {
     let (scheme, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -420,13 +437,15 @@ fn otlp_router(ingestion: Arc<IngestState>) -> Router {
     ingest::otlp_routes(ingestion).layer(CatchPanicLayer::new()).layer(middleware::from_fn(body_drain::drain_body))
 }
 
-/// Listens on OTLP's standard ports as far as they are free: another collector may use them, and the server's own port accepts the same.
+/// Listens on OTLP's standard ports, if they are free: another collector may use them, and the server's own port accepts the same data.
 async fn otlp_listeners(listen: SocketAddr) -> Vec<TcpListener> {
     let mut listeners = Vec::new();
     for port in OTLP_PORTS.into_iter().filter(|port| *port != listen.port()) {
         match TcpListener::bind((listen.ip(), port)).await {
             Ok(listener) => listeners.push(listener),
-            Err(error) => tracing::warn!(%error, port, hint = "send OTLP to the port of `listen`", "server.otlp_port.in_use"),
+            Err(error) => {
+                tracing::warn!(%error, port, hint = "send OTLP data to the port in the setting `listen`", "server.otlp_port.in_use")
+            }
         }
     }
     listeners
@@ -461,11 +480,11 @@ fn normalize_path(base: &str, mut request: Request) -> Request {
     request
 }
 
-/// Writes a text to a file atomically: a reader sees all of it or nothing, also after a power failure.
+/// Writes a text to a file atomically: a reader sees either the whole new text or none of it, even after a power failure.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write_atomically(path: &Path, text: &str) -> std::io::Result<()> {
     // The random name prevents that somebody else has prepared it, for example as a link to another file.
     let beside = PathBuf::from(format!("{}.{:016x}.tmp", path.display(), rand::random::<u64>()));

@@ -1,6 +1,6 @@
-//! Reads what the handler left of a request's body. A response that comes before the end of the body, mostly a rejection, must reach the
-//! client: closing a connection while bytes are on their way resets it, and the client would see the reset instead of the response. A
-//! client that reuses connections would send its next request into a closed one.
+//! Reads the part of a request body that the handler did not read. A response that precedes the end of the body, usually a rejection, must
+//! reach the client. If the server closed the connection while bytes still arrive, the connection would be reset, and the client would see
+//! the reset instead of the response. A client that reuses connections would also send its next request over the closed connection.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

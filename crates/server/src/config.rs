@@ -1,18 +1,27 @@
-//! Effective configuration: defaults, one TOML file, environment variables, flags. Each of them overrides those before it.
+//! Effective configuration: defaults, one TOML file, environment variables, flags. Each source overrides the sources before it.
 
+mod audit;
+mod byte_size;
 mod settings;
+mod sign_in;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+pub use audit::AuditConfig;
+use byte_size::deserialize_bytes;
+pub use byte_size::parse_bytes;
 use hinomi_tables::secret_cipher::SecretCipher;
 use serde::{Deserialize, Serialize};
 pub use settings::{ConfigSetting, SETTINGS};
+pub use sign_in::{AccountCreation, ConfigSecret, GroupRole, OpenIdConnectConfig, ProxyHeaderConfig, SignInConfig, is_secure_url};
+use variables::set_value;
 
-/// All settings. Unknown fields are rejected, so that a misspelled one does not silently leave the default.
+/// All settings. Unknown fields are rejected, so that a misspelled field does not silently keep its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -50,6 +59,10 @@ pub struct Config {
     pub tls: TlsConfig,
     /// Encryption of stored secrets of other services.
     pub secrets: SecretsConfig,
+    /// Audit log.
+    pub audit: AuditConfig,
+    /// Signing in.
+    pub sign_in: SignInConfig,
     /// `--quiet-notifications`: starts with notifications paused.
     #[serde(skip)]
     pub quiet_notifications: bool,
@@ -73,7 +86,8 @@ pub struct DiskConfig {
 }
 
 impl DiskConfig {
-    /// Returns the bytes of media that a project may store. Only spans are deleted to keep to the disk budget, so media must leave room.
+    /// Returns the maximum size of the stored media of a project, in bytes. Hinomi deletes only spans to stay within the disk budget, so
+    /// media must leave room for spans.
     pub fn media_quota(&self) -> u64 {
         if self.budget_bytes == 0 { self.media_quota_bytes } else { self.media_quota_bytes.min(self.budget_bytes / 4) }
     }
@@ -88,47 +102,8 @@ impl Default for DiskConfig {
 /// Smallest memory limit with which a server can do useful work, in bytes.
 pub const MIN_MEMORY_BYTES: u64 = 256 << 20;
 
-/// Smallest disk budget, in bytes: a smaller one is most likely a mistake, and would delete nearly all stored data.
+/// Smallest disk budget in bytes. A smaller budget is probably a mistake, and would delete nearly all stored data.
 pub const MIN_DISK_BUDGET_BYTES: u64 = 256 << 20;
-
-/// Reads a number of bytes, plain or as a text with a unit: `100GB` (10⁹), `512MiB` (2²⁰).
-fn deserialize_bytes<'de, D: serde::Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Result<T, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "bytes, such as 100000000000, \"100GB\" or \"512MiB\"")]
-    enum ByteSizeInput {
-        Number(u64),
-        Text(String),
-    }
-    let bytes = match ByteSizeInput::deserialize(from)? {
-        ByteSizeInput::Number(bytes) => Ok(bytes),
-        ByteSizeInput::Text(text) => parse_bytes(&text),
-    };
-    let bytes = bytes.map_err(serde::de::Error::custom)?;
-    T::try_from(bytes).map_err(|_| serde::de::Error::custom(format!("{bytes} bytes are too large for this machine")))
-}
-
-fn parse_bytes(text: &str) -> Result<u64, String> {
-    const SIZE_UNITS: [(&str, u64); 10] = [
-        ("", 1),
-        ("B", 1),
-        ("KB", 1000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-        ("KIB", 1 << 10),
-        ("MIB", 1 << 20),
-        ("GIB", 1 << 30),
-        ("TIB", 1 << 40),
-    ];
-    let unreadable =
-        || format!("{text:?} is not a valid size; use bytes, or a number with B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, such as 100GB");
-    let text = text.trim();
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..digits].parse().map_err(|_| unreadable())?;
-    let unit = text[digits..].trim().to_ascii_uppercase();
-    let (_, factor) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(unreadable)?;
-    number.checked_mul(*factor).ok_or_else(unreadable)
-}
 
 /// Settings for notifications.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -181,7 +156,7 @@ impl SecretsConfig {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or a key is not valid.
+    /// Returns an error if the file cannot be read, or a key is not valid.
     pub fn cipher(&self) -> anyhow::Result<SecretCipher> {
         let mut keys = self.key.clone();
         if !self.key_file.as_os_str().is_empty() {
@@ -250,15 +225,16 @@ pub struct IngestConfig {
     /// Largest request body after decompression, in bytes.
     #[serde(deserialize_with = "deserialize_bytes")]
     pub max_inflated_bytes: usize,
-    /// Bytes of request bodies that may arrive at the same time; further ones wait.
+    /// Total bytes of request bodies that may arrive at the same time; further bodies wait.
     #[serde(deserialize_with = "deserialize_bytes")]
     pub max_bytes_in_work: usize,
     /// Project of requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on loopback only and
     /// no public URL is set. Requests through a proxy always need a key.
     pub anonymous_project: String,
-    /// Whether the server also listens on OTLP's standard ports, 4317 and 4318. It never does if its own port is 0.
+    /// Whether the server also listens on OTLP's standard ports, 4317 and 4318. If the main port is 0, the server does not listen on these
+    /// ports.
     pub otlp_ports: bool,
-    /// Seconds without new spans after which the sum of an agent completes a call below it that reports no usage.
+    /// Seconds without new spans after which the own usage of an agent is counted, if no call below the agent reports usage.
     pub quiet_trace_s: u64,
 }
 
@@ -267,13 +243,12 @@ pub struct IngestConfig {
 pub struct KeylessProject {
     /// Number of the project.
     pub project: u64,
-    /// Whether the request may address the server by any name. If false, the name must mean this machine.
+    /// Whether the request may address the server by any host name. If false, the host name must refer to this machine.
     pub any_host: bool,
 }
 
 impl IngestConfig {
-    /// Returns the project of requests without a key, on a server that listens on `listen` and has this public URL (empty if none is
-    /// set).
+    /// Returns the project of requests without a key; `None` if the server requires a key. `public_url` is empty if the setting is empty.
     pub fn keyless_project(&self, listen: SocketAddr, public_url: &str) -> Option<KeylessProject> {
         match self.anonymous_project.as_str() {
             "auto" => (listen.ip().is_loopback() && public_url.is_empty()).then_some(KeylessProject { project: 1, any_host: false }),
@@ -301,6 +276,8 @@ impl Default for Config {
             notify: NotifyConfig::default(),
             tls: TlsConfig::default(),
             secrets: SecretsConfig::default(),
+            audit: AuditConfig::default(),
+            sign_in: SignInConfig::default(),
             quiet_notifications: false,
         }
     }
@@ -355,7 +332,7 @@ pub struct ConfigOverrides {
 ///
 /// # Errors
 ///
-/// When the file cannot be read or a value is invalid.
+/// Returns an error if the file cannot be read or a value is invalid.
 pub fn load(flags: &ConfigOverrides, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let file = flags.config.clone().or_else(|| variable("HINOMI_CONFIG").map(PathBuf::from));
     let mut table = match &file {
@@ -406,39 +383,6 @@ fn error_with_line(text: &str, error: &toml::de::Error) -> String {
 
 fn from_table(table: toml::Table, origin: impl Fn() -> String) -> Result<Config, ConfigError> {
     table.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid { origin: origin(), reason: error.message().to_owned() })
-}
-
-/// Sets the value at a dotted path. The type of the value follows from the text.
-fn set_value(table: &mut toml::Table, path: &str, text: &str) {
-    const TEXT_SETTINGS: &[&str] = &[
-        "data",
-        "public_url",
-        "dsn_key",
-        "prices",
-        "log",
-        "ingest.anonymous_project",
-        "notify.allow",
-        "notify.ca_file",
-        "tls.certificate",
-        "tls.key",
-        "secrets.key_file",
-        "secrets.key",
-    ];
-    let number = || text.parse().map(toml::Value::Integer).ok();
-    let flag = || text.parse().map(toml::Value::Boolean).ok();
-    let bare = if TEXT_SETTINGS.contains(&path) { None } else { number().or_else(flag) };
-    let value = bare.unwrap_or_else(|| toml::Value::String(text.to_owned()));
-    match path.split_once('.') {
-        None => {
-            table.insert(path.to_owned(), value);
-        }
-        Some((section, field)) => {
-            let entry = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            if let toml::Value::Table(section) = entry {
-                section.insert(field.to_owned(), value);
-            }
-        }
-    }
 }
 
 /// Returns log directives with valid levels only. An unknown level would be taken for the name of a module, and would silence everything
@@ -510,21 +454,28 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if config.ingest.max_body_bytes == 0 || config.ingest.max_bytes_in_work < config.ingest.max_body_bytes {
         return wrong("ingest.max_bytes_in_work", "must not be below ingest.max_body_bytes, which must be above 0");
     }
+    if let Some((setting, reason)) = config.audit.mistake(&config.data) {
+        return wrong(setting, reason);
+    }
+    if let Some((setting, reason)) = config.sign_in.mistake(config.listen, &config.public_url) {
+        return wrong(setting, &reason);
+    }
     Ok(())
 }
 
 /// Returns the effective configuration as a TOML file that can be loaded again, each setting with its description.
 pub fn to_toml(config: &Config) -> String {
     let values = toml::Table::try_from(config).unwrap_or_default();
-    let value = |path: &str| match path.split_once('.') {
-        None => values.get(path).cloned(),
-        Some((section, field)) => values.get(section).and_then(|section| section.get(field)).cloned(),
+    let value = |path: &str| {
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let fields = rest.split('.').filter(|field| !field.is_empty());
+        fields.fold(values.get(first), |section, field| section?.get(field)).cloned()
     };
     let mut text = String::new();
     let mut section = "";
     for setting in SETTINGS {
         let Some(value) = value(setting.path) else { continue };
-        let (in_section, field) = setting.path.split_once('.').unwrap_or(("", setting.path));
+        let (in_section, field) = setting.path.rsplit_once('.').unwrap_or(("", setting.path));
         if in_section != section {
             text += &format!("[{in_section}]\n\n");
             section = in_section;
@@ -534,9 +485,9 @@ pub fn to_toml(config: &Config) -> String {
     text.trim_end().to_owned() + "\n"
 }
 
-/// Returns the configuration of the running server (TOML, as [`to_toml`] wrote it when it started). Where a server started here and now
-/// would have another value, a comment shows it. Without a running server, returns that configuration alone. The first line says which of
-/// the two it is.
+/// Returns the configuration of the running server (TOML, as [`to_toml`] wrote it when it started). If a server that starts now would use
+/// another value, a comment shows the other value. If no server is running, returns the configuration that a server would use. The first
+/// line states which of these two cases applies.
 pub fn to_toml_with_differences(here: &Config, running: Option<&str>) -> String {
     let Some(running) = running else {
         return format!("# No server is running on this data directory. `hinomi serve` would use these settings:\n\n{}", to_toml(here));
@@ -562,7 +513,7 @@ pub fn to_toml_with_differences(here: &Config, running: Option<&str>) -> String 
 ///
 /// # Errors
 ///
-/// When another version wrote it.
+/// Returns an error if another version wrote the configuration.
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
     toml::from_str(text)
         .map_err(|error| ConfigError::Invalid { origin: "running server".to_owned(), reason: error_with_line(text, &error) })

@@ -1,8 +1,9 @@
 //! Limits of connections: their number, and how long one may be idle.
 //!
-//! A connection costs a file descriptor, which the store needs too, and some memory, so there are fewer connections than descriptors. An
-//! idle connection is closed after a while, or at once if others wait to connect; a request body that arrives too slowly ends with an
-//! error. A response in progress, such as an export, a live stream or a slow query, is never cut short while the client reads it.
+//! A connection needs a file descriptor and some memory. The store also needs file descriptors, so the number of connections is lower than
+//! the number of descriptors. An idle connection is closed after a while, or at once if others wait to connect; a request body that arrives
+//! too slowly ends with an error. A response in progress, such as an export, a live stream or a slow query, is never cut short while the
+//! client reads it.
 
 mod activity;
 mod server_tls;
@@ -62,7 +63,7 @@ const RESERVED_FILES: u64 = 256;
 const MIN_CONNECTIONS: u64 = 64;
 const MAX_CONNECTIONS: u64 = 16_384;
 
-/// All connections of the server, of all ports.
+/// All connections of the server, on all ports.
 #[derive(Debug)]
 pub struct ConnectionRegistry {
     limit: usize,
@@ -160,7 +161,7 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Waits until all connections have ended. Call it after `stop` of all listeners.
+    /// Waits until all connections have ended. Call this function after all listeners have stopped.
     pub async fn wait_for_all(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -304,7 +305,7 @@ fn is_client_error(error: &std::io::Error) -> bool {
     matches!(error.kind(), E::ConnectionRefused | E::ConnectionAborted | E::ConnectionReset | E::Interrupted)
 }
 
-/// Raises the limit of open files of the process as far as the operating system allows, and returns it.
+/// Raises the limit of open files of the process to the maximum that the operating system allows, and returns the limit.
 pub fn raise_file_limit() -> u64 {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(files) => files,

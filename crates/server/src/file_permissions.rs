@@ -7,7 +7,7 @@ pub fn create_for_owner_only() {
     #[cfg(unix)]
     #[expect(
         unsafe_code,
-        reason = "the call cannot fail and touches no memory; the safe wrappers would have the query engine compiled anew"
+        reason = "the call cannot fail and does not access memory; with the safe wrappers, the query engine would be compiled again"
     )]
     // SAFETY: umask(2) takes and returns a number.
     unsafe {
@@ -34,7 +34,7 @@ pub fn restrict_permissions(data: &Path) {
             && folder.mode() & GROUP_AND_OTHERS_BITS != 0
         {
             let mode = format!("{:o}", folder.permissions().mode() & 0o777);
-            let hint = "other users can list the data folder; run chmod 700 on it";
+            let hint = "other users can list the data directory; run chmod 700 on it";
             tracing::warn!(data = %data.display(), mode, hint, "permissions.directory.too_open");
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod app;
+pub mod audit_heads;
 pub mod backup;
 pub mod body_drain;
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod reprice;
 pub mod retention;
 pub mod security_headers;
 pub mod server_proof;
+pub mod sign_in;
 pub mod transfer;
 pub mod usage_completion;
 pub mod web_assets;

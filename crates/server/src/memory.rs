@@ -17,16 +17,16 @@ pub struct MemoryBudget {
     pub limit: u64,
     /// Memory of the operators of queries.
     pub queries: usize,
-    /// Memory of exports, separate so that they do not take it from the page.
+    /// Memory of exports, which is separate so that exports do not reduce the memory for queries of the page.
     pub exports: usize,
     /// Request bodies that are arriving.
     pub arriving_bodies: usize,
     /// Decoded requests of usual size.
     pub decoding: usize,
-    /// One decoded request of unusual size; only one exists at a time. Not included in the sum of the shares, because most of the time
-    /// there is none.
+    /// One decoded request of unusual size; at most one exists at a time. The sum of the shares does not include this memory, because
+    /// usually there is no such request.
     pub exceptional_request: usize,
-    /// Columns of the memtable, at which it is flushed. It may grow to three times this size.
+    /// Size of the memtable's columns at which the memtable is flushed. The memtable may grow to three times this size.
     pub buffer: usize,
 }
 
@@ -52,7 +52,7 @@ impl MemoryBudget {
     }
 }
 
-/// Returns the memory of the machine, or of the container, if the operating system reports it.
+/// Returns the memory of the machine or container in bytes; `None` if the operating system does not report it.
 fn machine_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -71,7 +71,8 @@ pub fn resident_bytes() -> Option<u64> {
 /// Returns freed memory to the operating system while the process holds more than three quarters of `limit` bytes, until `stop`.
 ///
 /// The allocator keeps freed memory for a second, and longer if no thread is active, which saves a tenth of the processor time of
-/// ingestion. But large requests in a row take new memory meanwhile, and the process would hold twice as much as it uses.
+/// ingestion. However, consecutive large requests take new memory during this time, so the process would hold twice as much memory as it
+/// uses.
 pub async fn return_freed_memory(limit: u64, stop: CancellationToken) {
     let mut interval = tokio::time::interval(PURGE_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,7 +1,8 @@
-//! Counts the sum of an agent below which nothing reports usage, and completes calls from fetched responses, once their trace is quiet.
+//! Completes the usage of a trace when the trace is quiet. If no span below an agent reports usage, the agent's own usage is counted. A
+//! call without usage gets the usage of the span that fetched its response.
 //!
-//! Until then a call below the agent may still report its own usage, which counts instead. The store names the traces with such a span, so
-//! all other traces cost nothing. After a restart, the agents of the last hour are looked at again.
+//! Until then, a call below the agent may still report its own usage, which is counted instead. The store lists the traces with such a
+//! span, so other traces need no processing. After a restart, the agents of the last hour are checked again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ const MAX_LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// How far back agents are looked at after a start, in microseconds.
 const RESTART_PERIOD_US: i64 = 3_600_000_000;
 
-/// Reason why a trace could not be looked at. It is tried again.
+/// Reason why a trace could not be checked. The check is repeated.
 #[derive(Debug, thiserror::Error)]
 enum UsageCompletionError {
     #[error(transparent)]
@@ -32,7 +33,7 @@ enum UsageCompletionError {
     Store(#[from] StoreError),
 }
 
-/// Completes the calls of all projects.
+/// Completes the usage of the traces of all projects.
 #[derive(Debug)]
 pub struct UsageCompletionWorker {
     store: Arc<Store>,
@@ -54,7 +55,7 @@ impl UsageCompletionWorker {
         UsageCompletionWorker { store, engine, meta, prices, quiet }
     }
 
-    /// Completes calls until `stop` is cancelled.
+    /// Completes traces until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         let quiet_us = i64::try_from(self.quiet.as_micros()).unwrap_or(i64::MAX);
         // Traces that wait, with the time at which they are quiet if nothing arrives.

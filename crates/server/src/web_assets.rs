@@ -16,7 +16,7 @@ const PAGE_MISSING_HTML: &str = "<!doctype html><meta charset=utf-8><title>Hinom
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self'; font-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Serves a file of the page, or the page itself for any path that may be a view of it.
+/// Serves a file of the page. For any other path that may be a view of the page, serves the page itself.
 pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("api/") || path == "api" {

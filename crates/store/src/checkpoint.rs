@@ -17,15 +17,15 @@ use super::state::lock;
 /// A segment that cannot be copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingSegment {
-    /// Name of its file, such as `segments/0000000042.parquet`.
+    /// Name of the file of the segment, such as `segments/0000000042.parquet`.
     pub name: String,
-    /// Number of spans in it.
+    /// Number of spans in the segment.
     pub spans: u64,
-    /// What is wrong with it.
+    /// Reason why the segment cannot be copied.
     pub fault: String,
 }
 
-/// The files of a store at one moment. They are not removed while this value exists.
+/// The files of a store at one moment. The files are not removed while this value exists.
 #[derive(Debug)]
 pub struct StoreCheckpoint {
     /// Path of the manifest's copy.
@@ -34,7 +34,7 @@ pub struct StoreCheckpoint {
     pub spans: u64,
     /// Segment files and their sidecar files.
     pub files: Vec<CheckpointFile>,
-    /// Segments that the manifest names and that are missing or damaged. Their files are not among `files`.
+    /// Segments that the manifest lists, but that are missing or damaged. `files` does not contain their files.
     pub missing: Vec<MissingSegment>,
 }
 
@@ -56,7 +56,7 @@ impl CheckpointFile {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn length_and_crc(&self) -> io::Result<(u64, u32)> {
         let bytes = self.segment.objects.stat(self.kind)?.bytes;
         let known = self.segment.crc.filter(|_| self.kind == SegmentObjectKind::Parquet);
@@ -68,19 +68,20 @@ impl CheckpointFile {
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub fn open(&self) -> io::Result<SequentialObjectReader> {
         self.segment.objects.open(self.kind).map(|object| SequentialObjectReader::from_position(object, 0))
     }
 }
 
 impl Store {
-    /// Flushes, copies the manifest into a folder, and holds the segments that it names. They contain everything that was acknowledged
-    /// before, and the WAL is not needed. Use [`quarantine_damaged`](Store::quarantine_damaged) to find damage inside of segments.
+    /// Flushes, copies the manifest into a directory, and holds the segments that the manifest lists. These segments contain everything
+    /// that was acknowledged before, so the WAL is not needed. Use [`quarantine_damaged`](Store::quarantine_damaged) to find damage inside
+    /// of segments.
     ///
     /// # Errors
     ///
-    /// When a file cannot be written.
+    /// Returns an error if a file cannot be written.
     pub async fn copy_to(&self, folder: &Path) -> Result<StoreCheckpoint, StoreError> {
         self.flush().await?;
         let (shared, manifest) = (self.shared.clone(), folder.join("manifest.db"));

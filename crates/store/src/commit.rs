@@ -60,7 +60,7 @@ pub(super) enum CommitCommand {
     Probe,
     /// Finishes what is queued and ends the thread.
     Close(oneshot::Sender<()>),
-    /// Panics like a defect that nothing guards against.
+    /// Panics like a defect in the program, for tests.
     #[cfg(test)]
     Panic,
 }
@@ -119,11 +119,11 @@ pub(super) struct CommitWorker {
     /// True if `recent_calls` may contain reports that are not stored.
     pub(super) may_have_stale_calls: bool,
     pub(super) readers: SegmentReaderCache,
-    /// Spans to which nothing more is joined; not necessarily all of them.
+    /// Spans to which no further parts are joined. The set may be incomplete.
     pub(super) full_spans: HashSet<SpanKey>,
     pub(super) changes: broadcast::Sender<SpanStoreChange>,
     pub(super) flush_commands: std::sync::mpsc::Sender<FlushCommand>,
-    /// Buffer for the frames of a group; empty between groups. Allocating memory for each group costs more than writing the frames.
+    /// Buffer for the frames of a group; empty between groups. Allocating memory for each group takes more time than writing the frames.
     pub(super) frame_buffer: Vec<u8>,
 }
 
@@ -260,7 +260,7 @@ impl CommitWorker {
                         let _ = done.send(());
                     }
                     #[cfg(test)]
-                    CommitCommand::Panic => panic!("asked for by a test"),
+                    CommitCommand::Panic => panic!("requested by a test"),
                 }
             }
             self.commit_units(units);

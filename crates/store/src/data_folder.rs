@@ -142,7 +142,7 @@ pub(super) fn numbered(folder: &Path, extension: &str) -> Result<Vec<(u64, PathB
     Ok(found)
 }
 
-/// Returns an unused path in a directory: `STEM.EXTENSION`, or with a number between the two.
+/// Returns an unused path in a directory: `STEM.EXTENSION`, or `STEM.NUMBER.EXTENSION` if that path is used.
 pub(super) fn free_name(folder: &Path, stem: &str, extension: &str) -> PathBuf {
     let names = std::iter::once(format!("{stem}.{extension}")).chain((2..).map(|number| format!("{stem}.{number}.{extension}")));
     names.map(|name| folder.join(name)).find(|path| !path.exists()).unwrap_or_else(|| folder.join(stem))

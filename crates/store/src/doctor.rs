@@ -1,4 +1,4 @@
-//! Checks a data directory without changing it. While a server uses it, only files that do not change are checked.
+//! Checks a data directory without changing it. While a server uses the directory, only files that do not change are checked.
 
 pub(crate) mod repair;
 
@@ -29,9 +29,9 @@ use super::wal::frame;
 pub enum DoctorSeverity {
     /// Everything is in order.
     Fine,
-    /// Worth knowing; nothing is lost and no action is needed.
+    /// Information: no data is lost, and no action is needed.
     Note,
-    /// Data is lost or something will not work.
+    /// Data is lost, or a function will fail.
     Problem,
 }
 
@@ -42,7 +42,7 @@ pub struct DoctorFinding {
     pub severity: DoctorSeverity,
     /// What was found, and where.
     pub description: String,
-    /// What to do about it; empty if no action is needed.
+    /// Advice on what to do; empty if no action is needed.
     pub remedy: String,
 }
 
@@ -80,7 +80,7 @@ pub fn check_store(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<D
     let storage: Arc<dyn SegmentStorage> = match LocalSegmentStorage::new(root) {
         Ok(storage) => Arc::new(storage),
         Err(error) => {
-            findings.push(DoctorFinding::problem(error.to_string(), "start it from a directory that exists"));
+            findings.push(DoctorFinding::problem(error.to_string(), "start the command in a directory that exists"));
             return findings;
         }
     };
@@ -90,8 +90,7 @@ pub fn check_store(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<D
         match lost {
             1.. => findings.push(DoctorFinding::problem(
                 format!("{} is {state}, but there are {lost} segments", path.display()),
-                "stop the server and run `hinomi doctor --repair`, which rebuilds the manifest from them, or restore a backup; startup \
-                 moves them to damaged/ and deletes nothing",
+                "stop the server and run `hinomi doctor --repair`, which rebuilds the manifest from the segments, or restore a backup; startup moves the segments to damaged/ and deletes nothing",
             )),
             0 => findings.push(DoctorFinding::note("no data has been stored yet", "")),
         }
@@ -127,10 +126,10 @@ fn report_damaged_directory(root: &Path, storage: &dyn SegmentStorage, findings:
         Ok(found) if found.is_empty() => {}
         Ok(found) => findings.push(DoctorFinding::problem(
             format!("{} segments are quarantined in {}; their spans are not shown", found.len(), root.join("damaged").display()),
-            "stop the server and run `hinomi doctor --repair`, which adds those that can be read; remove those that you do not need",
+            "stop the server and run `hinomi doctor --repair`, which adds the readable segments; remove segments that you do not need",
         )),
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
-        Err(error) => findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it")),
+        Err(error) => findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read the directory")),
     }
     has_some
 }
@@ -143,7 +142,7 @@ fn check_wal(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFi
         Ok(files) => files,
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it"));
+            findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read the directory"));
             return Vec::new();
         }
     };
@@ -228,7 +227,7 @@ fn manifest(path: &Path, storage: &Arc<dyn SegmentStorage>, findings: &mut Vec<D
 }
 
 const UNREADABLE_MANIFEST: &str =
-    "restore a backup, or stop the server and run `hinomi doctor --repair`, which rebuilds it from the segments";
+    "restore a backup, or stop the server and run `hinomi doctor --repair`, which rebuilds the manifest from the segments";
 
 /// Checks that the frames after those in the manifest have no gap, up to the last acknowledged frame.
 fn check_gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running: bool, findings: &mut Vec<DoctorFinding>) {
@@ -285,9 +284,9 @@ fn check_segment(segment: &Segment, dead: &RowBitSet, running: bool, findings: &
     let location = |kind| segment.objects.location(kind);
     if let Err(error) = SegmentIdIndex::open(&segment.objects) {
         let ids = location(SegmentObjectKind::Ids);
-        findings.push(DoctorFinding::note(format!("{}: {error}", ids.display()), "the next start rebuilds it from the segment"));
+        findings.push(DoctorFinding::note(format!("{}: {error}", ids.display()), "the next start rebuilds the file from the segment"));
     }
-    let again = "the server rebuilds it from the segment";
+    let again = "the server rebuilds the file from the segment";
     if let Err(error) = Rollup::read(&segment.objects) {
         findings.push(DoctorFinding::note(format!("{}: {error}", location(Rollup::KIND).display()), again));
     }
@@ -303,13 +302,13 @@ fn report_orphans(root: &Path, storage: &dyn SegmentStorage, known: &ManifestFil
     if count > 0 {
         findings.push(DoctorFinding::note(
             format!("{count} copies of damaged files in {}", root.join("damaged").display()),
-            "remove them when you no longer need them",
+            "remove these copies when you no longer need them",
         ));
     }
     let orphans = match known.orphans(storage) {
         Ok(orphans) => orphans,
         Err(error) => {
-            findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it"));
+            findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read the directory"));
             return;
         }
     };
@@ -319,14 +318,13 @@ fn report_orphans(root: &Path, storage: &dyn SegmentStorage, known: &ManifestFil
     if rest > 0 {
         findings.push(DoctorFinding::note(
             format!("{rest} files in segments/ do not belong to a segment"),
-            "they are left from a flush or merge; the next start removes them",
+            "these files are left from a flush or merge; the next start removes them",
         ));
     }
     if let Some((id, _)) = unknown.first() {
         findings.push(DoctorFinding::note(
             format!("{} segments in segments/, such as {id:010}.parquet, are not in the manifest", unknown.len()),
-            "the next start removes those whose spans are also in the WAL and moves the others to damaged/; if the manifest is too old \
-             or was recreated, stop the server and run `hinomi doctor --repair`, which adds them",
+            "the next start removes segments whose spans are also in the WAL, and moves all others to damaged/; if the manifest is too old or was recreated, stop the server and run `hinomi doctor --repair`, which adds these segments",
         ));
     }
 }

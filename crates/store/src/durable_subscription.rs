@@ -1,24 +1,25 @@
-//! Durable subscriptions: each names a position in the changes of the store, which survives restarts.
+//! Durable subscriptions: each has a position in the changes of the store. The position survives restarts.
 //!
 //! A subscriber reads the spans that changed after its position ([`Store::read_changes`]), processes them durably, and then moves its
-//! position ([`Store::acknowledge_changes`]). After a restart or a crash it continues at the last acknowledged position: it may receive a
-//! change twice, never not at all. Subscribers that rebuild themselves from a snapshot need no position and use
+//! position ([`Store::acknowledge_changes`]). After a restart or a crash, the subscriber continues at the last acknowledged position. It
+//! may receive a change twice, but never misses a change. Subscribers that rebuild their state from a snapshot need no position, and use
 //! [`RowChangeSubscriber`](crate::RowChangeSubscriber).
 //!
 //! # Why the WAL is the queue
 //!
-//! - **The position is the sequence number of a WAL frame.** It is the only number that orders all commits across restarts: the version of
-//!   a snapshot starts again at 0, and `received_at` is neither in the order of the commits nor changed by a correction.
-//! - **Subscribers read frames; nothing is pushed to them.** The commit thread does not know of them, so a slow one can neither block it
-//!   nor take memory. A frame names every span that a commit added, joined, moved or corrected. A reader decodes about one megabyte of
-//!   frames at a time, only as far as the commits are visible, and returns the *current* rows of these spans from a snapshot. The rows as
-//!   they were before cannot be restored once they are in segments. A subscriber therefore applies each row in place of what it knows of
-//!   the span.
+//! - **The position is the sequence number of a WAL frame.** Only this number orders all commits across restarts. The version of a
+//!   snapshot starts again at 0 after a restart. The field `received_at` is not in the order of the commits, and a correction does not
+//!   change it.
+//! - **Subscribers read frames; nothing is pushed to them.** The commit thread does not know the subscribers, so a slow subscriber can
+//!   neither block the commit thread nor use memory. A frame names every span that a commit added, joined, moved or corrected. A reader
+//!   decodes about one megabyte of frames at a time, only frames of visible commits, and returns the *current* rows of their spans from a
+//!   snapshot. Earlier states of a row cannot be restored once the row is in a segment. A subscriber therefore replaces what it knows about
+//!   a span by the current row.
 //! - **A flush keeps the WAL files that a subscription needs** ([`WalRetention`](crate::wal::retention::WalRetention)), up to
-//!   [`StoreConfig::retained_wal_bytes`](crate::StoreConfig), and none while the disk is low. A subscription that falls further behind
-//!   receives [`SubscriptionChanges::Missed`]: it reads a snapshot and continues from there. The same happens if the WAL was damaged,
-//!   and after the restore of a backup, which contains positions and no WAL.
-//! - **Without durable subscriptions nothing is kept**, read or written.
+//!   [`StoreConfig::retained_wal_bytes`](crate::StoreConfig), and no files while too little disk space is free. A subscription that falls
+//!   further behind receives [`SubscriptionChanges::Missed`]. The subscriber then reads a snapshot and continues from there. The same
+//!   happens if the WAL was damaged, and after the restore of a backup, which contains positions and no WAL.
+//! - **Without durable subscriptions, no WAL files are kept**, and nothing is read or written for this purpose.
 //!
 //! Positions are in a table of the manifest, which is synced with each acknowledgement. Expiry and deletion are not changes.
 
@@ -54,8 +55,8 @@ pub struct DurableSubscription {
 pub enum SubscriptionChanges {
     /// Spans changed.
     Spans(SpanChangeBatch),
-    /// Changes up to this position are not available any more. A snapshot that is taken from now on contains them; after processing it,
-    /// the subscriber acknowledges this position.
+    /// Changes up to this position are no longer available. A snapshot that is taken from now on contains these changes. After processing
+    /// the snapshot, the subscriber acknowledges this position.
     Missed(u64),
     /// Nothing has changed since. [`Store::changes`] notifies of the next change.
     Nothing,
@@ -74,11 +75,12 @@ pub struct SpanChangeBatch {
 }
 
 impl Store {
-    /// Creates a durable subscription, or continues one after a restart. A new one begins with the next change. Blocks the calling thread.
+    /// Creates a durable subscription, or continues one after a restart. A new subscription begins with the next change. Blocks the calling
+    /// thread.
     ///
     /// # Errors
     ///
-    /// When its position cannot be written.
+    /// Returns an error if the position of the subscription cannot be written.
     pub fn subscribe_from(&self, name: &str) -> Result<DurableSubscription, StoreError> {
         let retention = &self.shared.wal_retention;
         let last_read = match retention.position(name) {
@@ -96,19 +98,19 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the manifest cannot be written.
+    /// Returns an error if the manifest cannot be written.
     pub fn unsubscribe(&self, name: &str) -> Result<(), StoreError> {
         lock(&self.shared.manifest).set_position(name, None)?;
         self.shared.wal_retention.forget(name);
         Ok(())
     }
 
-    /// Reads the next changes of a subscription. The caller may read further changes before it acknowledges these. Blocks the calling
-    /// thread.
+    /// Reads the next changes of a subscription. The caller may read further changes before it acknowledges the changes that this call
+    /// returns. Blocks the calling thread.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read. The same changes are read again by the next call.
+    /// Returns an error if a file cannot be read. The same changes are read again by the next call.
     pub fn read_changes(&self, subscription: &mut DurableSubscription) -> Result<SubscriptionChanges, StoreError> {
         let published = self.shared.health.published_sequence();
         if subscription.last_read == published {
@@ -150,12 +152,12 @@ impl Store {
         Ok(SubscriptionChanges::Spans(batch))
     }
 
-    /// Records durably that everything up to a position has been processed. A position before the recorded one changes nothing. Blocks the
-    /// calling thread.
+    /// Records durably that everything up to a position has been processed. A position before the recorded position has no effect. Blocks
+    /// the calling thread.
     ///
     /// # Errors
     ///
-    /// When the position cannot be written.
+    /// Returns an error if the position cannot be written.
     pub fn acknowledge_changes(&self, subscription: &DurableSubscription, position: u64) -> Result<(), StoreError> {
         match self.shared.wal_retention.position(&subscription.name) {
             Some(known) if known < position || known > self.shared.health.published_sequence() => {

@@ -33,7 +33,7 @@ pub enum StoreError {
         /// Number of bytes that ingestion leaves free.
         reserve: u64,
     },
-    /// A write could not be made durable, and the contents of the disk are unknown. Nothing is stored until a restart has read the file.
+    /// A write could not be made durable, and the contents of the disk are unknown. No data is stored until a restart has read the file.
     #[error("could not sync {} to disk ({reason}); check the disk, then restart the server: no acknowledged data is lost", path.display())]
     Poisoned {
         /// WAL file.
@@ -54,7 +54,7 @@ pub enum StoreError {
     Locked {
         /// Data directory.
         path: PathBuf,
-        /// The process that has it open, as far as it is known.
+        /// The process that has it open, if it is known.
         holder: String,
     },
     /// A file is damaged.
@@ -105,14 +105,14 @@ pub enum StoreError {
         /// Message of the Parquet library.
         reason: String,
     },
-    /// The shape or size of the request does not fit into the WAL. Sending it again does not help.
+    /// The shape or size of the request does not fit into the WAL. Sending the request again does not help.
     #[error("the spans cannot be stored: {reason}; send fewer spans per request")]
     TooLargeForWal {
         /// What is wrong with the request.
         reason: String,
     },
-    /// A defect in the program made this request fail; nothing of it is stored. Sending it again fails in the same way.
-    #[error("the spans cannot be stored because of a bug in Hinomi; please report it with the server's log")]
+    /// A defect in the program made this request fail; none of its spans are stored. Sending the request again fails in the same way.
+    #[error("the spans cannot be stored because of a bug in Hinomi; please report the bug with the server's log")]
     InternalError,
     /// The store has been closed, or its thread has ended.
     #[error("the store is closed; restart the server")]

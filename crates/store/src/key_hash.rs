@@ -4,8 +4,8 @@
 //! once per word) spreads IDs that a client counts up.
 //!
 //! Senders choose the IDs of their spans and can compute others with the same hash. These hashes therefore only narrow a search:
-//! `span_lookup` and all queries compare the keys themselves. Code that decides by a hash alone explains why a collision is harmless
-//! there.
+//! `span_lookup` and all queries compare the keys themselves. If code decides by a hash alone, a comment there explains why a collision is
+//! harmless.
 
 use hinomi_model::id::{SpanId, TraceId};
 
@@ -24,19 +24,19 @@ impl SpanKey {
     }
 }
 
-/// Returns the hash of a span in sidecar files. It decides nothing; tests use it to compute spans with equal hashes.
+/// Returns the hash of a span in sidecar files. Only tests use this function, to compute spans with equal hashes.
 pub fn span_hash(project: u64, trace: TraceId, span: SpanId) -> u64 {
     SpanKey { project, trace, span }.hash()
 }
 
-/// Returns the hash by which a trace of a project is found and distinct traces are counted. Two traces with the same hash are counted as
+/// Returns the hash that indexes and counts of distinct traces use for a trace of a project. Two traces with the same hash are counted as
 /// one. This affects only the sender's own project, because each list of a roll-up belongs to one project.
 pub fn trace_hash(project: u64, trace: TraceId) -> u64 {
     let low = mix_bits(mix_bits(project ^ 0x9e37_79b9_7f4a_7c15) ^ trace.0 as u64);
     mix_bits(low ^ (trace.0 >> 64) as u64)
 }
 
-/// Returns the hash by which distinct users of a project are counted. The effect of a collision is that of [`trace_hash`].
+/// Returns the hash that counts of distinct users use for a user of a project. A collision has the same effect as for [`trace_hash`].
 pub(super) fn text_hash(text: &str) -> u64 {
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
     text.as_bytes().chunks(8).fold(mix_bits(text.len() as u64), |hash, bytes| mix_bits(hash ^ word(bytes)))
@@ -50,8 +50,8 @@ fn mix_bits(mut word: u64) -> u64 {
     word ^ word >> 33
 }
 
-/// Computes keys that have the same hash as others, as an attacker would. The results are checked with the functions above: if those
-/// change, these must change too.
+/// Computes keys that have the same hash as others, as an attacker would. Tests check the results with the functions above: if those
+/// functions change, these functions must change too.
 #[cfg(test)]
 pub(super) mod collisions {
     use super::*;

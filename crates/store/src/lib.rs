@@ -1,39 +1,40 @@
-//! The durable store of spans: write-ahead log, memtable, segments, manifest. It knows nothing of HTTP or of project names.
+//! The durable store of spans: write-ahead log, memtable, segments, manifest. It does not depend on HTTP or on project names.
 //!
 //! # The life of a span
 //!
 //! 1. [`PreparedAppend::new`] serializes and compresses the spans of a request on the caller's thread (`wal::frame`). [`Store::commit`] queues them.
 //! 2. The commit thread (`commit`) drops spans that are already stored, applies the deduplication rules to the trace of each span
 //!    (`commit::trace_state_cache`), appends one frame per request to the write-ahead log (`wal`) and syncs the whole group once.
-//! 3. The rows of the group join the memtable (`memtable`, `commit::group`), where a few hundred at a time become columns ([`rows`]). Every
-//!    [`Store::snapshot`] contains them from now on. Then the caller gets its answer, and subscribers are notified.
-//! 4. At a size or an age the memtable is frozen and written as a segment (`maintenance::flush`, `segment`). One transaction of the `manifest`
-//!    makes the segment visible. The log files that it covers are removed.
+//! 3. The rows of the group join the memtable (`memtable`, `commit::group`), where a few hundred at a time become columns ([`rows`]).
+//!    From now on, every [`Store::snapshot`] contains these rows. Then the caller gets its answer, and subscribers are notified.
+//! 4. When the memtable reaches a certain size or age, it is frozen and written as a segment (`maintenance::flush`, `segment`). One
+//!    transaction of the `manifest` makes the segment visible. The log files that it covers are removed.
 //! 5. Small segments are merged (`maintenance::compaction`), and expired spans are deleted (`maintenance::retention_sweep`). The sidecar
 //!    files of a segment, for text search (`sidecar::ngram_index`) and for totals ([`rollup`]), are rebuilt when they are missing
 //!    (`sidecar::rebuild`).
 //!
 //! # Partial spans
 //!
-//! A message of a call may arrive as a log record, minutes before or after the call. The commit thread reads the stored row, joins the two
-//! ([`StoreConfig::join`]) and writes the whole span into the frame, in place of the row. Replay joins nothing. Parts of one span within a
-//! request are joined by the decoder. Each join writes the whole span again, so a span that has been joined too often is not joined any more.
+//! A message of a call may arrive as a log record, minutes before or after the call. The commit thread reads the stored row, joins row and
+//! message ([`StoreConfig::join`]) and writes the whole span into the frame, in place of the row. Replay joins nothing. Parts of one span
+//! within a request are joined by the decoder. Each join writes the whole span again, so a span that has been joined too often is not
+//! joined any more.
 //!
-//! An event of a span may arrive before the trace of the span is known. It is stored as a trace of its own ([`StoreConfig::observation_trace`]). The
-//! frame that names the trace contains the whole span, and the row that it replaces.
+//! An event of a span may arrive before the trace of the span is known. Until then, the event is stored as a separate trace
+//! ([`StoreConfig::observation_trace`]). The frame that names the right trace contains the whole span and the replaced row.
 //!
 //! # Calls that two programs report
 //!
 //! A program and the gateway that it calls often report one call in two traces. The commit thread remembers recent calls by the provider's
-//! response ID (`commit::recent_calls`). When the second report arrives it changes both rows ([`hinomi_model::dedup::duplicate_reports`]), in
-//! the way in which [`Store::revise`] changes rows for any caller.
+//! response ID (`commit::recent_calls`). When the second report arrives, the commit thread changes both rows
+//! ([`hinomi_model::dedup::duplicate_reports`]), in the same way as [`Store::revise`].
 //!
 //! # Corrections
 //!
-//! When more spans of a trace arrive, an older span may become counted or excluded. Its row is then marked as dead (superseded) and
-//! written again with the new decision. A query therefore reads plain rows and does not handle corrections. A frame contains only the
-//! decision: replay finds the old row in the same way as the commit thread did. One rule follows: **a dead row may go into the manifest,
-//! or be left out of a merge, only together with its successor**. `LiveSegment` keeps the three kinds of dead rows apart.
+//! When more spans of a trace arrive, an older span may become counted or excluded. Its row is then marked as dead (superseded) and written
+//! again with the new decision. A query therefore reads plain rows and does not handle corrections. A frame contains only the decision:
+//! replay finds the old row in the same way as the commit thread did. It follows that **a dead row may be recorded in the manifest, or
+//! omitted from a merge, only together with its successor**. `LiveSegment` keeps the three kinds of dead rows apart.
 
 mod checkpoint;
 mod commit;
@@ -101,7 +102,7 @@ const CHANGE_CHANNEL_CAPACITY: usize = 1024;
 /// Sizes and times of a store. The defaults suit a machine with 1 GB of memory or more.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// Size in bytes of the memtable's columns at which it is flushed. Memory use is bounded by about three times as much.
+    /// Size in bytes of the memtable's columns at which it is flushed. The memory use is at most about three times this size.
     pub flush_bytes: usize,
     /// Number of rows in the memtable at which it is flushed.
     pub flush_rows: usize,
@@ -116,8 +117,8 @@ pub struct StoreConfig {
     /// When all segments of a day are at least this old, its small segments are merged even if they are few, and segments with dead rows
     /// are rewritten.
     pub quiet_age: Duration,
-    /// A segment with fewer rows has no n-gram index until it is [`unindexed_age`](StoreConfig::unindexed_age) old: most are merged
-    /// before that.
+    /// A segment with fewer rows has no n-gram index until it is [`unindexed_age`](StoreConfig::unindexed_age) old, because most such
+    /// segments are merged before that age.
     pub indexed_rows: usize,
     /// Age at which a segment with fewer than [`indexed_rows`](StoreConfig::indexed_rows) rows gets an n-gram index.
     pub unindexed_age: Duration,
@@ -125,7 +126,7 @@ pub struct StoreConfig {
     pub remembered_spans: usize,
     /// Number of recent calls that are kept in memory to find other programs' reports of the same call.
     pub remembered_calls: usize,
-    /// Bytes of disk space that ingestion leaves free. Flushes and merges need them.
+    /// Bytes of disk space that ingestion leaves free, because flushes and merges need them.
     pub reserve_bytes: u64,
     /// Maximum number of bytes of WAL files that are kept after a flush for durable subscriptions that are behind. A subscription that is
     /// further behind misses changes.
@@ -137,10 +138,11 @@ pub struct StoreConfig {
     /// The deduplication rules: decides which spans are counted, from all known spans of their trace. The result must not depend on the
     /// order of the spans.
     pub rules: fn(&[SpanNode]) -> Vec<SpanDecision>,
-    /// Joins two reports of one span, at least one of which is partial. Returns `None` if the second adds nothing. The result must not
-    /// depend on the order of the reports.
+    /// Joins two reports of one span, at least one of which is partial. Returns `None` if the second report adds no data. The result must
+    /// not depend on the order of the reports.
     pub join: fn(&Span, &Span, &PriceBook) -> Option<Span>,
-    /// Returns the trace under which parts of a span are stored that arrive before their trace is known; `None` if there is none.
+    /// Returns the trace under which parts of a span are stored if they arrive before their trace is known; `None` for a span that cannot
+    /// have such parts.
     pub observation_trace: fn(&Span) -> Option<ObservationTrace>,
     /// Price table of each project. Joined spans are priced with it.
     pub prices: Arc<PriceBooks>,
@@ -174,11 +176,11 @@ impl Default for StoreConfig {
 
 /// Result of storing the spans of a request: the number of spans by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[must_use = "every span that is not stored is an outcome to be counted"]
+#[must_use = "the caller must count an outcome for each span that is not stored"]
 pub struct SpanAppendResult {
     /// Number of spans that are stored: durable and visible.
     pub stored: usize,
-    /// Number of spans that were joined with the stored span of the same ID, because one of the two is partial.
+    /// Number of spans that were joined with the stored span of the same ID, because one of the two spans is partial.
     pub joined: usize,
     /// Number of spans that were dropped because the same span is already stored.
     pub duplicates: usize,
@@ -232,8 +234,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When another process has the directory open, the directory cannot be written or was written by a newer version, or its manifest
-    /// cannot be read. A damaged WAL or segment, or a manifest that does not name a segment, is not an error: see
+    /// Returns an error if another process has the directory open, the directory cannot be written or was written by a newer version, or
+    /// its manifest cannot be read. A damaged WAL or segment, or a manifest that does not name a segment, is not an error: see
     /// [`StoreStats::damaged`].
     pub fn open(dir: &Path, config: StoreConfig) -> Result<Store, StoreError> {
         let storage = Arc::new(LocalSegmentStorage::new(dir)?);
@@ -244,7 +246,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As [`open`](Store::open).
+    /// Returns the same errors as [`open`](Store::open).
     pub fn open_with_segments(dir: &Path, config: StoreConfig, storage: Arc<dyn SegmentStorage>) -> Result<Store, StoreError> {
         let (shared, next_sequence, log) = recovery::open(dir, config, storage, stats::StoreHealth::default())?;
         let (changes, _) = broadcast::channel(CHANGE_CHANNEL_CAPACITY);
@@ -277,13 +279,13 @@ impl Store {
         })
     }
 
-    /// Stores the spans of one request, each of which occurs in it once. When it returns, they are on disk and in every later
-    /// [`snapshot`](Store::snapshot).
+    /// Stores the spans of one request, each of which must occur in the request once. When this function returns, the spans are on disk and
+    /// in every later [`snapshot`](Store::snapshot).
     ///
     /// # Errors
     ///
-    /// When the spans cannot be stored. Nothing of the request has been acknowledged; unless the error is [`StoreError::TooLargeForWal`] or
-    /// [`StoreError::InternalError`], the same request may be sent again.
+    /// Returns an error if the spans cannot be stored. No part of the request has been acknowledged; unless the error is
+    /// [`StoreError::TooLargeForWal`] or [`StoreError::InternalError`], the same request may be sent again.
     pub async fn append(&self, project: u64, spans: Vec<Span>) -> Result<SpanAppendResult, StoreError> {
         let permit = self.prepare_permits.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let prepare = move || {
@@ -294,11 +296,11 @@ impl Store {
         self.commit(prepared).await
     }
 
-    /// Stores spans that have already been prepared. The caller chooses where to spend the processor time that preparing takes.
+    /// Stores spans that have already been prepared. The caller therefore chooses the thread that prepares them.
     ///
     /// # Errors
     ///
-    /// As [`append`](Store::append).
+    /// Returns the same errors as [`append`](Store::append).
     pub async fn commit(&self, prepared: PreparedAppend) -> Result<SpanAppendResult, StoreError> {
         let PreparedAppend { request, result, without_id } = prepared;
         if request.spans.is_empty() {
@@ -320,21 +322,20 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::DiskLow`] while less than [`StoreConfig::reserve_bytes`] is free.
+    /// Returns [`StoreError::DiskLow`] if less than [`StoreConfig::reserve_bytes`] is free.
     pub fn check_disk_space(&self) -> Result<(), StoreError> {
         self.shared.check_reserve()
     }
 
-    /// Changes stored spans in place. `revise` receives what each span says alone, before the deduplication rules, which are then applied
-    /// again. Returns the number of spans that changed, durably; spans that are not stored, or that `revise` leaves unchanged, are not
-    /// counted.
+    /// Changes stored spans in place. `revise` receives each span as it was before the deduplication rules, which are then applied again.
+    /// Returns the number of spans that changed, durably; spans that are not stored, or that `revise` leaves unchanged, are not counted.
     ///
-    /// The rows are read, changed and written in one turn of the commit thread, and nothing that arrives meanwhile is lost. This blocks
+    /// The commit thread reads, changes and writes the rows in one step, so data that arrives during this time is not lost. This blocks
     /// ingestion: pass at most a few hundred spans at a time.
     ///
     /// # Errors
     ///
-    /// When the change could not be stored. Nothing has been changed then.
+    /// Returns an error if the change could not be stored. In this case, nothing has been changed.
     pub async fn revise(&self, project: u64, spans: Vec<(TraceId, SpanId)>, revise: SpanReviser) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let command = CommitCommand::Revise(Box::new(ReviseRequest { project, spans, revise, reply }));
@@ -342,8 +343,8 @@ impl Store {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Returns the traces, with their projects, that received a span with usage which is no call and may count or complete a call.
-    /// Each is returned once; after a restart, earlier ones are not.
+    /// Returns the traces, with their projects, that received a span that is not a call but has usage that may be counted or may belong to
+    /// a call. Each trace is returned once. After a restart, earlier traces are not returned.
     pub fn take_usage_gaps(&self) -> Vec<(u64, TraceId)> {
         std::mem::take(&mut *lock(&self.shared.usage_gaps)).into_iter().collect()
     }
@@ -358,7 +359,7 @@ impl Store {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error that says how many it missed.
+    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error with the number of changes that it missed.
     pub fn changes(&self) -> broadcast::Receiver<SpanStoreChange> {
         self.changes.subscribe()
     }
@@ -369,8 +370,8 @@ impl Store {
         self.shared.subscribers.add(subscriber);
     }
 
-    /// Waits for a commit that is selecting rows for subscribers. A subscriber that selects other rows from now on finds those that it did
-    /// not select before in the next [`Store::snapshot`].
+    /// Waits for a commit that is selecting rows for subscribers. If a subscriber selects other rows from now on, the next
+    /// [`Store::snapshot`] contains the earlier rows that the subscriber had not selected.
     pub fn wait_for_publication(&self) {
         self.shared.subscribers.wait_for_publication();
     }
@@ -379,7 +380,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When a file could not be written. The spans stay in the WAL and in the memtable.
+    /// Returns an error if a file could not be written. The spans stay in the WAL and in the memtable.
     pub async fn flush(&self) -> Result<(), StoreError> {
         let mut progress = self.shared.progress.subscribe();
         loop {
@@ -415,7 +416,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the flush failed. The store is closed anyway, and nothing acknowledged is lost.
+    /// Returns an error if the flush failed. The store is closed even then, and no acknowledged data is lost.
     pub async fn close(&self) -> Result<(), StoreError> {
         let flushed = self.flush().await;
         let (done, ended) = oneshot::channel();
@@ -430,14 +431,14 @@ impl Store {
         flushed
     }
 
-    /// Lets maintenance end soon, because the server stops: the segment that is being written is finished, and sweeps of further segments
-    /// return [`StoreError::Closed`]. Deletions that are recorded elsewhere continue at the next start.
+    /// Asks maintenance to end soon, because the server is stopping. The segment that is being written is finished, and sweeps of further
+    /// segments return [`StoreError::Closed`]. Deletions that are recorded elsewhere continue at the next start.
     pub fn stop_maintenance(&self) {
         self.shared.is_stopping.store(true, Ordering::Release);
     }
 
-    /// If the last request could not be stored, checks whether the next one could, and clears [`StoreStats::intake_error`] if so. To be
-    /// called periodically.
+    /// If the last request could not be stored, checks whether the next request could be stored, and clears [`StoreStats::intake_error`] if
+    /// so. Must be called periodically.
     pub async fn retry_ingestion(&self) {
         if lock(&self.shared.health.ingestion_error).is_some()
             && let Ok(commands) = self.commit_commands()
@@ -454,17 +455,17 @@ impl Store {
         if let Some(ended) = threads.iter().find(|thread| thread.is_finished()) {
             let name = ended.thread().name().unwrap_or_default();
             stats.intake_error =
-                Some(format!("the thread {name} has stopped by an internal error; restart: acknowledged data is not lost"));
+                Some(format!("the thread {name} stopped because of an internal error; restart the server: no acknowledged data is lost"));
         }
         stats
     }
 
-    /// Merges small segments until there is nothing to merge, and builds missing sidecar files. Both happen gradually in the background
-    /// otherwise. Returns the number of merges.
+    /// Merges small segments until there is nothing to merge, and builds missing sidecar files. Without this call, merging and building
+    /// happen gradually in the background. Returns the number of merges.
     ///
     /// # Errors
     ///
-    /// When a file could not be read or written.
+    /// Returns an error if a file could not be read or written.
     pub async fn compact(&self) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;

@@ -1,6 +1,6 @@
-//! Low-priority threads for work that takes processor time and can wait: queries, exports, merges. Programs wait for the acknowledgement
-//! of the data they send, and lose the data if that takes too long. These threads therefore yield to those of ingestion when both need a
-//! processor.
+//! Low-priority threads for work that takes processor time and can wait: queries, exports, merges. Programs wait until the server
+//! acknowledges their data, and lose the data if the acknowledgement takes too long. Low-priority threads therefore yield to the threads of
+//! ingestion when both need a processor.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 /// a tenth of a processor that ingestion uses fully, and do not hold their locks forever.
 const THREAD_PRIORITY: u8 = 24;
 
-/// Lowers the priority of the calling thread, and of all threads that it starts, below that of ingestion.
+/// Lowers the priority of the calling thread, and of all threads that it starts, below the priority of ingestion.
 pub fn lower_thread_priority() {
     let priority = THREAD_PRIORITY.try_into().map_or(ThreadPriority::Min, ThreadPriority::Crossplatform);
     if let Err(error) = set_current_thread_priority(priority) {
@@ -33,7 +33,7 @@ impl LowPriorityRuntime {
     ///
     /// # Errors
     ///
-    /// When the operating system cannot start the threads.
+    /// Returns an error if the operating system cannot start the threads.
     pub fn start_runtime(threads: usize) -> std::io::Result<LowPriorityRuntime> {
         let threads = if threads == 0 { std::thread::available_parallelism().map_or(2, std::num::NonZero::get) } else { threads };
         let mut builder = Builder::new_multi_thread();
@@ -68,7 +68,7 @@ impl Drop for LowPriorityRuntime {
 pub struct CancellationFlag(Arc<AtomicBool>);
 
 impl CancellationFlag {
-    /// Returns false once the caller has gone and the computation may end.
+    /// Returns false once the caller no longer needs the result, so that the computation may end.
     pub fn is_wanted(&self) -> bool {
         !self.0.load(Ordering::Relaxed)
     }
@@ -87,7 +87,7 @@ impl Drop for CancelOnDrop {
 ///
 /// # Errors
 ///
-/// When the work panics, or the runtime shuts down.
+/// Returns an error if the work panics, or the runtime shuts down.
 pub async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce(CancellationFlag) -> T + Send + 'static,
 ) -> Result<T, tokio::task::JoinError> {

@@ -1,6 +1,6 @@
-//! Background work, in two threads. One writes segments: ingestion waits for it when memory is used up, so it has the priority of
-//! ingestion. The other merges, deletes and rebuilds missing files, one after the other; this takes long, nothing waits for it, and it
-//! has a low priority.
+//! Background work, in two threads. One thread writes segments. Ingestion waits for this thread when the memory is used up, so the thread
+//! has the same priority as ingestion. The other thread merges segments, deletes data and rebuilds missing files, one after the other. This
+//! work takes long and nothing waits for it, so this thread has a low priority.
 
 pub(crate) mod compaction;
 pub(crate) mod disk_space;

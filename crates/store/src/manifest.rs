@@ -1,7 +1,7 @@
 //! The manifest: the list of segments, their dead rows, and the last WAL frame that they contain.
 //!
-//! One SQLite transaction is the moment at which a flush, a merge or a deletion takes effect. Before it the new files are orphans, after
-//! it the old ones are.
+//! One SQLite transaction is the moment at which a flush, a merge or a deletion takes effect. Before the transaction, the manifest does not
+//! list the new files; after the transaction, it does not list the old files.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -146,15 +146,16 @@ impl Manifest {
         copy().map_err(manifest_error("copy the manifest", target))
     }
 
-    /// Records that a segment is about to be written from others, which remain valid until it is committed. If a crash leaves a file of
-    /// it, that file may be removed.
+    /// Records that a segment is about to be written from others, which remain valid until it is committed. If a crash leaves a file of the
+    /// new segment, this file may be removed.
     pub(super) fn begin_segment(&self, id: u64, inputs: &[u64]) -> Result<(), StoreError> {
         let inputs = serde_json::to_string(inputs).unwrap_or_default();
         let begun = self.connection.execute("INSERT OR REPLACE INTO unfinished VALUES (?, ?)", params![id as i64, inputs]);
         begun.map(drop).map_err(manifest_error("write the manifest", &self.path))
     }
 
-    /// Forgets the segments that were never finished and the removed ones, except those in `but`: their files are deleted.
+    /// Deletes the records of segments that were never finished and of removed segments, because their files are deleted. Records the
+    /// segments in `but` as removed, because their files still exist.
     pub(super) fn forget_files(&mut self, but: &HashSet<u64>) -> Result<(), StoreError> {
         let forget = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
@@ -222,7 +223,7 @@ impl Manifest {
     }
 }
 
-/// Reads the contents of a manifest with the given format, whose segments are in a storage.
+/// Reads the contents of a manifest with the given format. `storage` contains the segments of the manifest.
 pub(super) fn read(connection: &Connection, format: u32, storage: &Arc<dyn SegmentStorage>) -> rusqlite::Result<ManifestContents> {
     let covered: i64 = connection.query_row("SELECT covered FROM log", [], |row| row.get(0))?;
     let crc = if format > 1 { "crc" } else { "NULL" };
@@ -276,7 +277,7 @@ pub(super) fn state_without_content(path: &Path) -> Option<&'static str> {
     }
 }
 
-/// Moves a manifest that cannot be read to `damaged/`. Returns where it is then.
+/// Moves a manifest that cannot be read to `damaged/`, and returns its new path.
 pub(super) fn set_aside(folder: &DataDirectory) -> Result<PathBuf, StoreError> {
     let path = folder.manifest();
     let aside = free_name(&folder.damaged_directory(), "manifest", "db");

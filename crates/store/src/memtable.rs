@@ -1,7 +1,7 @@
 //! Spans in memory that are in the WAL and not in a segment yet, in the form that queries read.
 //!
-//! Rows are numbered in the order of their arrival and do not move while the memtable exists: a row that is superseded or deleted is
-//! marked as dead, and left out when a snapshot is taken. Marking is cheap during ingestion, where a root span that arrives last often
+//! Rows are numbered in the order of their arrival and do not move while the memtable exists. If a row is superseded or deleted, it is
+//! marked as dead, and snapshots do not contain it. Marking takes little time. This is important because a root span often arrives last and
 //! changes the pipeline of all spans below it.
 
 use std::path::PathBuf;
@@ -39,9 +39,9 @@ const END_OF_CHAIN: u32 = u32::MAX;
 pub(super) struct Memtable {
     /// Number of the memtable in this process, from 1.
     pub(super) generation: u64,
-    /// WAL files that contain its spans, except the one that is still being written.
+    /// WAL files that contain its spans, except the file that is still being written.
     pub(super) logs: Vec<PathBuf>,
-    /// Number of the last WAL frame in it. Set when it is frozen.
+    /// Number of the last WAL frame in the memtable. It is set when the memtable is frozen.
     pub(super) last_sequence: u64,
     /// Time at which the first span was added.
     pub(super) first_added_at: Option<Instant>,
@@ -136,14 +136,14 @@ impl Memtable {
         &self.dead
     }
 
-    /// Freezes the memtable: rows that die from now on have their successors in another one.
+    /// Freezes the memtable. If a row is marked as dead from now on, its successor is in another memtable.
     pub(super) fn freeze(&mut self, last_sequence: u64) {
         self.convert_to_columns();
         self.last_sequence = last_sequence;
         self.dead_when_frozen = Some(self.dead.clone());
     }
 
-    /// Returns the rows that may be left out of the segment.
+    /// Returns the rows that the segment does not need to contain.
     pub(super) fn rows_to_omit(&self) -> &RowBitSet {
         self.dead_when_frozen.as_ref().unwrap_or(&self.dead)
     }
@@ -154,7 +154,7 @@ impl Memtable {
         &self.chunks
     }
 
-    /// Adds rows. `bytes` is their approximate size.
+    /// Adds rows. `bytes` is the approximate size of the rows.
     pub(super) fn append(&mut self, rows: Vec<SpanRow>, bytes: usize) {
         if rows.is_empty() {
             return;
@@ -174,7 +174,7 @@ impl Memtable {
         }
     }
 
-    /// Returns the row of a span if it is live and not a column yet. No snapshot contains it, so it may be changed.
+    /// Returns the row of a span if the row is live and not part of the columns yet. No snapshot contains such a row, so it may be changed.
     pub(super) fn fresh_row(&mut self, key: &SpanKey) -> Option<&mut SpanRow> {
         let first_fresh = self.rows - self.fresh.len() as u32;
         let at = self.live_row(key)?.checked_sub(first_fresh)?;
@@ -223,7 +223,7 @@ impl Memtable {
         }
         let merged = self.chunks.split_off(self.chunks.len() - count);
         self.bytes -= merged.iter().map(|chunk| chunk.bytes).sum::<usize>();
-        let batch = concat_batches(&SCHEMA, merged.iter().map(|chunk| &*chunk.batch)).expect("all pieces have the one schema");
+        let batch = concat_batches(&SCHEMA, merged.iter().map(|chunk| &*chunk.batch)).expect("all batches have the same schema");
         self.add_chunk(merged[0].first_row, copy_texts(batch));
     }
 

@@ -1,4 +1,4 @@
-//! The traces of the latest Langfuse observations: some clients update an observation by its ID alone.
+//! The traces of the latest Langfuse observations. They are needed because some clients update an observation by its ID alone.
 
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ impl StoredObservations {
 }
 
 impl Store {
-    /// Returns project, ID and trace of stored observations, latest last. Reads files; unreadable ones are logged and left out.
+    /// Returns project, ID and trace of stored observations, latest last. Reads files; unreadable files are logged and skipped.
     pub fn observations(&self) -> Vec<(u64, SpanId, ObservationTrace)> {
         let snapshot = self.snapshot();
         let mut found = Vec::new();

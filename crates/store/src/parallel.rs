@@ -5,8 +5,8 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Returns the results of the work in the order of the items. A worker that has finished takes the next item, so large items do not delay
-/// the others.
+/// Returns the results of the work in the order of the items. A worker that has finished an item takes the next item, so large items do not
+/// delay other items.
 pub(super) fn map<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let worker = || {

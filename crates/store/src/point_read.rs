@@ -16,7 +16,7 @@ use super::segment::read::SegmentReader;
 use super::snapshot::Segment;
 use super::state::lock;
 
-/// The most recently used segment footers: reading a footer costs more than reading a few rows.
+/// The most recently used segment footers. They are cached because reading a footer takes longer than reading a few rows.
 #[derive(Debug)]
 pub struct SegmentFooterCache {
     max_bytes: usize,
@@ -46,16 +46,16 @@ pub struct RowGroup {
 }
 
 impl SegmentFooterCache {
-    /// Creates a cache that holds footers up to this size in bytes, and at least one.
+    /// Creates a cache that holds footers up to a total size in bytes, but at least one footer.
     pub fn new(max_bytes: usize) -> SegmentFooterCache {
         SegmentFooterCache { max_bytes, footers: Mutex::default() }
     }
 
-    /// Opens a segment. Reads files and may take milliseconds.
+    /// Opens a segment. This function reads files and may take milliseconds.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn open(&self, segment: &Segment) -> Result<OpenSegment, StoreError> {
         let known = {
             let mut kept = lock(&self.footers);
@@ -86,12 +86,12 @@ impl OpenSegment {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn rows(&self, ranges: &[Range<u32>], columns: &Arc<Schema>) -> Result<RecordBatch, StoreError> {
         self.0.columns_or_null(ranges, columns)
     }
 
-    /// Returns how many rows, starting with this one, take about `bytes` with all of their columns; at least one.
+    /// Returns how many rows, starting with the given row, take about `bytes` with all of their columns; at least one.
     pub fn rows_within_bytes(&self, row: u32, bytes: usize) -> usize {
         self.0.rows_within_bytes(row, bytes)
     }

@@ -12,7 +12,7 @@ use super::error::StoreError;
 /// Receives the answer to an append request.
 pub(super) type AppendResultReceiver = oneshot::Receiver<Result<SpanAppendResult, StoreError>>;
 
-/// Spans of one request, prepared for the commit thread: everything that can be done outside of it is done.
+/// Spans of one request, prepared for the commit thread: all work that does not need the commit thread is done.
 #[derive(Debug)]
 pub struct PreparedAppend {
     pub(super) request: AppendRequest,
@@ -25,7 +25,7 @@ impl PreparedAppend {
     ///
     /// # Errors
     ///
-    /// [`StoreError::TooLargeForWal`] when the spans are too large for one frame of the WAL.
+    /// Returns [`StoreError::TooLargeForWal`] if the spans are too large for one frame of the WAL.
     pub fn new(project: u64, spans: Vec<Span>) -> Result<PreparedAppend, StoreError> {
         let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let received_us = i64::try_from(received.as_micros()).unwrap_or(i64::MAX);

@@ -1,5 +1,5 @@
-//! Opens a data directory: checks the files that the manifest names, replays the WAL, and removes files that the manifest does not name
-//! if that is certain to lose nothing (`orphan_files`).
+//! Opens a data directory: checks the files that the manifest names, replays the WAL, and removes files that the manifest does not name if
+//! all of their data certainly exists elsewhere (`orphan_files`).
 
 pub(crate) mod orphan_files;
 
@@ -36,8 +36,8 @@ use super::{StoreConfig, parallel, wal};
 /// no lookup. The value for tests makes several groups of a short WAL.
 const REPLAY_GROUP_BYTES: usize = if cfg!(test) { 2000 } else { 4 << 20 };
 
-/// Opens a data directory, whose segments are in a storage, and restores its contents. Returns the store with the next frame number and the
-/// number of the next WAL file.
+/// Opens a data directory and restores its contents. `storage` contains the segments of the directory. Returns the store with the next
+/// frame number and the number of the next WAL file.
 pub(super) fn open(
     root: &Path,
     config: StoreConfig,
@@ -141,8 +141,8 @@ fn open_segment(
     }
 }
 
-/// Checks that a Parquet file exists, has the right length and a proper end. Reading it completely would take minutes for large stores:
-/// damage inside is found when a query or a merge reads it.
+/// Checks that a Parquet file exists, has the right length, and ends like a Parquet file. Reading all files completely would take minutes
+/// for large stores, so damage inside a file is found when a query or a merge reads the file.
 pub(super) fn check_file(segment: &Segment) -> Result<(), String> {
     let file = segment.objects.open(SegmentObjectKind::Parquet).map_err(|error| error.to_string())?;
     let length = file.length().map_err(|error| error.to_string())?;

@@ -86,7 +86,7 @@ const MIN_LIMITED_ROWS: usize = 10_000;
 /// Totals of spans per hour.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Rollup {
-    /// Values of dimensions. The first is `None`, for null.
+    /// Values of dimensions. The first value is `None`, for null.
     pub texts: Vec<Option<String>>,
     /// Hours in ascending order of project and hour.
     pub hours: Vec<RollupHour>,
@@ -156,7 +156,7 @@ pub struct RollupCellKey {
     pub by: u32,
 }
 
-/// Totals of spans. Token sums wrap around at 64 bits, like those of the query engine.
+/// Totals of spans. Token sums wrap around at 64 bits, like sums of the query engine.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RollupSums {
     /// Number of spans.

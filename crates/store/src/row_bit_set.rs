@@ -10,7 +10,7 @@ pub(super) struct RowBitSet {
 }
 
 impl RowBitSet {
-    /// Adds a row. Returns false if it was already in the set.
+    /// Adds a row. Returns false if the row was already in the set.
     pub(super) fn insert(&mut self, row: u32) -> bool {
         let (word, bit) = (row as usize / 64, 1 << (row % 64));
         if word >= self.words.len() {

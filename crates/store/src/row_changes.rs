@@ -1,13 +1,13 @@
-//! Subscriptions to rows: each row that becomes visible and each that stops being visible, late spans, corrections, joined parts and new
-//! prices included. Expiry and deletion are not part of it. A subscriber rebuilds itself from a snapshot after a restart; those that must
-//! not miss a change use a [durable subscription](crate::DurableSubscription).
+//! Subscriptions to changes of rows. A subscriber receives each row that becomes visible, and each row that is no longer visible, including
+//! late spans, corrections, joined parts and new prices. Expiry and deletion are not reported. After a restart, a subscriber must rebuild
+//! its state from a snapshot. A subscriber that must not miss a change uses a [durable subscription](crate::DurableSubscription).
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::rows::SpanRow;
 
-/// The rows that one commit added and removed, as far as one subscriber selected them.
+/// The rows that one commit added and removed, limited to the rows that one subscriber selected.
 #[derive(Debug, Default)]
 pub struct RowChanges {
     /// Version of the store: a snapshot of this version or a later one contains the change.
@@ -18,7 +18,7 @@ pub struct RowChanges {
     pub removed: Vec<SpanRow>,
 }
 
-/// Receives the changes of rows. The commit thread calls both methods: they must be quick and must not wait.
+/// Receives the changes of rows. The commit thread calls the methods of the trait, so they must be quick and must not wait.
 pub trait RowChangeSubscriber: Debug + Send + Sync {
     /// Returns what the subscriber needs of a row; `None` if it does not need the row.
     fn select(&self, row: &SpanRow) -> Option<SpanRow>;
@@ -47,7 +47,7 @@ impl RowSubscriberList {
         CollectedRowChanges { changes, _publication: publication }
     }
 
-    /// Waits until the rows of a commit that is selecting some are visible.
+    /// If a commit is selecting rows, waits until its rows are visible.
     pub(crate) fn wait_for_publication(&self) {
         drop(self.lock_publication());
     }
@@ -78,7 +78,7 @@ impl CollectedRowChanges<'_> {
         self.changes.iter_mut().for_each(|(subscriber, changes)| changes.removed.extend(subscriber.select(row)));
     }
 
-    /// Sends the changes to the subscribers. They are visible in the store since this version.
+    /// Sends the changes to the subscribers. The changes are visible in the store from this version on.
     pub(crate) fn publish(self, version: u64) {
         for (subscriber, changes) in self.changes {
             if !(changes.added.is_empty() && changes.removed.is_empty()) {

@@ -1,7 +1,7 @@
 //! A stored span as [`SpanRow`], and the conversion of rows to and from Arrow batches of [`SCHEMA`](super::schema::SCHEMA).
 //!
-//! Both directions are exact: [`from_batch`] returns the same rows that [`to_batch`] received. The exception are token counts beyond 63
-//! bits, which no client can mean; they are reduced to the largest number of a column.
+//! Both directions are exact: [`from_batch`] returns the same rows that [`to_batch`] received. The only exception are token counts of more
+//! than 63 bits, which cannot be real counts. They are reduced to the largest number of a column.
 
 mod decode;
 mod encode;
@@ -25,20 +25,20 @@ pub struct SpanRow {
     pub project_id: u64,
     /// Time of arrival in microseconds since the Unix epoch.
     pub received_us: i64,
-    /// The span with the decision about its trace applied.
+    /// The span, with the decision from its trace applied.
     pub span: Span,
-    /// What the span alone says, if the decision about its trace differs from it. The deduplication rules start from this again when more
-    /// of the trace arrives.
+    /// Decision from the span alone, if the decision from its trace differs. When more spans of the trace arrive, the deduplication rules
+    /// start from this decision again.
     pub local: Option<Box<SpanDecision>>,
 }
 
 impl SpanRow {
-    /// Returns what the span alone says.
+    /// Returns the decision from the span alone.
     pub fn locally(&self) -> SpanDecision {
         self.local.as_deref().cloned().unwrap_or_else(|| SpanDecision::of(&self.span))
     }
 
-    /// Applies the decision about the trace, and keeps what the span alone says in `local`.
+    /// Applies the decision from the trace, and keeps the decision from the span alone in `local`.
     pub fn decide(&mut self, decision: &SpanDecision) {
         let locally = self.locally();
         decision.apply(&mut self.span);

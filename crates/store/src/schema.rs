@@ -18,13 +18,13 @@ fn time() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// Returns the options for writing a Parquet file with these columns: without the embedded Arrow schema, which adds nothing to that of
-/// Parquet. It would declare texts as string views, which pyarrow and its users cannot filter.
+/// Returns the options for writing a Parquet file with these columns: without the embedded Arrow schema, which adds no information to the
+/// Parquet schema. The Arrow schema would declare texts as string views, which pyarrow and tools that use pyarrow cannot filter.
 pub fn written_with(properties: WriterProperties) -> ArrowWriterOptions {
     ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true)
 }
 
-/// Returns the columns of a file with texts as string views: files declare them as plain strings or, if they are older, as views.
+/// Returns the columns of a file with texts as string views: files declare texts as plain strings or, in older files, as views.
 pub(super) fn with_views(found: &Schema) -> Schema {
     let field = |field: &Arc<Field>| match field.data_type() {
         DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),

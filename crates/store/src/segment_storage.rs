@@ -1,13 +1,13 @@
-//! Where segments are stored. All other code names an object by segment number and kind, so that it works with any implementation:
-//! [`LocalSegmentStorage`] today, an object store later.
+//! Where segments are stored. All other code refers to an object by segment number and kind, so it works with any implementation: currently
+//! [`LocalSegmentStorage`], later an object store.
 //!
-//! Only the objects of segments are behind this trait. The WAL, the manifest, the lock file and the databases need a file system with
-//! `fdatasync`, locks and overwriting in place, which object stores do not have: they stay on the local disk and use `std::fs`.
+//! Only the objects of segments are behind this trait. The WAL, the manifest, the lock file and the databases stay on the local disk and
+//! use `std::fs`. They need `fdatasync`, locks and overwriting in place, which object stores do not have.
 //!
-//! An object is written once, completely or not at all, and never changes. It is read at explicit positions. An implementation must make
-//! an object of a kind that is [durable](SegmentObjectKind::is_durable) safe from a power failure before [`put`](SegmentStorage::put)
-//! returns; the manifest then makes the segment visible. Damaged segments, and those that the manifest does not list, are quarantined:
-//! they leave the list of objects, but a repair finds them.
+//! An object is written once, completely or not at all, and never changes. It is read at explicit positions. An implementation must make an
+//! object of a kind that is [durable](SegmentObjectKind::is_durable) safe from a power failure before [`put`](SegmentStorage::put) returns;
+//! the manifest then makes the segment visible. Damaged segments, and segments that the manifest does not list, are quarantined: the list
+//! of objects no longer contains them, but a repair finds them.
 
 mod local;
 #[cfg(test)]
@@ -52,8 +52,8 @@ impl SegmentObjectKind {
         }
     }
 
-    /// Returns whether an object must survive a power failure. Roll-ups and n-gram indexes are rebuilt in the background when they are
-    /// missing, so writing them does not wait for the disk. A start waits for a missing ID index.
+    /// Returns whether an object must survive a power failure. Missing roll-ups and n-gram indexes are rebuilt in the background, so
+    /// writing them does not wait for the disk. The ID index must survive, because a start waits until a missing ID index is rebuilt.
     pub fn is_durable(self) -> bool {
         matches!(self, SegmentObjectKind::Parquet | SegmentObjectKind::Ids)
     }
@@ -75,7 +75,7 @@ impl fmt::Display for SegmentObject {
 }
 
 impl SegmentObject {
-    /// Returns the object with this file name, if it is the name of one.
+    /// Returns the object with this file name; `None` if the name is not that of an object.
     pub fn from_file_name(name: &str) -> Option<SegmentObject> {
         let (number, extension) = name.split_once('.')?;
         let kind = SegmentObjectKind::ALL.into_iter().find(|kind| kind.extension() == extension)?;
@@ -96,11 +96,11 @@ pub struct SegmentObjectStat {
 /// A segment in quarantine that may be intact.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QuarantinedSegment {
-    /// Number that the segment had; 0 if its name does not contain one. Several segments in quarantine may have had the same number.
+    /// Number that the segment had; 0 if its name does not contain a number. Several segments in quarantine may have had the same number.
     pub segment: u64,
     /// Name in the quarantine.
     pub name: String,
-    /// Where it is, for messages.
+    /// Path of the segment, for messages.
     pub location: PathBuf,
 }
 
@@ -109,35 +109,35 @@ pub struct QuarantinedSegment {
 pub enum QuarantineReason {
     /// The manifest does not list it. It may be intact and the only copy of its spans.
     Unlisted,
-    /// Its Parquet file is damaged. It is not mistaken for an intact one, and its sidecar objects are deleted.
+    /// Its Parquet file is damaged. It is never treated as an intact segment, and its sidecar objects are deleted.
     Damaged,
 }
 
 /// Fills an object that is being written.
 pub type SegmentObjectFill<'a> = &'a mut dyn FnMut(&mut (dyn Write + Send)) -> Result<(), StoreError>;
 
-/// An object that is open for reading. It remains readable after it has been deleted, as far as the storage supports that; the store
-/// deletes an object only after its last reader is gone.
+/// An object that is open for reading. If the storage supports it, the object remains readable after it has been deleted. The store deletes
+/// an object only after its last reader has closed it.
 pub trait SegmentObjectReader: Debug + Send + Sync {
     /// Reads at most as many bytes as fit, from a position on. Returns 0 only at the end of the object.
     ///
     /// # Errors
     ///
-    /// When the object cannot be read.
+    /// Returns an error if the object cannot be read.
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize>;
 
     /// Returns the length in bytes.
     ///
     /// # Errors
     ///
-    /// When the length cannot be determined.
+    /// Returns an error if the length cannot be determined.
     fn length(&self) -> io::Result<u64>;
 
     /// Reads exactly as many bytes as fit.
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` when the object ends before.
+    /// Returns `UnexpectedEof` if the object ends before the end of the range.
     fn read_exact_at(&self, mut into: &mut [u8], mut at: u64) -> io::Result<()> {
         while !into.is_empty() {
             match self.read_at(into, at) {
@@ -182,80 +182,80 @@ pub trait SegmentStorage: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// When `fill` fails, or the object cannot be written. Nothing of it remains.
+    /// Returns an error if `fill` fails, or the object cannot be written. In this case, no part of the object remains.
     fn put(&self, object: SegmentObject, fill: SegmentObjectFill) -> Result<(), StoreError>;
 
     /// Opens an object. A reader is opened for each lookup of an index, so this must be cheap.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such object.
+    /// Returns `NotFound` if there is no such object.
     fn open(&self, object: SegmentObject) -> io::Result<Arc<dyn SegmentObjectReader>>;
 
     /// Returns the properties of an object.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such object.
+    /// Returns `NotFound` if there is no such object.
     fn stat(&self, object: SegmentObject) -> io::Result<SegmentObjectStat>;
 
     /// Returns all objects in ascending order, those in quarantine excepted.
     ///
     /// # Errors
     ///
-    /// When they cannot be listed.
+    /// Returns an error if the objects cannot be listed.
     fn list(&self) -> Result<Vec<SegmentObject>, StoreError>;
 
     /// Deletes an object. The deletion is durable after the next [`sync`](SegmentStorage::sync).
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such object.
+    /// Returns `NotFound` if there is no such object.
     fn delete(&self, object: SegmentObject) -> io::Result<()>;
 
     /// Makes deletions durable.
     ///
     /// # Errors
     ///
-    /// When that fails.
+    /// Returns an error if a deletion cannot be made durable.
     fn sync(&self) -> Result<(), StoreError>;
 
     /// Removes what interrupted calls of [`put`](SegmentStorage::put) left. Called before anything is written.
     ///
     /// # Errors
     ///
-    /// When something cannot be removed.
+    /// Returns an error if something cannot be removed.
     fn remove_unfinished(&self) -> Result<(), StoreError>;
 
     /// Returns where an object is or would be, for messages. No two storages of a process return the same for different objects.
     fn location(&self, object: SegmentObject) -> PathBuf;
 
-    /// Moves a segment to the quarantine, durably. Returns where its Parquet file is then.
+    /// Moves a segment to the quarantine, durably, and returns the new path of its Parquet file.
     ///
     /// # Errors
     ///
-    /// When it cannot be moved.
+    /// Returns an error if the segment cannot be moved.
     fn set_aside(&self, segment: u64, reason: QuarantineReason) -> Result<PathBuf, StoreError>;
 
     /// Returns the segments in quarantine that may be intact, in ascending order of their names.
     ///
     /// # Errors
     ///
-    /// When they cannot be listed.
+    /// Returns an error if the segments cannot be listed.
     fn quarantined(&self) -> Result<Vec<QuarantinedSegment>, StoreError>;
 
     /// Opens the Parquet file of a segment in quarantine.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such segment.
+    /// Returns `NotFound` if there is no such segment.
     fn open_quarantined(&self, quarantined: &QuarantinedSegment) -> io::Result<Arc<dyn SegmentObjectReader>>;
 
     /// Moves a Parquet file from the quarantine back, under any number, durably. Its sidecar objects there are deleted.
     ///
     /// # Errors
     ///
-    /// When it cannot be moved.
+    /// Returns an error if the file cannot be moved.
     fn take_back(&self, quarantined: &QuarantinedSegment, segment: u64) -> Result<(), StoreError>;
 }
 
@@ -300,7 +300,7 @@ impl SegmentObjects {
         self.storage.stat(self.name(kind))
     }
 
-    /// Returns whether an object exists, as far as the storage can tell.
+    /// Returns whether an object exists; false if the storage cannot determine it.
     pub(crate) fn has(&self, kind: SegmentObjectKind) -> bool {
         self.stat(kind).is_ok()
     }

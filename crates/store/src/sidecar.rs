@@ -20,7 +20,7 @@ pub(super) trait SidecarContent: Sized {
     ///
     /// # Errors
     ///
-    /// When the file is missing or damaged.
+    /// Returns an error if the file is missing or damaged.
     fn read(objects: &SegmentObjects) -> io::Result<Option<Self>>;
 }
 
@@ -34,7 +34,7 @@ enum SidecarState<T> {
     Read(Arc<T>),
     /// The file is damaged.
     Lost,
-    /// The file could not be rebuilt, or is of no advantage over the segment.
+    /// The file could not be rebuilt, or has no advantage over reading the segment.
     Useless,
 }
 
@@ -103,7 +103,7 @@ impl<T: SidecarContent> SidecarCell<T> {
         *lock(&self.0) = SidecarState::Useless;
     }
 
-    /// Resets the state to that of a segment that has just been opened.
+    /// Resets the state, as if the segment had just been opened.
     #[cfg(test)]
     pub(super) fn reset(&self) {
         *lock(&self.0) = SidecarState::Unread;

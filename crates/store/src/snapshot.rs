@@ -18,7 +18,8 @@ use super::segment::id_index::SegmentIdIndex;
 use super::segment_storage::{SegmentObjectKind, SegmentObjectReader, SegmentObjects};
 use super::sidecar::{SidecarCell, ngram_index};
 
-/// All stored spans at one moment. It remains readable while it is held, whatever is written, merged or deleted meanwhile.
+/// All stored spans at one moment. A snapshot remains readable while it is held, even if data is written, merged or deleted during this
+/// time.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Spans that are not in a segment yet, in batches of [`SCHEMA`](super::schema::SCHEMA). All rows are live.
@@ -58,11 +59,11 @@ impl SegmentView {
         self.segment.rows.saturating_sub(self.dead.len() as u64)
     }
 
-    /// Returns the rows of a trace, including dead ones, and rarely those of others. May read a file.
+    /// Returns the rows of a trace, including dead rows. In rare cases, also returns rows of other traces. This function may read a file.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn rows_of_trace(&self, project: u64, trace: TraceId) -> io::Result<Vec<Range<u32>>> {
         self.ids.rows_of_trace(project, trace)
     }
@@ -75,7 +76,7 @@ impl SegmentView {
 pub struct Segment {
     /// Number of the segment; later segments have larger numbers.
     pub id: u64,
-    /// Where the Parquet file is: a name for messages, and unique among the segments of all stores of the process.
+    /// Path of the Parquet file, for messages. The path is unique among the segments of all stores of the process.
     pub location: PathBuf,
     /// The Parquet file and its sidecar files.
     pub(super) objects: SegmentObjects,
@@ -109,7 +110,7 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// When it cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub fn open(&self) -> io::Result<Arc<dyn SegmentObjectReader>> {
         self.objects.open(SegmentObjectKind::Parquet)
     }
@@ -124,7 +125,7 @@ impl Segment {
         self.rollup.get(&self.objects)
     }
 
-    /// Returns the rows whose messages may contain a text, ignoring case; `None` if the index cannot say. Reads a file.
+    /// Returns the rows whose messages may contain a text, ignoring case; `None` if the index cannot be used for this text. Reads a file.
     pub fn rows_holding(&self, text: &str) -> Option<Vec<Range<u32>>> {
         self.ngram_index.rows_holding(&self.objects, text)
     }

@@ -1,7 +1,7 @@
 //! State shared by all parts of the store: the memtables, the segments, and the last snapshot of them.
 //!
-//! New rows are added to the *active* memtable. A flush freezes it, starts another one, and turns the frozen one into a segment while
-//! ingestion continues. At any moment a live row is in exactly one of the three: active memtable, frozen memtable, segment.
+//! New rows are added to the *active* memtable. A flush freezes it, starts another memtable, and turns the frozen memtable into a segment
+//! while ingestion continues. At any moment a live row is in exactly one of the three: active memtable, frozen memtable, segment.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,11 +33,11 @@ pub(super) struct StoreInner {
     pub(super) storage: Arc<dyn SegmentStorage>,
     pub(super) config: StoreConfig,
     pub(super) state: Mutex<StoreState>,
-    /// Held while rows move from a memtable or segment to another segment, and while a correction finds a row and marks it. Must be
-    /// locked before `state`.
+    /// Lock that is held while rows move from a memtable or segment to another segment, and while a correction finds and marks a row. It
+    /// must be locked before `state`.
     pub(super) move_lock: Mutex<()>,
     pub(super) manifest: Mutex<Manifest>,
-    /// Held while a memtable is written as a segment.
+    /// Lock that is held while a memtable is written as a segment.
     pub(super) flushing: Mutex<()>,
     /// WAL files that durable subscriptions need.
     pub(super) wal_retention: WalRetention,
@@ -47,9 +47,9 @@ pub(super) struct StoreInner {
     pub(super) progress: watch::Sender<FlushProgress>,
     /// Subscribers to rows that are added and removed.
     pub(super) subscribers: RowSubscriberList,
-    /// Traces in which a span that is no call reports usage, and no call does.
+    /// Traces in which a span that is not a call reports usage, although no call reports usage.
     pub(super) usage_gaps: Mutex<HashSet<(u64, TraceId)>>,
-    /// True once the server stops: maintenance leaves what it has not begun to the next start.
+    /// True once the server is stopping. Maintenance then does not begin further work, which the next start does instead.
     pub(super) is_stopping: AtomicBool,
 }
 
@@ -85,18 +85,18 @@ pub(super) struct StoreState {
 pub(super) struct LiveSegment {
     pub(super) segment: Arc<Segment>,
     pub(super) ids: Arc<SegmentIdIndex>,
-    /// False if the Parquet file is damaged. Its IDs are still known, and nothing in it is stored again.
+    /// False if the Parquet file is damaged. The IDs in the segment are still known, and its spans are not stored again.
     pub(super) is_readable: bool,
-    /// False after a merge failed to read it.
+    /// False if a merge could not read the segment.
     pub(super) is_mergeable: bool,
-    /// Number of rows whose messages were to be deleted and are known to be deleted.
+    /// Number of rows whose messages have expired and are known to be deleted.
     pub(super) rows_without_messages: usize,
     /// Whether the file has been read completely since the start, or was written since.
     pub(super) is_checked: bool,
     /// Rows that are superseded or deleted.
     pub(super) dead: RowBitSet,
-    /// Dead rows whose successors are in the active memtable. They may not go into the manifest before that memtable does: replay would
-    /// not find the row to correct.
+    /// Dead rows whose successors are in the active memtable. These rows must not be recorded in the manifest before that memtable is in a
+    /// segment; otherwise, replay would not find the row to correct.
     pub(super) pending: RowBitSet,
     /// Dead rows whose successors are in the frozen memtable.
     pub(super) pending_when_frozen: RowBitSet,
@@ -201,7 +201,7 @@ impl StoreState {
         }
     }
 
-    /// Returns the rows of segments that may be a span's, those of the latest segment first. Reads a file if there may be any.
+    /// Returns the rows of segments that may belong to a span, with the rows of the latest segment first. Reads a file if there may be any.
     pub(super) fn candidate_rows(&self, key: &SpanKey) -> Vec<SpanRowCandidate> {
         let hash = key.hash();
         let mut candidates = Vec::new();
@@ -238,7 +238,7 @@ impl StoreState {
         Some(&mut self.segments[at])
     }
 
-    /// Removes segments. Their files are deleted when their last reader has finished.
+    /// Removes segments. The files of the segments are deleted when their last reader has finished.
     pub(super) fn remove_segments(&mut self, ids: &[u64]) {
         let gone = self.segments.extract_if(.., |live| ids.contains(&live.segment.id));
         for live in gone {
@@ -254,8 +254,8 @@ impl StoreState {
         self.count_change();
     }
 
-    /// Returns the segments that may contain rows of a trace, with the live rows in question: those of traces with the same hash may be
-    /// among them.
+    /// Returns the segments that may contain rows of a trace, each with the live rows that may belong to the trace. Rows of other traces
+    /// with the same hash may be among them.
     pub(super) fn segments_of_trace(&self, project: u64, trace: TraceId) -> Vec<(Arc<Segment>, Vec<u32>)> {
         let rows = |live: &LiveSegment| -> Vec<u32> {
             let ranges = live.ids.rows_of_trace(project, trace).unwrap_or_else(|error| report_unreadable(live, &error));
@@ -283,7 +283,7 @@ impl StoreInner {
         state.cached_snapshot.as_ref().filter(|(version, _)| *version == state.version()).map(|(_, snapshot)| snapshot.clone())
     }
 
-    /// Returns all live rows at this moment. Cheap if nothing has changed since the last call.
+    /// Returns all live rows at this moment. This takes little time if nothing has changed since the last call.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         // Rows are filtered outside of the lock so that a reader does not block ingestion.
         if let Some(snapshot) = self.current_snapshot() {

@@ -32,7 +32,7 @@ pub struct StoreStats {
     /// Number of calls since the start that are no longer compared with reports of other traces, because newer calls took their place
     /// ([`StoreConfig::remembered_calls`](crate::StoreConfig)).
     pub evicted_calls: u64,
-    /// Files that could not be read, and what was done about each.
+    /// Files that could not be read, each with the measure that was taken.
     pub damaged: Vec<String>,
     /// Why requests are not stored: low disk space, or the error of the last request; `None` as soon as one succeeds.
     pub intake_error: Option<String>,
@@ -44,7 +44,7 @@ pub struct StoreStats {
 #[derive(Debug, Default)]
 pub(super) struct StoreHealth {
     pub(super) log_bytes: AtomicU64,
-    /// Number of the last WAL frame. It is stored after the frame's rows have become visible.
+    /// Number of the last WAL frame. The number is stored after the rows of the frame have become visible.
     pub(super) log_sequence: AtomicU64,
     pub(super) last_flush_ms: AtomicU64,
     pub(super) flushes: AtomicU64,
@@ -53,7 +53,7 @@ pub(super) struct StoreHealth {
     pub(super) damaged: Mutex<Vec<String>>,
     /// Whether less disk space than the reserve was free at the last check.
     pub(super) is_disk_low: AtomicBool,
-    /// When all segments were last read to find damaged ones, and how many were damaged.
+    /// Time at which all segments were last read to find damaged segments, and the number of damaged segments.
     pub(super) last_full_check: Mutex<Option<(Instant, usize)>>,
     pub(super) ingestion_error: Mutex<Option<String>>,
     pub(super) background_error: Mutex<Option<String>>,

@@ -5,8 +5,9 @@
 //! frame  = length:u32 (of the payload)  crc32c:u32 (of everything that follows)  epoch:u64  sequence:u64  payload
 //! ```
 //!
-//! Numbers are little-endian. The epoch is random for each file: bytes of another file, or a client's text that looks like a frame, are
-//! not mistaken for a frame when a damaged file is searched for readable frames. Sequence numbers increase by one across all files.
+//! Numbers are little-endian. The epoch is random for each file. When a damaged file is searched for readable frames, bytes of another
+//! file, or a client's text that looks like a frame, are therefore not mistaken for a frame. Sequence numbers increase by one across all
+//! files.
 //!
 //! The number of the last frame is in a separate file, `log/last` (`last_sequence`): a WAL file that is missing, or was cut at the end of
 //! a frame, could not be detected otherwise.
@@ -124,8 +125,8 @@ impl WalWriter {
     ///
     /// # Errors
     ///
-    /// When the group could not be written. The file is cut back to its previous end, and the next group may succeed. If the group could
-    /// not be made durable, or the file not be cut back, the WAL is poisoned.
+    /// Returns an error if the group could not be written. The file is cut back to its previous end, and the next group may succeed. If the
+    /// group could not be made durable, or the file not be cut back, the WAL is poisoned.
     pub(super) fn write_group(&mut self, group: &[u8]) -> Result<(), StoreError> {
         self.check_usable()?;
         if let Err(error) = self.write_all(group) {

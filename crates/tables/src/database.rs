@@ -36,7 +36,7 @@ pub enum SqliteError {
         /// Path of the database.
         path: PathBuf,
     },
-    /// Another process has been writing for too long. Writing resumes automatically when that ends.
+    /// Another process has been writing for too long. Writing resumes automatically when that process has finished.
     #[error("{} is locked by another process; stop that process or retry later", path.display())]
     Busy {
         /// Path of the database.
@@ -51,7 +51,7 @@ pub enum SqliteError {
         reason: String,
     },
     /// The file is damaged or not a database.
-    #[error("{} is damaged ({reason}); restore it from a backup, or move it away to start with an empty one", path.display())]
+    #[error("{} is damaged ({reason}); restore the file from a backup, or move the file away to start with an empty database", path.display())]
     Damaged {
         /// Path of the database.
         path: PathBuf,
@@ -95,11 +95,11 @@ impl SqliteError {
 }
 
 /// Opens a database, creates it if necessary, and migrates it to the newest format. Each step migrates from one format to the next;
-/// `user_version` is the number of steps done.
+/// `user_version` is the number of completed steps.
 ///
 /// # Errors
 ///
-/// When the database cannot be opened, or was written by a newer version. It has not been changed then.
+/// Returns an error if the database cannot be opened, or was written by a newer version. In this case, the database has not been changed.
 pub fn open(path: &Path, steps: &[&str]) -> Result<Connection, SqliteError> {
     let failed = SqliteError::sqlite_error(path);
     let mut connection = Connection::open(path).map_err(&failed)?;
@@ -134,7 +134,7 @@ fn check_format(path: &Path, found: u32, known: u32) -> Result<(), SqliteError> 
 ///
 /// # Errors
 ///
-/// When the database cannot be opened.
+/// Returns an error if the database cannot be opened.
 pub fn open_reader(path: &Path) -> Result<Connection, SqliteError> {
     let failed = SqliteError::sqlite_error(path);
     // Each connection is used by one thread at a time.
@@ -148,7 +148,7 @@ pub fn open_reader(path: &Path) -> Result<Connection, SqliteError> {
 ///
 /// # Errors
 ///
-/// When the database is damaged, empty, of a newer format or unreadable.
+/// Returns an error if the database is damaged, empty, of a newer format or unreadable.
 pub fn check_database(path: &Path, known: u32) -> Result<(), SqliteError> {
     let failed = SqliteError::sqlite_error(path);
     let connection = open_reader(path)?;
@@ -165,7 +165,7 @@ pub fn check_database(path: &Path, known: u32) -> Result<(), SqliteError> {
 ///
 /// # Errors
 ///
-/// When the database cannot be opened.
+/// Returns an error if the database cannot be opened.
 pub fn open_existing(path: &Path) -> Result<Connection, SqliteError> {
     let failed = SqliteError::sqlite_error(path);
     let connection =
@@ -178,7 +178,7 @@ pub fn open_existing(path: &Path) -> Result<Connection, SqliteError> {
 ///
 /// # Errors
 ///
-/// When the database cannot be written.
+/// Returns an error if the database cannot be written.
 pub fn truncate_wal(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
@@ -187,7 +187,7 @@ pub fn truncate_wal(connection: &Connection) -> rusqlite::Result<()> {
 ///
 /// # Errors
 ///
-/// When the database cannot be read or the copy cannot be written.
+/// Returns an error if the database cannot be read or the copy cannot be written.
 pub fn copy_to(path: &Path, target: &Path) -> Result<(), SqliteError> {
     let connection = open_reader(path)?;
     connection.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(drop).map_err(SqliteError::sqlite_error(path))

@@ -14,3 +14,4 @@ pub mod prices;
 pub mod retained_rows;
 pub mod scores;
 pub mod secret_cipher;
+pub mod share_links;

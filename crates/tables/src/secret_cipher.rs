@@ -55,7 +55,7 @@ pub struct SecretColumn {
 ///
 /// # Errors
 ///
-/// When the database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn count_plain_secrets(dir: &Path, of: SecretColumn) -> Result<usize, SqliteError> {
     let path = dir.join(of.database);
     if !path.exists() {
@@ -82,7 +82,7 @@ impl SecretCipher {
     ///
     /// # Errors
     ///
-    /// When a key has another form.
+    /// Returns an error if a key has another form.
     pub fn from_keys(text: &str) -> Result<SecretCipher, SecretCipherError> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let keys = lines.map(|line| {
@@ -115,7 +115,7 @@ impl SecretCipher {
     ///
     /// # Errors
     ///
-    /// When the text was encrypted with a key that is not configured, or was changed.
+    /// Returns an error if the text was encrypted with a key that is not configured, or was changed.
     pub fn decrypt(&self, stored: &str) -> Result<String, SecretCipherError> {
         let Some(encrypted) = stored.strip_prefix(ENCRYPTED_PREFIX) else { return Ok(stored.to_owned()) };
         let (id, text) = encrypted.split_once(':').ok_or(SecretCipherError::Damaged)?;
@@ -133,7 +133,7 @@ impl SecretCipher {
     ///
     /// # Errors
     ///
-    /// When a secret cannot be decrypted, or the database cannot be written. Nothing was changed then.
+    /// Returns an error if a secret cannot be decrypted, or the database cannot be written. Nothing was changed then.
     pub fn encrypt_column(&self, connection: &mut Connection, path: &Path, of: SecretColumn) -> Result<usize, SqliteError> {
         let SecretColumn { table, column, .. } = of;
         let failed = SqliteError::sqlite_error(path);

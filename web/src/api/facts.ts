@@ -203,8 +203,17 @@ export const FACTS = {
     "joined": {
       "group": "stored"
     },
+    "key_expired": {
+      "group": "key_limit"
+    },
     "key_of_other_project": {
       "group": "wrong_key"
+    },
+    "key_quota": {
+      "group": "key_limit"
+    },
+    "key_rate_limit": {
+      "group": "key_limit"
     },
     "link_limit": {
       "group": "client_limit"
@@ -241,6 +250,9 @@ export const FACTS = {
     },
     "not_supported": {
       "group": "not_kept"
+    },
+    "origin_not_allowed": {
+      "group": "key_limit"
     },
     "other": {
       "group": "other"

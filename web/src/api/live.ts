@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { createContext, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { addressOf, probe } from './client';
-import { projectKey } from './queries';
+import { meQuery, projectKey } from './queries';
 import type { Change } from './types';
 
 export type LiveState = 'connecting' | 'live' | 'paused';
@@ -92,8 +92,10 @@ export function useLiveStream(project: number | null): Live {
       });
       source.addEventListener('error', () => {
         setState('paused');
-        // A proxy may have cut the stream off, or the server is gone: that is seen by asking.
-        void probe();
+        // A proxy may have cut the stream off, the session has ended, or the server is gone: that is seen by asking.
+        void probe().then((isThere) => {
+          if (isThere) void client.invalidateQueries({ queryKey: meQuery.queryKey });
+        });
         // The browser reconnects a dropped stream by itself, but gives up on one that was answered with an error.
         if (source?.readyState === EventSource.CLOSED) retry = window.setTimeout(connect, RETRY_MS);
       });

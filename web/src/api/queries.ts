@@ -3,7 +3,19 @@ import type { TimeSpan as RangeSpan } from '../range';
 import { addressOf, api, getText } from './client';
 import type { AnswerOf, PathParametersOf, PathsWith, QueryOf } from './operation';
 import { hasEnded } from './status';
-import type { Bucket, ForwardDraft, MappingPreview, Measure, Metric, MetricMeasure, NewPrice, ProjectPatch, RepriceJob, Repriced } from './types';
+import type {
+  Bucket,
+  ForwardDraft,
+  KeyPatch,
+  MappingPreview,
+  Measure,
+  Metric,
+  MetricMeasure,
+  NewPrice,
+  ProjectPatch,
+  RepriceJob,
+  Repriced,
+} from './types';
 
 /** What narrows a query: a range, and the filter in the query language. */
 export interface Scope extends RangeSpan {
@@ -41,6 +53,12 @@ function projectQuery<P extends ProjectPath>(
     placeholderData: keepPreviousData,
   });
 }
+
+export const signInOptionsQuery = queryOptions({
+  queryKey: ['sign-in'],
+  queryFn: ({ signal }) => api.get('/api/v1/sign-in', { signal }),
+  staleTime: 60_000,
+});
 
 export const meQuery = queryOptions({
   queryKey: ['me'],
@@ -319,6 +337,29 @@ export function useCreateKey(project: number) {
   return useMutation({
     mutationFn: (name: string) => api.post('/api/v1/projects/{project}/keys', { path: { project }, body: { name } }),
     onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'keys'] }),
+  });
+}
+
+export function useUpdateKey(project: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ key, patch }: { key: number; patch: KeyPatch }) =>
+      api.patch('/api/v1/projects/{project}/keys/{key}', { path: { project, key }, body: patch }),
+    onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'keys'] }),
+  });
+}
+
+/** Replaces a key. The DSN of the project has the new one. */
+export function useRotateKey(project: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ key, ...body }: { key: number; old_key_expires_in: string }) =>
+      api.post('/api/v1/projects/{project}/keys/{key}/rotate', { path: { project, key }, body }),
+    onSuccess: () =>
+      Promise.all([
+        client.invalidateQueries({ queryKey: [...projectKey(project), 'keys'] }),
+        client.invalidateQueries({ queryKey: meQuery.queryKey }),
+      ]),
   });
 }
 

@@ -75,7 +75,8 @@ export interface paths {
         };
         /**
          * Lists the audit log: who did what to what, when and from where.
-         * @description Requires admin permission.
+         * @description A file (`format`) has the newest entry first and ends early if it is incomplete; exporting one is itself recorded. In CSV, a cell that a
+         *     spreadsheet would execute begins with `'`. Requires admin permission.
          */
         get: operations["get_audit"];
         put?: never;
@@ -1003,6 +1004,30 @@ export interface paths {
         delete: operations["delete_projects_project_keys_key"];
         options?: never;
         head?: never;
+        /**
+         * Changes the name, the limits or the end of an ingest key.
+         * @description Limits apply to the next request. A request over a limit gets status 429 with `Retry-After`, and is counted as an outcome.
+         */
+        patch: operations["patch_projects_project_keys_key"];
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/keys/{key}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replaces an ingest key.
+         * @description The new key has the name and the limits of the old one, each key for itself. The DSN of the project has the new key at once.
+         */
+        post: operations["post_projects_project_keys_key_rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1016,7 +1041,8 @@ export interface paths {
         /**
          * Streams changes of a project as server-sent events.
          * @description Events of type `change` carry `{"traces":[...],"spans":N,"errors":N,"logs":N}`: IDs of at most 200 changed traces, and the number of
-         *     new spans, error events and log lines. At most two events are sent per second.
+         *     new spans, error events and log lines. At most two events are sent per second. The stream ends within a few seconds when the session or
+         *     token ends, or its account loses its access to the project.
          */
         get: operations["get_projects_project_live"];
         put?: never;
@@ -1334,6 +1360,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the share links of a project that work. */
+        get: operations["get_projects_project_shares"];
+        put?: never;
+        /**
+         * Creates a share link.
+         * @description Whoever has its address can read the trace until the link expires or is revoked, or the trace is deleted. A link ends as well when its
+         *     creator loses the role of a member.
+         */
+        post: operations["post_projects_project_shares"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/shares/{share}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a share link that works. */
+        get: operations["get_projects_project_shares_share"];
+        put?: never;
+        post?: never;
+        /** Revokes a share link. Its address stops working at once. */
+        delete: operations["delete_projects_project_shares_share"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/spans": {
         parameters: {
             query?: never;
@@ -1630,6 +1696,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/share/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the trace of a share link. */
+        get: operations["get_share_token"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/share/{token}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the log lines of the trace of a share link. */
+        get: operations["get_share_token_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/share/{token}/media/{media_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the bytes of an image, audio, video or file of the trace of a share link. */
+        get: operations["get_share_token_media_media_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/share/{token}/spans/{span}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a span of the trace of a share link. */
+        get: operations["get_share_token_spans_span"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/system": {
         parameters: {
             query?: never;
@@ -1692,6 +1826,185 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/Groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists groups.
+         * @description `filter`, `startIndex` and `count` are those of RFC 7644.
+         */
+        get: operations["get_scim_v2_Groups"];
+        put?: never;
+        /**
+         * Creates a group.
+         * @description The setting `sign_in.group_roles` says which roles the members of a group have.
+         */
+        post: operations["post_scim_v2_Groups"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/Groups/{group}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a group. */
+        get: operations["get_scim_v2_Groups_group"];
+        /** Replaces a group with its members. */
+        put: operations["put_scim_v2_Groups_group"];
+        post?: never;
+        /** Deletes a group. Its members lose the roles that it gives. */
+        delete: operations["delete_scim_v2_Groups_group"];
+        options?: never;
+        head?: never;
+        /** Changes a group with the operations of SCIM: `add`, `replace` and `remove`. */
+        patch: operations["patch_scim_v2_Groups_group"];
+        trace?: never;
+    };
+    "/scim/v2/ResourceTypes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the kinds of resources. */
+        get: operations["get_scim_v2_ResourceTypes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/ResourceTypes/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a kind of resources. */
+        get: operations["get_scim_v2_ResourceTypes_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/Schemas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the schemas of resources. */
+        get: operations["get_scim_v2_Schemas"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/Schemas/{schema}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a schema. */
+        get: operations["get_scim_v2_Schemas_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/ServiceProviderConfig": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns what the server supports of SCIM. */
+        get: operations["get_scim_v2_ServiceProviderConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/Users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists users: the accounts of people with an e-mail address.
+         * @description `filter`, `startIndex` and `count` are those of RFC 7644.
+         */
+        get: operations["get_scim_v2_Users"];
+        put?: never;
+        /**
+         * Creates a user.
+         * @description The account is invited until the person signs in. A user that was deleted before gets the same account again.
+         */
+        post: operations["post_scim_v2_Users"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/scim/v2/Users/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a user. */
+        get: operations["get_scim_v2_Users_user"];
+        /**
+         * Replaces a user.
+         * @description `active: false` deactivates the account at once: its sessions and live streams end, and its API tokens are revoked.
+         */
+        put: operations["put_scim_v2_Users_user"];
+        post?: never;
+        /** Deletes a user: deactivates the account at once and hides it from the provider. */
+        delete: operations["delete_scim_v2_Users_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes a user with the operations of SCIM: `add`, `replace` and `remove`.
+         * @description Attributes that Hinomi does not store are ignored.
+         */
+        patch: operations["patch_scim_v2_Users_user"];
         trace?: never;
     };
 }
@@ -1950,6 +2263,11 @@ export interface components {
          * @enum {string}
          */
         AlertSource: "rule" | "budget";
+        /**
+         * @description Kind of a token.
+         * @enum {string}
+         */
+        ApiTokenKind: "api" | "scim";
         /** @description API tokens that the caller may see. */
         ApiTokenList: {
             /** @description API tokens, including expired ones, the oldest first. */
@@ -1959,6 +2277,8 @@ export interface components {
         ApiTokenRequest: {
             /** @description Time until the token expires, such as `12h`, `30d` or `8w`; left out for a token that does not expire. */
             expires_in?: string | null;
+            /** @description Kind of the token; left out for `api`. Only owners create tokens of the kind `scim`, with the role `owner` and without a project. */
+            kind?: components["schemas"]["ApiTokenKind"];
             /** @description Name of 1 to 100 characters. */
             name: string;
             /**
@@ -1982,6 +2302,8 @@ export interface components {
              * @description ID of the token.
              */
             id: number;
+            /** @description Kind of the token. */
+            kind: components["schemas"]["ApiTokenKind"];
             /** @description Time of the last use (RFC 3339), accurate to about a minute; null if the token has never been used. */
             last_used_at: string | null;
             /** @description Name of the token. */
@@ -2102,6 +2424,8 @@ export interface components {
             level: string | null;
             /** @description Text of the breadcrumb. */
             message: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Time of the breadcrumb (RFC 3339). */
             timestamp: string | null;
             /** @description Type, such as `navigation`, which determines the form of the data. */
@@ -2687,6 +3011,20 @@ export interface components {
             /** @description The token. It is shown only here. */
             token: string;
         };
+        /** @description A new share link. */
+        CreatedShareLink: {
+            /** @description Time at which the link expires (RFC 3339). */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description ID of the link.
+             */
+            id: number;
+            /** @description Whether the link shows messages. */
+            messages: boolean;
+            /** @description Address of the page that the link opens. It is shown only here. */
+            url: string;
+        };
         /** @description A custom price to create. */
         CustomPriceRequest: {
             /** @description First day on which the price applies, `YYYY-MM-DD` (UTC). Default: no start. */
@@ -3090,6 +3428,8 @@ export interface components {
             bytes: number;
             /** @description MIME type. */
             content_type: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description File name. */
             name: string | null;
             /** @description Type of the attachment, such as `event.minidump`. */
@@ -3110,6 +3450,8 @@ export interface components {
             issue_id: number;
             /** @description `fatal`, `error`, `warning`, `info` or `debug`. */
             level: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description ID of the span in which the error happened; null if unknown. */
             span_id: string | null;
             /** @description Time of the error (RFC 3339). */
@@ -3151,6 +3493,8 @@ export interface components {
              */
             frames_cut: number;
             mechanism: components["schemas"]["ExceptionMechanism"] | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Module of the exception type; null if unknown. */
             module: string | null;
             /** @description ID of the thread that raised the exception; null if unknown. */
@@ -3179,6 +3523,8 @@ export interface components {
             help_link: string | null;
             /** @description True if the exception is a group of exceptions. */
             is_exception_group: boolean | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Codes of the operating system, such as the signal. */
             meta: {
                 [key: string]: unknown;
@@ -3206,6 +3552,8 @@ export interface components {
             field: string;
             /** @description True if the field was inferred and not sent. */
             inferred: boolean;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Source of the field. */
             source: components["schemas"]["FieldSource"];
             value: components["schemas"]["ExplainedValue"] | null;
@@ -3646,17 +3994,79 @@ export interface components {
             /** @description Ingest keys, the oldest first. */
             keys: components["schemas"]["IngestKeyView"][];
         };
+        /** @description A new ingest key. */
+        IngestKeyRequest: {
+            /** @description Origins of web pages that may send, such as `https://*.example.com`; left out for any. */
+            allowed_origins?: string[];
+            /**
+             * Format: int64
+             * @description Maximum number of bytes of request bodies per day in UTC; left out for no limit.
+             */
+            bytes_per_day?: number | null;
+            /**
+             * Format: int64
+             * @description Maximum number of items per minute; left out for no limit.
+             */
+            items_per_minute?: number | null;
+            /** @description Name of 1 to 100 characters. */
+            name: string;
+        };
+        /** @description How long a replaced ingest key is still accepted: one of the two fields. */
+        IngestKeyRotationRequest: {
+            /** @description Time until which the old key is accepted: RFC 3339, or Unix seconds. */
+            old_key_expires_at?: string | null;
+            /** @description Time for which the old key is accepted, such as `12h`, `7d` or `4w`. */
+            old_key_expires_in?: string | null;
+        };
+        /** @description Changes to an ingest key. Fields that are left out keep their value. */
+        IngestKeyUpdateRequest: {
+            /** @description Origins of web pages that may send; empty for any. */
+            allowed_origins?: string[] | null;
+            /**
+             * Format: int64
+             * @description Maximum number of bytes of request bodies per day in UTC; null for no limit.
+             */
+            bytes_per_day?: number | null;
+            /** @description Time until which the key is accepted: RFC 3339, or Unix seconds; null for no end. */
+            expires_at?: string | null;
+            /**
+             * Format: int64
+             * @description Maximum number of items per minute; null for no limit.
+             */
+            items_per_minute?: number | null;
+            /** @description Name of 1 to 100 characters. */
+            name?: string | null;
+        };
         /** @description An ingest key. Programs send data with it; it cannot read. */
         IngestKeyView: {
+            /** @description Origins of web pages that may send, such as `https://*.example.com`; empty for any. Programs outside of browsers name no origin. */
+            allowed_origins: string[];
+            /**
+             * Format: int64
+             * @description Maximum number of bytes of request bodies, as they are sent, per day in UTC; null for no limit.
+             */
+            bytes_per_day: number | null;
+            /**
+             * Format: int64
+             * @description Bytes that were received with the key today in UTC.
+             */
+            bytes_today: number;
             /** @description Time at which the key was created (RFC 3339). */
             created_at: string;
-            /** @description Always false. */
+            /** @description True if the key was replaced and is no longer accepted. */
             disabled: boolean;
+            /** @description Time until which the key is accepted (RFC 3339); null for no end. */
+            expires_at: string | null;
             /**
              * Format: int64
              * @description ID of the key.
              */
             id: number;
+            /**
+             * Format: int64
+             * @description Maximum number of items (spans, error events, log records, metric points and scores) per minute; null for no limit.
+             */
+            items_per_minute: number | null;
             /** @description Time of the last use (RFC 3339), accurate to about a minute; null if the key has never been used. */
             last_used_at: string | null;
             /** @description Name of the key. */
@@ -3712,6 +4122,8 @@ export interface components {
             last_trace_id: string | null;
             /** @description Level of the newest event: `fatal`, `error`, `warning`, `info` or `debug`. */
             level: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Start (RFC 3339) and number of events of each of 24 equal parts of the time range. */
             points: [
                 string,
@@ -3784,6 +4196,8 @@ export interface components {
             logger: string | null;
             /** @description Message that the program sent beside the exception; null if there is none. */
             message: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Installed packages with their versions. */
             modules: {
                 [key: string]: string;
@@ -3839,6 +4253,8 @@ export interface components {
             issue_id: number | null;
             /** @description Time of the newest stored event (RFC 3339). */
             last_seen: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Exception type of the newest event. */
             type: string;
             /** @description Message of the newest event; empty if there is none. */
@@ -3982,6 +4398,8 @@ export interface components {
             attributes: {
                 [key: string]: unknown;
             };
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description ID of the linked span. */
             span_id: string;
             /** @description ID of the trace of the linked span. */
@@ -4002,6 +4420,8 @@ export interface components {
              *     or `fatal`; null if there is none.
              */
             issue_id: number | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
         };
         /** @description Changes since the previous event. */
         LiveUpdate: {
@@ -4026,6 +4446,8 @@ export interface components {
             level: string | null;
             /** @description Number of the line, unique in all projects. */
             log_id: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description ID of the span in which the line was logged; null if unknown. */
             span_id: string | null;
             /** @description Time of the log line (RFC 3339). */
@@ -4131,6 +4553,8 @@ export interface components {
             changes: components["schemas"]["MappingTrialChange"][];
             /** @description The rules, the span and the result, for a test. */
             fixture: components["schemas"]["MappingTrialFixture"];
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Names of the rules that apply to the span, in the order of the file. */
             rules: string[];
         };
@@ -4192,6 +4616,12 @@ export interface components {
             /** @description Role in the project. The role of the account on the server may be higher. */
             role: components["schemas"]["AccountRole"];
         };
+        /**
+         * @description Whom a project hides the bodies of messages from: prompts, answers, tool arguments and results, attributes, error texts, local variables,
+         *     log lines and media.
+         * @enum {string}
+         */
+        MessageHiding: "nobody" | "viewer" | "all";
         /**
          * @description Language of messages.
          * @enum {string}
@@ -4501,6 +4931,8 @@ export interface components {
             key: string | null;
             /** @description Time of the newest item (RFC 3339). */
             last_at: string;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description `accepted`, `refused` (rejected), `dropped`, `duplicate` or `client_dropped`. */
             outcome: components["schemas"]["OutcomeKind"];
             /**
@@ -4532,12 +4964,12 @@ export interface components {
          * @description Reason that the server records. The reasons are in the order of their names.
          * @enum {string}
          */
-        OutcomeReason: "attribute_limit" | "body_broken_off" | "content_type" | "damaged_body" | "disk_full" | "dsn_mismatch" | "duplicate" | "event_limit" | "event_without_body" | "event_without_type" | "fault" | "forward_loop" | "host_without_key" | "in_the_future" | "invalid_batch" | "invalid_buckets" | "invalid_envelope" | "invalid_grpc_frame" | "invalid_id" | "invalid_json" | "invalid_name" | "invalid_otlp" | "invalid_protobuf" | "invalid_score" | "invalid_span_id" | "invalid_timestamp" | "invalid_trace_id" | "invalid_value" | "item_count_mismatch" | "joined" | "key_of_other_project" | "link_limit" | "log_without_trace" | "malformed_key" | "media_quota" | "media_too_large" | "message_without_span" | "missing_key" | "multiple_keys" | "no_recorded_value" | "not_kept" | "not_llm_telemetry" | "not_supported" | "other" | "overloaded" | "page_without_key" | "project_disabled" | "protocol_version" | "proxy_without_key" | "same_error" | "sample_rate" | "score_without_name" | "score_without_trace" | "score_without_value" | "stopping" | "storage_failed" | "stored" | "too_large" | "too_many_buckets" | "too_many_encodings" | "too_many_items" | "too_many_logs" | "too_many_metrics" | "too_many_pieces" | "too_many_series" | "too_old" | "unfit" | "unknown" | "unknown_encoding" | "unknown_event_type" | "unknown_item" | "unknown_key" | "unknown_kind" | "unknown_project" | "unknown_temporality";
+        OutcomeReason: "attribute_limit" | "body_broken_off" | "content_type" | "damaged_body" | "disk_full" | "dsn_mismatch" | "duplicate" | "event_limit" | "event_without_body" | "event_without_type" | "fault" | "forward_loop" | "host_without_key" | "in_the_future" | "invalid_batch" | "invalid_buckets" | "invalid_envelope" | "invalid_grpc_frame" | "invalid_id" | "invalid_json" | "invalid_name" | "invalid_otlp" | "invalid_protobuf" | "invalid_score" | "invalid_span_id" | "invalid_timestamp" | "invalid_trace_id" | "invalid_value" | "item_count_mismatch" | "joined" | "key_expired" | "key_of_other_project" | "key_quota" | "key_rate_limit" | "link_limit" | "log_without_trace" | "malformed_key" | "media_quota" | "media_too_large" | "message_without_span" | "missing_key" | "multiple_keys" | "no_recorded_value" | "not_kept" | "not_llm_telemetry" | "not_supported" | "origin_not_allowed" | "other" | "overloaded" | "page_without_key" | "project_disabled" | "protocol_version" | "proxy_without_key" | "same_error" | "sample_rate" | "score_without_name" | "score_without_trace" | "score_without_value" | "stopping" | "storage_failed" | "stored" | "too_large" | "too_many_buckets" | "too_many_encodings" | "too_many_items" | "too_many_logs" | "too_many_metrics" | "too_many_pieces" | "too_many_series" | "too_old" | "unfit" | "unknown" | "unknown_encoding" | "unknown_event_type" | "unknown_item" | "unknown_key" | "unknown_kind" | "unknown_project" | "unknown_temporality";
         /**
          * @description Group of reasons with the same remedy.
          * @enum {string}
          */
-        OutcomeReasonGroup: "stored" | "repeated" | "not_kept" | "unknown_key" | "malformed_key" | "missing_key" | "wrong_key" | "project_disabled" | "unreadable" | "unsupported" | "time" | "too_large" | "server_limit" | "unavailable" | "sampled" | "client_limit" | "other";
+        OutcomeReasonGroup: "stored" | "repeated" | "not_kept" | "unknown_key" | "malformed_key" | "missing_key" | "wrong_key" | "key_limit" | "project_disabled" | "unreadable" | "unsupported" | "time" | "too_large" | "server_limit" | "unavailable" | "sampled" | "client_limit" | "other";
         /** @description A new password of the caller. */
         PasswordChangeRequest: {
             /** @description Current password; empty if the account has none yet. */
@@ -4589,8 +5021,8 @@ export interface components {
             /** @description Projects by ID. */
             projects: components["schemas"]["ProjectView"][];
         };
-        /** @description The name of a new project or ingest key. */
-        ProjectOrKeyName: {
+        /** @description The name of a new project. */
+        ProjectName: {
             /** @description Name of 1 to 100 characters. */
             name: string;
         };
@@ -4608,6 +5040,7 @@ export interface components {
             disabled?: boolean | null;
             /** @description Whether the tokens of calls without token usage are estimated from their messages where possible. */
             estimate_usage?: boolean | null;
+            hide_messages?: components["schemas"]["MessageHiding"] | null;
             /** @description Name of 1 to 100 characters. */
             name?: string | null;
             /** @description Whether the cost that a client reports takes precedence over the computed cost. */
@@ -4638,10 +5071,17 @@ export interface components {
             /** @description Time at which the first span arrived (RFC 3339); null if none has arrived. */
             first_span_at: string | null;
             /**
+             * @description Whom messages are hidden from: prompts, answers, tool arguments and results, attributes, error texts, local variables, log lines and
+             *     media.
+             */
+            hide_messages: components["schemas"]["MessageHiding"];
+            /**
              * Format: int64
              * @description ID of the project.
              */
             id: number;
+            /** @description True if messages are hidden from the caller. */
+            messages_hidden: boolean;
             /** @description Name of the project. */
             name: string;
             /** @description True if the cost that a client reports takes precedence over the computed cost. */
@@ -4843,6 +5283,13 @@ export interface components {
              */
             message_days: number | null;
         };
+        /** @description A replaced ingest key, and the new one. */
+        RotatedIngestKey: {
+            /** @description The new key. */
+            key: components["schemas"]["IngestKeyView"];
+            /** @description The old key, which is accepted until `expires_at`. */
+            old_key: components["schemas"]["IngestKeyView"];
+        };
         /** @description An alert rule and its current state. */
         RuleShown: {
             compare: components["schemas"]["ComparisonBaseline"] | null;
@@ -4943,6 +5390,17 @@ export interface components {
              */
             p95: number | null;
         };
+        /** @description Body of an error response of SCIM. */
+        ScimError: {
+            /** @description What happened, and to what. */
+            detail: string;
+            /** @description Schema of the message. */
+            schemas: string[];
+            /** @description Kind of the error, such as `uniqueness` or `invalidFilter`; left out if SCIM defines none. */
+            scimType?: string | null;
+            /** @description HTTP status as text. */
+            status: string;
+        };
         /** @description A score: a rating of a trace or span by a person or a program. */
         Score: {
             /** @description Time of the score (RFC 3339). */
@@ -4953,6 +5411,8 @@ export interface components {
             id: string;
             /** @description Category; null for a numeric score. */
             label: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Name of the score, such as `helpfulness`. */
             name: string;
             /** @description ID of the rated span; null if the score is for the whole trace. */
@@ -4995,11 +5455,71 @@ export interface components {
             /** @description Time of the last use (RFC 3339), accurate to about a minute. */
             last_used_at: string;
         };
+        /** @description A trace that a share link opens. */
+        SharedTrace: {
+            /** @description Error events of the trace. */
+            errors: components["schemas"]["ErrorEvent"][];
+            /** @description Time at which the link expires (RFC 3339). */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description Number of log lines of the trace.
+             */
+            log_count: number;
+            /** @description Whether the link shows messages. */
+            messages: boolean;
+            /** @description Spans without messages and attributes, by start time. */
+            spans: components["schemas"]["Span"][];
+            /** @description Kind of what the link leads to. */
+            target: components["schemas"]["ShareTargetKind"];
+            /** @description Totals of the trace. IDs of users and conversations are null. */
+            trace: components["schemas"]["TraceSummary"];
+        };
+        /** @description Share links of a project. */
+        ShareLinkList: {
+            /** @description Links that work, the newest first. */
+            shares: components["schemas"]["ShareLinkView"][];
+        };
+        /** @description What to share, and for how long. */
+        ShareLinkRequest: {
+            /** @description Lifetime in hours, days or weeks such as `12h`, `7d` or `4w`, at most 90 days. Default: 7 days. */
+            expires_in?: string | null;
+            /** @description ID of what to share. */
+            id: string;
+            /** @description Whether the link shows messages. Default: true, or false if the project hides messages from somebody. */
+            messages?: boolean | null;
+            /** @description Kind of what to share. */
+            target: components["schemas"]["ShareTargetKind"];
+        };
+        /** @description A share link. Its address is shown only when the link is created. */
+        ShareLinkView: {
+            /** @description Time of creation (RFC 3339). */
+            created_at: string;
+            /** @description Name of the account that created the link. */
+            created_by: string;
+            /** @description Time at which the link expires (RFC 3339). */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description ID of the link.
+             */
+            id: number;
+            /** @description Whether the link shows messages. A project that begins to hide messages hides them from its links as well. */
+            messages: boolean;
+            target: components["schemas"]["ShareTargetKind"] | null;
+            /** @description ID of what the link leads to; null if it was deleted. */
+            target_id: string | null;
+        };
         /**
          * @description What the share of a contributor refers to.
          * @enum {string}
          */
         ShareOf: "change" | "total";
+        /**
+         * @description Kind of what a link leads to.
+         * @enum {string}
+         */
+        ShareTargetKind: "trace";
         /** @description A request to sign in: with a one-time token, or with an e-mail address and a password. */
         SignInRequest: {
             /** @description E-mail address of the account. */
@@ -5053,6 +5573,8 @@ export interface components {
              *     `prompt`, `http`, `db`, `function` or `other`.
              */
             kind: components["schemas"]["SpanType"];
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description The answering model if it is known, otherwise the requested model; null if both are unknown. */
             model: string | null;
             /** @description Name of the span, such as `chat gpt-4o`; empty if the client did not send one. */
@@ -5169,6 +5691,8 @@ export interface components {
             input_messages: components["schemas"]["ChatMessage"][];
             /** @description Spans that this one links to, mostly in other traces, as in OpenTelemetry. */
             links: components["schemas"]["LinkedSpan"][];
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Messages that the model returned. */
             output_messages: components["schemas"]["ChatMessage"][];
             /** @description Source attribute of each field. */
@@ -5290,6 +5814,8 @@ export interface components {
              * @description Line number in the source file.
              */
             lineno: number | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description Name of the module. */
             module: string | null;
             /** @description Library or archive that contains the function. */
@@ -5492,6 +6018,8 @@ export interface components {
             field: string;
             /** @description Effective value within the trace. */
             in_trace: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
         };
         /** @description One page of a list of traces. */
         TracePage: {
@@ -5583,6 +6111,8 @@ export interface components {
              * @description Number of LLM calls.
              */
             llm_calls: number;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /**
              * @description Models of the calls, the most expensive first. A call without a response adds no model if another call answered for its requested
              *     model.
@@ -6037,9 +6567,11 @@ export interface operations {
                 action?: string;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description `json` for a page, or a file with all entries: `jsonl` (one JSON object per line) or `csv`. Default: `json`. */
+                format?: string;
                 /** @description Start of the time range: RFC 3339, Unix seconds, or relative to now such as `-24h`. Default: the oldest entry. */
                 from?: string;
-                /** @description Maximum number of entries, at most 1000. Default: 100. */
+                /** @description Maximum number of entries, at most 1000. Default: 100; of a file, all. */
                 limit?: number;
                 /** @description ID of a project: only its entries are returned. */
                 project?: number;
@@ -6361,7 +6893,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ProjectOrKeyName"];
+                "application/json": components["schemas"]["ProjectName"];
             };
         };
         responses: {
@@ -8314,7 +8846,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ProjectOrKeyName"];
+                "application/json": components["schemas"]["IngestKeyRequest"];
             };
         };
         responses: {
@@ -8356,6 +8888,94 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    patch_projects_project_keys_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the ingest key. */
+                key: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IngestKeyUpdateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestKeyView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_projects_project_keys_key_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the ingest key. */
+                key: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IngestKeyRotationRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedIngestKey"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
             };
             404: {
                 headers: {
@@ -9187,6 +9807,136 @@ export interface operations {
             };
         };
     };
+    get_projects_project_shares: {
+        parameters: {
+            query?: {
+                /** @description ID of a trace: only its links are returned. */
+                trace?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareLinkList"];
+                };
+            };
+        };
+    };
+    post_projects_project_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareLinkRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedShareLink"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_shares_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+                /** @description ID of the link. */
+                share: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareLinkView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_projects_project_shares_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+                /** @description ID of the link. */
+                share: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link was revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_projects_project_spans: {
         parameters: {
             query?: {
@@ -9779,6 +10529,173 @@ export interface operations {
             };
         };
     };
+    get_share_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedTrace"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_share_token_logs: {
+        parameters: {
+            query?: {
+                /** @description Cursor: `next_cursor` of the previous page. */
+                cursor?: string;
+                /** @description Maximum number of log lines, from 1 to 2,000. Default: 200. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_share_token_media_media_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the media. */
+                media_id: string;
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The requested range of the bytes. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_share_token_spans_span: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the span. */
+                span: string;
+                /** @description Token of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpanDetail"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_system: {
         parameters: {
             query?: never;
@@ -9897,6 +10814,604 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_scim_v2_Groups: {
+        parameters: {
+            query?: {
+                /** @description Attributes to return, separated by commas. Default: all. */
+                attributes?: string;
+                /** @description Maximum number of resources, at most 500. Default: 100. */
+                count?: string;
+                /** @description Attributes to leave out, separated by commas. */
+                excludedAttributes?: string;
+                /** @description Filter such as `userName eq "ann@example.com"`. */
+                filter?: string;
+                /** @description Position of the first resource, from 1. Default: 1. */
+                startIndex?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A list response of SCIM. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    post_scim_v2_Groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A group of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The group. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    get_scim_v2_Groups_group: {
+        parameters: {
+            query?: {
+                /** @description Attributes to return, separated by commas. Default: all. */
+                attributes?: string;
+                /** @description Attributes to leave out, separated by commas. */
+                excludedAttributes?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the group. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The group. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    put_scim_v2_Groups_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the group. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        /** @description A group of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The group. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    delete_scim_v2_Groups_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the group. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The group was deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    patch_scim_v2_Groups_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the group. */
+                group: string;
+            };
+            cookie?: never;
+        };
+        /** @description A patch of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The group was changed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    get_scim_v2_ResourceTypes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A list response of SCIM. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_scim_v2_ResourceTypes_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `User` or `Group`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The kind of resources. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    get_scim_v2_Schemas: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A list response of SCIM. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_scim_v2_Schemas_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description URN of the schema. */
+                schema: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schema. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    get_scim_v2_ServiceProviderConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration of the service provider. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_scim_v2_Users: {
+        parameters: {
+            query?: {
+                /** @description Attributes to return, separated by commas. Default: all. */
+                attributes?: string;
+                /** @description Maximum number of resources, at most 500. Default: 100. */
+                count?: string;
+                /** @description Attributes to leave out, separated by commas. */
+                excludedAttributes?: string;
+                /** @description Filter such as `userName eq "ann@example.com"`. */
+                filter?: string;
+                /** @description Position of the first resource, from 1. Default: 1. */
+                startIndex?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A list response of SCIM. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    post_scim_v2_Users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A user of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The user. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    get_scim_v2_Users_user: {
+        parameters: {
+            query?: {
+                /** @description Attributes to return, separated by commas. Default: all. */
+                attributes?: string;
+                /** @description Attributes to leave out, separated by commas. */
+                excludedAttributes?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    put_scim_v2_Users_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        /** @description A user of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    delete_scim_v2_Users_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account is deactivated. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+        };
+    };
+    patch_scim_v2_Users_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the user. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        /** @description A patch of SCIM. */
+        requestBody: {
+            content: {
+                "application/scim+json": unknown;
+            };
+        };
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimError"];
                 };
             };
         };

@@ -96,8 +96,10 @@ export type Imported = Schemas['BillImportResult'];
 
 export type Currency = Schemas['DisplayCurrency'];
 export type Project = Schemas['ProjectView'];
+export type MessageHiding = Schemas['MessageHiding'];
 export type ProjectPatch = Schemas['ProjectUpdateRequest'];
 export type Key = Schemas['IngestKeyView'];
+export type KeyPatch = Schemas['IngestKeyUpdateRequest'];
 export type Forward = Schemas['ForwardView'];
 export type ForwardType = Schemas['ForwardType'];
 export type ForwardDraft = Schemas['ForwardDraft'];
@@ -111,6 +113,8 @@ export type Role = Schemas['AccountRole'];
 export type Account = Schemas['AccountView'];
 export type AccountPatch = Schemas['AccountUpdateRequest'];
 export type Member = Schemas['MemberView'];
+export type ShareLink = Schemas['ShareLinkView'];
+export type SharedTrace = Schemas['SharedTrace'];
 export type Receipt = Schemas['DeletionReceipt'];
 export type Me = Schemas['CallerProfile'];
 

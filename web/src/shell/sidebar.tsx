@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router';
 import type { Project } from '../api/types';
 import { useT } from '../i18n';
 import { Icon, Logo } from '../components/icons';
+import { Permitted } from '../components/permission';
 import { useOpenIncidents } from './incident-banner';
 
 const activeLink = { className: 'is-selected', 'aria-current': 'page' as const };
@@ -108,10 +109,12 @@ export function Sidebar({ project }: { project: Project | null }) {
         </>
       )}
       <div className="spacer" />
-      <Link to="/system" activeOptions={{ includeSearch: false }} activeProps={activeLink} title={t('nav.system')}>
-        <Icon name="system" />
-        <span>{t('nav.system')}</span>
-      </Link>
+      <Permitted operation="get /api/v1/system">
+        <Link to="/system" activeOptions={{ includeSearch: false }} activeProps={activeLink} title={t('nav.system')}>
+          <Icon name="system" />
+          <span>{t('nav.system')}</span>
+        </Link>
+      </Permitted>
       <Link to="/settings" activeOptions={{ includeSearch: false }} activeProps={activeLink} title={t('nav.settings')}>
         <Icon name="settings" />
         <span>{t('nav.settings')}</span>

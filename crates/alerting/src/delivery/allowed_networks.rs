@@ -1,5 +1,5 @@
 //! Addresses that notifications may be sent to. A user who can create a channel must not reach services that only this machine or its
-//! network can reach: names are resolved, addresses are checked, and connections go to checked addresses only.
+//! network can reach. Names are therefore resolved, addresses are checked, and connections go to checked addresses only.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -40,11 +40,11 @@ const PRIVATE_NETWORKS: [&str; 26] = [
 pub struct AllowedNetworks(Vec<IpNet>);
 
 impl AllowedNetworks {
-    /// Parses a list such as `10.0.0.0/8, 127.0.0.1`; `all` allows every network, an empty text none.
+    /// Parses a list such as `10.0.0.0/8, 127.0.0.1`; `all` allows every network, and an empty text allows no network.
     ///
     /// # Errors
     ///
-    /// With the part that is not a network.
+    /// Returns the part that is not a network.
     pub fn parse(text: &str) -> Result<AllowedNetworks, String> {
         let mut networks = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {

@@ -73,7 +73,7 @@ pub struct NotificationDelivery {
     /// Time of the next attempt (RFC 3339); null if there is none.
     #[schema(required)]
     pub next_attempt_at: Option<String>,
-    /// Attempts, the first one first.
+    /// Attempts in the order of their time.
     pub attempts: Vec<DeliveryAttempt>,
 }
 
@@ -88,7 +88,7 @@ pub struct DeliveryAttempt {
     /// HTTP or SMTP status code; null if there was no response.
     #[schema(required)]
     pub status: Option<u16>,
-    /// Reason of the failure; null if the attempt succeeded.
+    /// Reason for the failure; null if the attempt succeeded.
     #[schema(required)]
     pub error: Option<String>,
 }
@@ -102,7 +102,7 @@ pub struct DeliveryFilter {
     pub target: Option<ChannelId>,
     /// Only deliveries in this state.
     pub state: Option<String>,
-    /// Only deliveries with a smaller ID: those after a page.
+    /// Only deliveries with a smaller ID, for the page after another page.
     pub before: Option<i64>,
     /// Maximum number of deliveries.
     pub limit: usize,
@@ -116,7 +116,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn deliveries(&self, project: u64, filter: &DeliveryFilter) -> Result<Vec<NotificationDelivery>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(&format!(
@@ -134,7 +134,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the delivery does not exist, or the database cannot be read.
+    /// Returns an error if the delivery does not exist, or the database cannot be read.
     pub fn delivery(&self, project: u64, id: i64) -> Result<NotificationDelivery, NotifyError> {
         let found = self.with_connection(|db| {
             let mut select = db.prepare_cached(&format!("{SELECT_DELIVERIES} WHERE notices.project = ?1 AND deliveries.id = ?2"))?;
@@ -149,7 +149,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn waiting_by_channel(&self, project: u64) -> Result<Vec<(ChannelId, i64)>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(

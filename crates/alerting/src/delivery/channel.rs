@@ -97,15 +97,15 @@ pub enum ChannelConfiguration {
         /// Recipients: 1 to 50 addresses.
         to: Vec<String>,
     },
-    /// An incoming webhook of Slack. The secret is its URL.
+    /// An incoming webhook of Slack. The secret is the URL of the webhook.
     Slack,
-    /// A webhook of Discord. The secret is its URL.
+    /// A webhook of Discord. The secret is the URL of the webhook.
     Discord,
-    /// A webhook of Microsoft Teams (Workflows). The secret is its URL.
+    /// A webhook of Microsoft Teams (Workflows). The secret is the URL of the webhook.
     Teams,
     /// PagerDuty Events API v2. The secret is the routing key.
     Pagerduty {
-        /// URL of the endpoint. Default: that of the US service region.
+        /// URL of the endpoint. Default: the endpoint of the US service region.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         endpoint: Option<String>,
     },
@@ -138,7 +138,7 @@ impl ChannelSecret {
         ChannelSecret(text.into())
     }
 
-    /// Returns the secret to send or sign a message.
+    /// Returns the secret, to send it or to sign a message with it.
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }
@@ -155,7 +155,7 @@ impl fmt::Debug for ChannelSecret {
     }
 }
 
-/// Reason for which the configuration of a channel is not valid.
+/// Reason why the configuration of a channel is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChannelError {
     /// The value of a field is not valid.
@@ -217,7 +217,7 @@ impl ChannelConfiguration {
     ///
     /// # Errors
     ///
-    /// With the field and what is wrong with it.
+    /// Returns the invalid field and the reason.
     pub fn check(&self, secret: &ChannelSecret, allowed: &AllowedNetworks) -> Result<(), ChannelError> {
         let wrong = |field, reason: &str| Err(ChannelError::invalid(field, reason));
         match self {
@@ -256,7 +256,7 @@ impl ChannelConfiguration {
             ChannelConfiguration::Webhook { url } => {
                 check_url("address.url", url, true, allowed)?;
                 if signing_key(secret).is_none() {
-                    return wrong("secret", "must be `whsec_` followed by 24 to 64 bytes in Base64; leave it out to have one generated");
+                    return wrong("secret", "must be `whsec_` followed by 24 to 64 bytes in Base64; omit it to generate one");
                 }
                 Ok(())
             }
@@ -268,7 +268,7 @@ impl ChannelConfiguration {
 ///
 /// # Errors
 ///
-/// With what is wrong with the name.
+/// Returns the reason if the name is invalid.
 pub(super) fn checked_name(name: &str) -> Result<String, ChannelError> {
     let name = name.trim();
     let long = name.chars().count() > MAX_NAME_LENGTH;
@@ -299,7 +299,8 @@ fn host_of(url: &str) -> Option<String> {
 ///
 /// # Errors
 ///
-/// When the URL is not valid, or its host is an address that is not allowed. `field` is the field of the request that the error names.
+/// Returns an error if the URL is not valid, or its host is an address that is not allowed. `field` is the field of the request that the
+/// error names.
 pub fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetworks) -> Result<(), ChannelError> {
     let wrong = |reason: &str| Err(ChannelError::invalid(field, reason));
     let uri = url.parse::<Uri>().ok();

@@ -23,11 +23,11 @@ pub struct NotificationChannelDraft {
     pub disabled: bool,
     /// Kind and configuration of the channel.
     pub configuration: ChannelConfiguration,
-    /// Secret of the channel. `None` keeps the stored one, and generates one for a webhook without a secret.
+    /// Secret of the channel. `None` keeps the stored secret; for a webhook without a secret, a secret is generated.
     pub secret: Option<ChannelSecret>,
 }
 
-/// Reason for which a change of a channel fails.
+/// Reason why a change of a channel fails.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     /// The definition is not valid.
@@ -42,11 +42,12 @@ pub enum NotifyError {
 }
 
 impl NotificationOutbox {
-    /// Creates a channel. The second value is the signing secret if one was generated; it is returned only here. Blocks the calling thread.
+    /// Creates a channel. If a signing secret was generated, the second value is this secret; it is returned only here. Blocks the calling
+    /// thread.
     ///
     /// # Errors
     ///
-    /// When the definition is not valid, or the database cannot be written.
+    /// Returns an error if the definition is not valid, or the database cannot be written.
     pub fn create_channel(
         &self,
         project: u64,
@@ -90,12 +91,12 @@ impl NotificationOutbox {
         Ok((NotificationChannel { id, project, name, language, disabled, configuration, secret, created_us }, made))
     }
 
-    /// Updates a channel. Its waiting deliveries are retried immediately, since the update may have fixed them. If the channel is disabled,
-    /// they are cancelled. Blocks the calling thread.
+    /// Updates a channel. The waiting deliveries of the channel are retried immediately, because the update may have fixed the problem. If
+    /// the channel is disabled, they are cancelled. Blocks the calling thread.
     ///
     /// # Errors
     ///
-    /// When the channel does not exist, the definition is not valid, or the database cannot be written.
+    /// Returns an error if the channel does not exist, the definition is not valid, or the database cannot be written.
     pub fn update_channel(
         &self,
         project: u64,
@@ -138,7 +139,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the channel does not exist, or the database cannot be written.
+    /// Returns an error if the channel does not exist, or the database cannot be written.
     pub fn delete_channel(&self, project: u64, id: ChannelId) -> Result<(), NotifyError> {
         let deleted = self
             .with_connection(|db| db.execute("DELETE FROM targets WHERE id = ?1 AND project = ?2", params![id, sql_project_id(project)]))?;
@@ -149,7 +150,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn targets(&self, project: u64) -> Result<Vec<NotificationChannel>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(&format!("SELECT {CHANNEL_COLUMNS} FROM targets WHERE project = ?1 ORDER BY id"))?;
@@ -161,7 +162,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the channel does not exist, or the database cannot be read.
+    /// Returns an error if the channel does not exist, or the database cannot be read.
     pub fn target(&self, project: u64, id: ChannelId) -> Result<NotificationChannel, NotifyError> {
         let found = self.with_connection(|db| find_channel(db, id, &self.cipher))?;
         found.filter(|target| target.project == project).ok_or(NotifyError::Missing("target"))

@@ -1,11 +1,11 @@
-//! Tasks that send what is due: at most one for each target, so that no target waits for another.
+//! Tasks that send due deliveries: at most one task for each target, so that no target waits for another target.
 
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Maximum time between two looks at a queue, even without a notification: the clock may have been set.
+/// Maximum time between two checks of a queue, even without a notification, because the clock may have been set.
 pub const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
 /// Delay after an error of the database.
 pub const DATABASE_ERROR_DELAY: Duration = Duration::from_secs(5);
@@ -21,9 +21,10 @@ impl<Id> Default for DueTaskSet<Id> {
 }
 
 impl<Id: Copy + Eq + Hash + Send + 'static> DueTaskSet<Id> {
-    /// Starts a task for each target with something due, unless it has one. `heads` are the times, in microseconds since the Unix epoch,
-    /// at which the first of each target is due. `send` sends everything that is due, and returns false after an error of the database.
-    /// `wake` is called at the end of a task: something may have become due since it last looked. Returns the time until the next is due.
+    /// Starts a task for each target with due deliveries, unless the target already has a task. `heads` contains, for each target, the time
+    /// in microseconds since the Unix epoch at which its first delivery is due. `send` sends everything that is due, and returns false
+    /// after an error of the database. `wake` is called at the end of a task, because a delivery may have become due since the last check.
+    /// Returns the time until the next delivery is due.
     pub fn start_due<F: Future<Output = bool> + Send + 'static>(
         &self,
         heads: impl IntoIterator<Item = (Id, i64)>,

@@ -25,8 +25,8 @@ pub struct AlertNotification {
     pub measure: String,
     /// Unit of the values.
     pub unit: MeasureUnit,
-    /// Period that the values are compared with: they are relative changes, where 0.62 is 62 percent more. Null if they are absolute values
-    /// in `unit`.
+    /// Period that the values are compared with. The values are then relative changes, where 0.62 is 62 percent more. Null if the values
+    /// are absolute, in `unit`.
     #[serde(default)]
     #[schema(required)]
     pub compare: Option<ComparisonBaseline>,
@@ -51,8 +51,8 @@ pub struct AlertNotification {
     pub time_zone: String,
     /// Main contributors to the change, the largest first.
     pub culprits: Vec<AlertContributor>,
-    /// Start of the time that `since` of the contributors covers, in microseconds since the Unix epoch: the previous crossing of a
-    /// threshold. Null if there was none, or if it was less than a minute before.
+    /// Time of the previous crossing of a threshold, in microseconds since the Unix epoch. The field `since` of a contributor covers the
+    /// time from then on. Null if there was no previous crossing, or if it was less than a minute before.
     #[serde(default)]
     #[schema(required)]
     pub culprits_since: Option<i64>,
@@ -158,7 +158,7 @@ pub enum MessageLanguage {
 /// One group of a rule or budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct AlertGroup {
-    /// Property that is grouped by, such as `user`.
+    /// Grouping property, such as `user`.
     pub name: String,
     /// Value of the property; null for spans without it.
     #[schema(required)]
@@ -202,12 +202,13 @@ pub enum ShareOf {
 /// A contributor: a user, model, trace or other group that caused part of a change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AlertContributor {
-    /// Property that the contributor is a value of: `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and others.
+    /// Property whose value is the contributor: `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and others.
     pub dimension: String,
     /// Value of the property; null for spans without it.
     #[schema(required)]
     pub key: Option<String>,
-    /// Unit of the figures. For sums, it is the unit of the measure; for percentiles and ratios, the number of slow or failed items.
+    /// Unit of the values. For sums, this is the unit of the measure. For percentiles and ratios, the values are numbers of slow or failed
+    /// items.
     #[serde(default)]
     #[schema(required)]
     pub unit: MeasureUnit,
@@ -216,15 +217,15 @@ pub struct AlertContributor {
     /// Usual contribution in a window of this length; null without history, and for traces.
     #[schema(required)]
     pub usual: Option<f64>,
-    /// Share of what `share_of` names, from 0 to 1; null if it is unknown. The shares of one dimension add up to at most 1.
+    /// Share of the quantity that `share_of` names, from 0 to 1; null if it is unknown. The shares of one dimension add up to at most 1.
     #[schema(required)]
     pub share: Option<f64>,
     /// What the share refers to.
     #[serde(default)]
     #[schema(required)]
     pub share_of: ShareOf,
-    /// Part of the contribution since the previous crossing of a threshold; null if there was none, or if it was less than a minute
-    /// before.
+    /// Part of the contribution since the previous crossing of a threshold; null if there was no previous crossing, or if it was less than
+    /// a minute before.
     #[serde(default)]
     #[schema(required)]
     pub since: Option<f64>,
@@ -248,7 +249,7 @@ pub struct CostProjection {
 pub struct AlertNotificationLinks {
     /// Link to the incident, or to the list of alerts if there is no incident.
     pub incident: String,
-    /// Link to the traces behind the incident; null if there is none.
+    /// Link to the traces of the incident; null if there is none.
     #[schema(required)]
     pub traces: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! HTTP requests to services that users name: to checked addresses only, without redirects or a proxy, with limits on the duration and on
-//! the response.
+//! HTTP requests to services that users name. Requests go only to checked addresses, without redirects or a proxy, and with limits on the
+//! duration and on the response.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use ureq::http::{Request, Response, Uri};
 use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Body, Error, Timeout};
+use ureq::{Agent, AsSendBody, Body, Error, Timeout};
 
 use super::allowed_networks::AllowedNetworks;
 use super::outbox::now_us;
@@ -19,6 +19,8 @@ use super::trusted_certificates::TrustedCertificates;
 /// Maximum number of bytes that are read of a response. Its content is not needed, but reading it to the end allows the connection to be
 /// reused.
 const MAX_RESPONSE_BYTES: u64 = 16 << 10;
+/// Maximum size of the body of a document in bytes.
+const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 /// Error text of the resolver for an address that is not allowed. The error is recognized by it.
 const ADDRESS_REJECTED: &str = "the address is in a private network";
 
@@ -57,9 +59,29 @@ pub struct HttpPostResponse {
     pub status: u16,
     /// Delay that the service requests before the next attempt (`Retry-After`).
     pub retry_after: Option<Duration>,
-    /// The one-word reason that services such as Slack respond with (`no_service`). A longer response may repeat what was sent, and is not
-    /// returned.
+    /// The one-word reason that services such as Slack respond with (`no_service`). A longer response may repeat the sent data, so it is
+    /// not returned.
     pub reason: Option<String>,
+}
+
+/// Response with its body, which is at most 1 MiB long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpDocument {
+    /// HTTP status.
+    pub status: u16,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// Reason why there is no response with a body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutboundHttpError {
+    /// The host has only addresses in private networks that the configuration does not allow.
+    #[error("{ADDRESS_REJECTED}")]
+    PrivateAddress,
+    /// Any other reason.
+    #[error("{0}")]
+    NoResponse(String),
 }
 
 /// HTTP client for URLs that users configure.
@@ -84,13 +106,14 @@ impl OutboundHttpClient {
     ///
     /// # Errors
     ///
-    /// When there is no response. The text describes the reason without the URL, which may be the secret.
+    /// Returns an error if there is no response. The text describes the reason without the URL, which may be the secret.
     pub fn post(&self, post: &HttpPostRequest) -> Result<HttpPostResponse, String> {
         let mut request = Request::post(&post.url);
         for (name, value) in &post.headers {
             request = request.header(name.as_ref(), value);
         }
-        let request = request.body(post.body.as_slice()).map_err(|_| "the URL or a header is invalid; change it".to_owned())?;
+        let request =
+            request.body(post.body.as_slice()).map_err(|_| "the URL or a header is invalid; correct it in the settings".to_owned())?;
         let mut answer = self.send_request(&request).map_err(|error| describe_error(&error, self.timeout))?;
         let asked = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = asked.and_then(|text| parse_retry_after(text, now_us()));
@@ -98,9 +121,51 @@ impl OutboundHttpClient {
         Ok(HttpPostResponse { status: answer.status().as_u16(), retry_after, reason: reason_word(&text).map(str::to_owned) })
     }
 
+    /// Reads the document at a URL. Blocks the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// When there is no complete response. The text describes the reason without the URL.
+    pub fn get_document(&self, url: &str, headers: &[(Cow<'static, str>, String)]) -> Result<HttpDocument, OutboundHttpError> {
+        let mut request = Request::get(url).header("accept", "application/json");
+        for (name, value) in headers {
+            request = request.header(name.as_ref(), value);
+        }
+        self.read_document(&request.body(()))
+    }
+
+    /// Sends a request and reads the document that is the response. Blocks the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// When there is no complete response. The text describes the reason without the URL.
+    pub fn post_document(&self, post: &HttpPostRequest) -> Result<HttpDocument, OutboundHttpError> {
+        let mut request = Request::post(&post.url).header("accept", "application/json");
+        for (name, value) in &post.headers {
+            request = request.header(name.as_ref(), value);
+        }
+        self.read_document(&request.body(post.body.as_slice()))
+    }
+
+    fn read_document<B: AsSendBody + Clone>(
+        &self,
+        request: &Result<Request<B>, ureq::http::Error>,
+    ) -> Result<HttpDocument, OutboundHttpError> {
+        let no_response = |error: &Error| match error {
+            Error::Io(error) if error.to_string() == ADDRESS_REJECTED => OutboundHttpError::PrivateAddress,
+            error => OutboundHttpError::NoResponse(describe_error(error, self.timeout)),
+        };
+        let Ok(request) = request else {
+            return Err(OutboundHttpError::NoResponse("the URL or a header is invalid; change it".to_owned()));
+        };
+        let mut answer = self.send_request(request).map_err(|error| no_response(&error))?;
+        let body = answer.body_mut().with_config().limit(MAX_DOCUMENT_BYTES).read_to_vec().map_err(|error| no_response(&error))?;
+        Ok(HttpDocument { status: answer.status().as_u16(), body })
+    }
+
     /// Sends a request. If no public authority has signed the certificate of the service, tries again with the configured ones; nothing has
     /// been sent by then.
-    fn send_request(&self, request: &Request<&[u8]>) -> Result<Response<Body>, Error> {
+    fn send_request<B: AsSendBody + Clone>(&self, request: &Request<B>) -> Result<Response<Body>, Error> {
         let is_untrusted = |error: &Error| match error {
             Error::Tls(_) | Error::Rustls(_) => true,
             Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
@@ -145,7 +210,7 @@ fn describe_error(error: &Error, timeout: Duration) -> String {
         Error::HostNotFound => "host not found; check the URL".to_owned(),
         Error::ConnectionFailed => "the connection failed".to_owned(),
         Error::Io(error) if error.to_string() == ADDRESS_REJECTED => {
-            format!("{ADDRESS_REJECTED}; an administrator can allow it with the setting notify.allow")
+            format!("{ADDRESS_REJECTED}; an administrator can allow the address with the setting notify.allow")
         }
         Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             format!("no trusted TLS connection: {error}; an administrator can add a CA certificate with the setting notify.ca_file")

@@ -2,12 +2,12 @@
 //!
 //! **Guarantees.** A change is delivered at least once, and exactly once to a receiver that recognizes keys. A notification is durable
 //! before [`NotificationOutbox::enqueue`] returns, and its key is unique: enqueuing the same change again has no effect. An attempt is
-//! recorded before it starts and when it ends. If the process dies in between, it is unknown whether the receiver has the message, so it is
-//! sent again with the same key (`webhook-id`, `dedup_key`, `Message-ID`). Chat services have no keys; in that window of milliseconds their
-//! channel may show a message twice. Losing it would be worse.
+//! recorded before it starts and when it ends. If the process ends in between, it is unknown whether the receiver has the message, so the
+//! message is sent again with the same key (`webhook-id`, `dedup_key`, `Message-ID`). Chat services have no keys; in that window of
+//! milliseconds their channel may show a message twice. Losing a message would be worse.
 //!
-//! The caller enqueues a notification after the change of the incident is durable, and again at the next start if it does not know whether
-//! this was done.
+//! The caller enqueues a notification after the change of the incident is durable. If the caller does not know whether a notification was
+//! enqueued, it enqueues the notification again at the next start.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ use super::notification::AlertNotification;
 /// ID of a notification channel.
 pub type ChannelId = i64;
 
-/// Version of the schema that is written, and the newest one that can be read.
+/// Version of the schema that is written, and the newest version that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// File name of the database.
@@ -93,7 +93,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or a newer version wrote it, or the cipher cannot decrypt a secret.
+    /// Returns an error if the database cannot be opened, or a newer version wrote it, or the cipher cannot decrypt a secret.
     pub fn open(dir: &Path, cipher: SecretCipher) -> Result<NotificationOutbox, SqliteError> {
         let path = dir.join(DATABASE);
         let mut connection = database::open(&path, &MIGRATIONS)?;
@@ -101,13 +101,13 @@ impl NotificationOutbox {
         Ok(NotificationOutbox { connection: Mutex::new(connection), cipher, path, delivery_due: Arc::new(Notify::new()) })
     }
 
-    /// Enqueues notifications, each for its channels. They are durable when this returns, and delivery begins. Notifications with a known
-    /// key are ignored, and so are channels that do not exist, are disabled or belong to another project. Returns the number of new
-    /// notifications. Blocks the calling thread.
+    /// Enqueues notifications, each for its channels. When this function returns, the notifications are durable, and delivery begins.
+    /// Notifications with a known key are ignored, and so are channels that do not exist, are disabled or belong to another project.
+    /// Returns the number of new notifications. Blocks the calling thread.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. None of the notifications is enqueued then.
+    /// Returns an error if the database cannot be written. In this case, none of the notifications is enqueued.
     pub fn enqueue(&self, notifications: &[(AlertNotification, Vec<ChannelId>)]) -> Result<usize, SqliteError> {
         let now = now_us();
         let taken = self.with_connection(|connection| {
@@ -157,7 +157,7 @@ pub(super) fn insert_notification(connection: &Connection, notification: &AlertN
     insert.query_row(values, |row| row.get(0)).optional()
 }
 
-/// Converts a project ID to the signed integers of SQLite. No project ID is too large.
+/// Converts a project ID to the signed integers of SQLite. All project IDs fit.
 pub(super) fn sql_project_id(project: u64) -> i64 {
     i64::try_from(project).unwrap_or(i64::MAX)
 }

@@ -21,7 +21,7 @@ const MAX_DIGEST_CHANGES: i64 = 2000;
 const MAX_SEPARATE_MESSAGES: i64 = 10;
 const SEPARATE_MESSAGES_PERIOD: Duration = Duration::from_secs(60);
 
-/// A delivery that is due. Its attempt is recorded already.
+/// A delivery that is due. The attempt to deliver it has already been recorded.
 #[derive(Debug)]
 pub(super) struct DueDelivery {
     pub(super) delivery: i64,
@@ -45,8 +45,8 @@ impl NotificationOutbox {
         })
     }
 
-    /// Takes the delivery to a channel that is due and records its attempt; `None` if none is due. The deliveries of a channel are in
-    /// order: while the first one waits for its next attempt, the others wait too. Blocks the calling thread.
+    /// Takes the due delivery to a channel, and records the attempt; returns `None` if no delivery is due. The deliveries of a channel are
+    /// in order: while the first delivery waits for its next attempt, the other deliveries wait too. Blocks the calling thread.
     pub(super) fn take_due(&self, target: ChannelId) -> Result<Option<DueDelivery>, SqliteError> {
         self.with_connection(|db| {
             let transaction = db.transaction()?;
@@ -72,7 +72,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Records the result of an attempt and schedules the next one. Returns whether the next delivery to the channel can be sent now.
+    /// Records the result of an attempt and schedules the next attempt. Returns whether the next delivery to the channel can be sent now.
     /// Blocks the calling thread.
     pub(super) fn record_result(&self, next: &DueDelivery, took: Duration, ended: &DeliveryAttemptResult) -> Result<bool, SqliteError> {
         let now = now_us();
@@ -135,7 +135,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Deletes notifications before a time that have been delivered or given up and returns their number. Blocks the calling thread.
+    /// Deletes notifications from before a time that have been delivered or given up, and returns their number. Blocks the calling thread.
     pub(super) fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
         self.with_connection(|db| {
             db.execute(

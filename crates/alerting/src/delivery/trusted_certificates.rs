@@ -14,7 +14,7 @@ impl TrustedCertificates {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or contains no certificate, with the reason.
+    /// Returns an error if the file cannot be read or contains no certificate, with the reason.
     pub fn read_file(path: &Path) -> Result<TrustedCertificates, String> {
         if path.as_os_str().is_empty() {
             return Ok(TrustedCertificates::default());

@@ -142,7 +142,7 @@ impl DeliveryWorker {
     ///
     /// # Errors
     ///
-    /// When the channel does not exist, or the database cannot be read or written.
+    /// Returns an error if the channel does not exist, or the database cannot be read or written.
     pub async fn send_test(&self, project: u64, target: ChannelId, page: &str) -> Result<NotificationDelivery, NotifyError> {
         let page = format!("{page}/p/{project}/alerts");
         let taking = move |outbox: &NotificationOutbox| -> Result<_, NotifyError> {

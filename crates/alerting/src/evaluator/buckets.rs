@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// Aggregate of a bucket. Anything that is added can be removed.
+/// Aggregate of a bucket. Everything that was added can be removed again.
 pub(crate) trait BucketAggregate: Default {
     /// Returns whether the aggregate contains no data.
     fn is_empty(&self) -> bool;
@@ -24,7 +24,7 @@ impl BucketAggregate for QuantitySum {
 }
 
 /// A distribution: a DDSketch from which values can be removed, since a counted span may be excluded later. A bin is represented by the
-/// mean of its values, so percentiles are never outside of the measured range. Bins are in ascending order; none is empty.
+/// mean of its values, so percentiles are never outside of the measured range. Bins are in ascending order, and no bin is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DurationSketch(Vec<SketchBin>);
 
@@ -70,7 +70,7 @@ impl BucketAggregate for DurationSketch {
     }
 }
 
-/// Returns the percentile at this fraction in microseconds, `None` without values, and the number of values.
+/// Returns the percentile at this fraction in microseconds (`None` if there are no values), and the number of values.
 pub(crate) fn percentile<'a>(sketches: impl Iterator<Item = &'a DurationSketch>, share: f64) -> (Option<f64>, i64) {
     let mut classes: std::collections::BTreeMap<i16, (i64, i128)> = std::collections::BTreeMap::new();
     for class in sketches.flat_map(|sketch| &sketch.0) {
@@ -116,21 +116,21 @@ impl<H: BucketAggregate> BucketSeries<H> {
         }
     }
 
-    /// Returns the aggregates from one step to another, exclusive.
+    /// Returns the aggregates from one step up to another, which is excluded.
     pub(crate) fn aggregates(&self, from: i64, to: i64) -> impl Iterator<Item = &H> {
         let first = self.0.partition_point(|(step, _)| *step < from);
         let end = self.0.partition_point(|(step, _)| *step < to).max(first);
         self.0.range(first..end).map(|(_, heap)| heap)
     }
 
-    /// Returns the aggregates from one step to another, exclusive, with their steps.
+    /// Returns the aggregates from one step up to another, which is excluded, each with its step.
     pub(crate) fn aggregates_by_step(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, &H)> {
         let first = self.0.partition_point(|(step, _)| *step < from);
         let end = self.0.partition_point(|(step, _)| *step < to).max(first);
         self.0.range(first..end).map(|(step, heap)| (*step, heap))
     }
 
-    /// Removes the steps before this one.
+    /// Removes all steps before a step.
     pub(crate) fn forget_before(&mut self, step: i64) {
         let gone = self.0.partition_point(|(other, _)| *other < step);
         self.0.drain(..gone);
@@ -147,7 +147,7 @@ impl<H: BucketAggregate> BucketSeries<H> {
 }
 
 impl BucketSeries<QuantitySum> {
-    /// Returns the sums from one step to another, exclusive: quantity and number of spans.
+    /// Returns the sums of quantity and number of spans from one step up to another, which is excluded.
     pub(crate) fn sums(&self, from: i64, to: i64) -> (i128, i64) {
         self.aggregates(from, to).fold((0, 0), |(quantity, spans), sums| (quantity + i128::from(sums.quantity), spans + sums.spans))
     }

@@ -20,7 +20,7 @@ pub(crate) struct BudgetPeriodSpend {
     pub(crate) to_us: i64,
     /// Spend in the unit of the budget.
     pub(crate) spent: f64,
-    /// Spend that clients probably left out by sampling, in the unit of the budget.
+    /// Estimated spend of calls that clients did not send because of sampling, in the unit of the budget.
     pub(crate) sampled_out: f64,
     pub(crate) forecast: Option<SpendForecast>,
 }

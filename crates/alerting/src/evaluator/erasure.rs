@@ -14,7 +14,7 @@ const SUBJECT_DELETED_REASON: &str = "the affected user or trace was deleted";
 const DELETED_NAME: &str = "(deleted)";
 
 impl RuleEvaluator {
-    /// Returns changes after which no open incident of a project contains these names. Incidents about one of them are resolved.
+    /// Returns the changes that remove these names from all open incidents of a project. Incidents about one of these names are resolved.
     pub(crate) fn changes_without_names(&self, project: u64, names: &HashSet<String>) -> Vec<IncidentChange> {
         let open = self.open_incidents.iter().filter(|(_, incident)| incident.project == project);
         open.filter_map(|((_, group), incident)| {

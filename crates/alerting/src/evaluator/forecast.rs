@@ -18,11 +18,11 @@ const MIN_HISTORY_DAYS: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ForecastMethod {
-    /// From the same hours of the same weekdays.
+    /// Computed from the same hours of the same weekdays.
     Weekly,
-    /// From the same hours of other days.
+    /// Computed from the same hours of other days.
     Daily,
-    /// From the pace of the period so far, because there is no history yet.
+    /// Computed from the pace of the period so far, because there is no history yet.
     Linear,
 }
 
@@ -39,12 +39,13 @@ pub struct SpendForecast {
     pub low: f64,
     /// 90th percentile of the total: nine of ten samples were lower.
     pub high: f64,
-    /// Total at the end if the excess over the usual spend stays as in the last three hours. If less than usual is spent: if the ratio to
-    /// the usual spend stays the same. Without history: at the pace of the last three hours, or of the period so far if that is faster.
+    /// Total at the end of the period if the excess over the usual spend stays as in the last three hours. If less than usual is spent, the
+    /// total assumes that the ratio to the usual spend stays the same. Without history, it assumes the pace of the last three hours, or of
+    /// the period so far if that pace is faster.
     pub projected: f64,
     /// Usual spend of the period by now; `None` without history.
     pub usual_by_now: Option<f64>,
-    /// Time at which the amount is expected to be used up; `None` if that is not in this period, or has already happened.
+    /// Time at which the amount is expected to be used up; `None` if this time is not in the period, or if the amount is already used up.
     pub runs_out_us: Option<i64>,
     /// Time at which the amount is used up at the 90th percentile: the earliest estimate.
     pub runs_out_earliest_us: Option<i64>,

@@ -18,7 +18,7 @@ pub(crate) const OTHER_GROUPS: &str = "(all others)";
 pub(crate) enum AlertGroupKey {
     /// All spans: the series has no groups.
     AllSpans,
-    /// Spans with this value; `None` for spans without one.
+    /// Spans with this value; `None` for spans without a value.
     Value(Option<Arc<str>>),
     /// Spans of groups beyond the maximum number.
     Others,
@@ -55,7 +55,7 @@ pub(crate) struct AlertSeriesSpec {
     pub(crate) aggregation: SeriesAggregation,
     /// Length of a step in microseconds.
     pub(crate) step_us: i64,
-    /// Whether to estimate what clients left out by sampling.
+    /// Whether to estimate the amount that clients did not send because of sampling.
     pub(crate) with_sampled_out: bool,
 }
 
@@ -81,7 +81,7 @@ pub(crate) struct WindowAggregate {
 #[derive(Debug)]
 pub(crate) struct AlertSeries {
     pub(crate) spec: AlertSeriesSpec,
-    /// Number of steps that are kept: as many as the rule that looks back furthest needs.
+    /// Number of steps that are kept: the largest number that a rule of the series needs.
     pub(crate) kept_steps: i64,
     group_by: Option<GroupBy>,
     pub(crate) matcher: SpanMatcher,
@@ -197,7 +197,7 @@ impl AlertSeries {
         if is_known { group } else { AlertGroupKey::Others }
     }
 
-    /// Returns the aggregate of a group from one step to another, exclusive. `share` is the percentile as a fraction.
+    /// Returns the aggregate of a group from one step up to another, which is excluded. `share` is the percentile as a fraction.
     pub(crate) fn aggregate(&self, group: &AlertGroupKey, from: i64, to: i64, share: f64) -> WindowAggregate {
         match self.group_data(group).map(|slot| &slot.buckets) {
             None => WindowAggregate { quantity: 0, spans: 0, percentile: None },
@@ -212,7 +212,7 @@ impl AlertSeries {
         }
     }
 
-    /// Returns the estimate of what clients left out of a group by sampling; 0 if none reports a sample rate.
+    /// Returns the estimated amount of a group that clients did not send because of sampling; 0 if no client reports a sample rate.
     pub(crate) fn sampled_out(&self, group: &AlertGroupKey, from: i64, to: i64) -> i128 {
         self.group_data(group).map_or(0, |slot| slot.sampled_out.sums(from, to).0)
     }

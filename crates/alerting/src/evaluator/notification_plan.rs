@@ -1,4 +1,4 @@
-//! Decides which notifications a change results in, to which channels they go, and when they are repeated.
+//! Decides which notifications follow from a change, to which channels they are sent, and when they are repeated.
 
 use std::collections::HashSet;
 
@@ -98,7 +98,7 @@ impl RuleEvaluator {
         )
     }
 
-    /// Returns a change with the notification that it results in, if any.
+    /// Returns a change with the notification that follows from it, if there is one.
     pub(super) fn notified_change(
         &self,
         mut incident: Incident,

@@ -13,15 +13,15 @@ use crate::rule::duration::HumanDuration;
 use crate::rule::metric::{MetricFormula, SeriesAggregation, SpanQuantity};
 use crate::rule::{AlertRule, NotificationPolicy, check_group, check_zone, stored_filter};
 
-/// Time after its end during which a window is evaluated again when spans arrive late.
+/// Time after the end of a window during which the window is evaluated again if spans arrive late.
 pub(crate) const LATE_SPAN_PERIOD: HumanDuration = HumanDuration::hours(1);
-/// Time after its end until which a window waits for spans before low values or missing data are evaluated.
+/// Time after the end of a window that rules for low values or missing data wait for late spans before they evaluate the window.
 pub(crate) const ARRIVAL_DELAY: HumanDuration = HumanDuration::minutes(1);
 /// History that a forecast uses.
 const FORECAST_HISTORY: HumanDuration = HumanDuration::days(35);
 /// Time that budgets are counted back: two months, so late spend of the previous month still counts.
 const BUDGET_HISTORY: HumanDuration = HumanDuration::days(63);
-/// Step of a budget. Midnight in every time zone is at a whole quarter of an hour.
+/// Step of a budget: a quarter of an hour, because midnight in every time zone is at a multiple of a quarter of an hour in UTC.
 pub(crate) const BUDGET_STEP: HumanDuration = HumanDuration::minutes(15);
 /// Maximum number of steps in a window. Every evaluation adds them up.
 const MAX_SUM_STEPS: i64 = 1440;
@@ -83,7 +83,7 @@ impl AlertWatch {
 
     /// # Errors
     ///
-    /// When its time zone is not known any more.
+    /// Returns an error if the time zone of the budget is no longer known.
     pub(crate) fn budget(record: AlertRecord<Budget>) -> Result<AlertWatch, AlertError> {
         let budget = &record.definition;
         let calendar = BudgetCalendar { period: budget.period, zone: check_zone(&budget.time_zone)?, week_starts: budget.week_starts };
@@ -178,7 +178,7 @@ impl AlertSeriesSpec {
     ///
     /// # Errors
     ///
-    /// When the filter or group is not valid any more.
+    /// Returns an error if the filter or group is not valid any more.
     pub(crate) fn new_series(&self, kept_steps: i64) -> Result<AlertSeries, AlertError> {
         let matcher = stored_filter(&self.filter)?;
         let by = check_group(self.group_by.as_deref(), self.max_groups)?;
@@ -335,7 +335,7 @@ impl RequiredSpanFields {
         }
     }
 
-    /// Returns whether these fields include all those of `other`.
+    /// Returns whether these fields include all fields of `other`.
     pub(crate) fn covers(&self, other: &RequiredSpanFields) -> bool {
         let pairs =
             [(self.texts, other.texts), (self.tags, other.tags), (self.attributes, other.attributes), (self.messages, other.messages)];

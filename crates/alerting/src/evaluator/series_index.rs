@@ -1,5 +1,5 @@
-//! Index of the series that a span may belong to: by project, and by value if a filter requires one of some values. A thousand rules for
-//! a thousand users then take one lookup instead of a thousand filters.
+//! Index of the series that a span may belong to: by project and, if a filter requires one of several values, by value. With this index, a
+//! thousand rules for a thousand users take one lookup instead of a thousand filters.
 
 use std::collections::HashMap;
 

@@ -13,7 +13,7 @@ use crate::rule::metric::AlertMetric;
 /// State of a rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RuleState {
-    /// Current value; with groups, the one furthest beyond the threshold. `None` without data.
+    /// Current value; for a rule with groups, the value that is furthest beyond the threshold. `None` without data.
     pub value: Option<f64>,
     /// Number of open incidents.
     pub open_incidents: usize,
@@ -36,9 +36,9 @@ pub struct BudgetState {
     pub from_us: i64,
     /// End of the period, in microseconds since the Unix epoch.
     pub to_us: i64,
-    /// Spend so far; with groups, of all of them.
+    /// Spend so far; for a budget with groups, the sum of all groups.
     pub spent: f64,
-    /// Estimate of what clients left out by sampling, according to their sample rates. Not included in `spent`.
+    /// Estimated amount that clients did not send because of sampling, according to their sample rates. It is not included in `spent`.
     pub sampled_out: f64,
     /// Forecast of the period; `None` without data, and for groups.
     pub forecast: Option<SpendForecast>,
@@ -51,11 +51,11 @@ pub struct BudgetState {
 /// State of a group of a budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BudgetGroupState {
-    /// Value of the group; `None` for spans without one.
+    /// Value of the group; `None` for spans without a value.
     pub key: Option<String>,
     /// Spend of the group.
     pub spent: f64,
-    /// Estimate of what clients left out by sampling.
+    /// Estimated amount that clients did not send because of sampling.
     pub sampled_out: f64,
 }
 

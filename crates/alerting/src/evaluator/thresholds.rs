@@ -37,7 +37,7 @@ impl RuleThresholds {
         }
     }
 
-    /// Returns the severity after a value, given the severity before.
+    /// Returns the severity after a value. The severity may depend on the severity before the value.
     pub(crate) fn next_severity(&self, before: Option<AlertSeverity>, value: f64) -> Option<AlertSeverity> {
         let level = self.severity_of(value);
         let Some(before) = before else { return level };
@@ -57,7 +57,7 @@ impl RuleThresholds {
         }
     }
 
-    /// Returns the value that is further beyond the thresholds.
+    /// Returns the one of two values that is further beyond the thresholds.
     pub(crate) fn worse_value(&self, a: f64, b: f64) -> f64 {
         if self.is_beyond(b, a) { b } else { a }
     }

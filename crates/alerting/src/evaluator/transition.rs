@@ -5,7 +5,7 @@ use crate::delivery::notification::{AlertNotificationKind, AlertSeverity, Measur
 use crate::evaluator::prepared_rule::RuleWatch;
 use crate::incident::{AlertSource, Incident, IncidentEventKind, IncidentTimelineEntry};
 
-/// Evaluation of one alert instance in one pass. Late spans may open, worsen and resolve an incident in the same pass.
+/// Evaluation of one alert instance in one pass. Because of late spans, one pass may open, worsen and resolve the same incident.
 pub(super) struct AlertInstanceEvaluation<'a> {
     evaluator: &'a RuleEvaluator,
     watch: &'a RuleWatch,
@@ -38,7 +38,7 @@ impl<'a> AlertInstanceEvaluation<'a> {
         result.back_to_normal.extend(self.result.back_to_normal);
     }
 
-    /// Moves the instance from its current severity to the next one.
+    /// Moves the instance from its current severity to the next severity.
     pub(super) fn transition_to(&mut self, next: Option<AlertSeverity>, value: Option<f64>, (from_us, to_us): (i64, i64)) {
         let before = std::mem::replace(&mut self.severity, next);
         if self.is_resolved_manually && next.is_none() {

@@ -53,12 +53,12 @@ pub struct IncidentChart {
     pub thresholds: Vec<ThresholdLine>,
 }
 
-/// Returns the chart of an incident. If the values cannot be computed (the rule was deleted, does not measure spans, or the incident is
-/// about the group of all others), the chart shows the values in the timeline.
+/// Returns the chart of an incident. The chart shows the values in the timeline if other values cannot be computed: because the rule was
+/// deleted, does not measure spans, or the incident is about the group of all others.
 ///
 /// # Errors
 ///
-/// When the query engine fails.
+/// Returns an error if the query engine fails.
 pub async fn incident_chart(
     view: &ProjectSnapshot,
     incident: &Incident,

@@ -1,9 +1,10 @@
 //! Contributors: the traces, users, models, pipelines, prompts and releases that caused most of a change.
 //!
-//! For a rule, a key is a contributor if it explains the change *and* is usually a small part of the total: a pipeline with 90 percent of
-//! all traffic explains nothing by having 90 percent of the excess, but a user with one percent does. The whole spend exhausts a budget,
-//! so shares of a budget refer to its total, and large spenders are named on a usual day too. Without history, a key is compared with an
-//! even share. The contributors to a worsening are determined from the time since the previous step.
+//! For a rule, a value is a contributor if it explains the change *and* is usually a small part of the total. For example, a pipeline with
+//! 90 percent of all traffic does not explain a change if it has 90 percent of the excess. A user with one percent of the traffic and the
+//! same share of the excess does explain it. A budget is used up by all spend of the period. Shares of a budget therefore refer to the
+//! total, and contributors with a large spend are named even if this spend is usual. Without history, the share of a value is compared with
+//! the average share. The contributors to a worsening are determined from the time since the previous step.
 
 use std::collections::HashMap;
 
@@ -41,9 +42,9 @@ pub(crate) struct DimensionContribution {
 /// What contributors explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContributorGoal {
-    /// Who makes a metric higher or lower than usual.
+    /// Contributors that make a metric higher or lower than usual.
     Change(ThresholdDirection),
-    /// Who spent a budget.
+    /// Contributors that spent most of a budget.
     Spending,
 }
 
@@ -54,14 +55,14 @@ pub(crate) struct ContributorScope<'a> {
     pub(crate) window: (i64, i64),
     /// Time after which received spans are ignored, since the metric does not include them.
     pub(crate) until_us: Option<i64>,
-    /// Time of the previous step, if it is within the window and not immediately before.
+    /// Time of the previous step, if this time is within the window and not immediately before the present step.
     pub(crate) since_us: Option<i64>,
-    /// Property that the metric is already grouped by: all spans have the same value.
+    /// Property that the metric is already grouped by, so that all spans have the same value.
     pub(crate) group: Option<&'a str>,
 }
 
-/// Returns the weight of a span in a metric; `None` if the metric is not computed from spans, or if the duration from which a call is
-/// slow (`threshold`, in milliseconds) is unknown.
+/// Returns the weight of a span in a metric. `threshold` is the duration in milliseconds from which a call is slow. Returns `None` if the
+/// metric is not computed from spans, or if the metric needs a threshold and `threshold` is `None`.
 pub(crate) fn contribution_weight(measure: AlertMetric, threshold: Option<f64>) -> Option<ContributionWeight> {
     let us = threshold.map(|threshold| (threshold * 1000.0) as i64);
     Some(match measure.made() {
@@ -110,7 +111,7 @@ fn contribution_unit(weight: ContributionWeight) -> MeasureUnit {
 ///
 /// # Errors
 ///
-/// When the query engine fails.
+/// Returns an error if the query engine fails.
 pub(crate) async fn find_contributors(
     project: &ProjectSnapshot,
     filter: &Filter,

@@ -41,7 +41,7 @@ impl WeekStart {
 pub struct Budget {
     /// Name of 1 to 100 characters without `/`, unique within the project.
     pub name: String,
-    /// False for a draft, which is never evaluated. Default: true.
+    /// False if the definition is disabled and never evaluated. Default: true.
     #[serde(default = "default_true")]
     pub enabled: bool,
     /// What is limited: `cost`, a number of tokens, or a count such as `calls`. Default: `cost`.
@@ -56,7 +56,7 @@ pub struct Budget {
     /// First day of a week. Default: `monday`.
     #[serde(default)]
     pub week_starts: WeekStart,
-    /// Filter for the spans that count, in the filter language. Default: all spans.
+    /// Filter for the spans of the budget, in the filter language. Default: all spans.
     #[serde(default)]
     pub filter: String,
     /// Property to group by, such as `user`, `model` or `tag:NAME`: each group has the full amount. Null for no groups.
@@ -71,8 +71,8 @@ pub struct Budget {
     /// Percentage of the amount from which incidents are critical. Default: 100.
     #[serde(default = "default_percent")]
     pub critical_from: f64,
-    /// True to open a warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed with groups. Default:
-    /// false.
+    /// True to open an incident with the severity warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed
+    /// with groups. Default: false.
     #[serde(default, alias = "ring_on_forecast")]
     pub alert_on_forecast: bool,
     /// Person or team that is responsible for the budget; null for none.
@@ -108,7 +108,7 @@ impl Budget {
     ///
     /// # Errors
     ///
-    /// With the field and the reason, when the budget is not valid.
+    /// Returns the field and the reason if the budget is not valid.
     pub fn check(&self) -> Result<(), AlertError> {
         check_name(&self.name)?;
         if self.name.contains('/') {

@@ -50,7 +50,7 @@ pub enum AlertFileChangeKind {
 ///
 /// # Errors
 ///
-/// With the position, when the text is not valid TOML, a field is unknown, a rule is not valid, or a channel does not exist.
+/// Returns an error with the position if the text is not valid TOML, a field is unknown, a rule is not valid, or a channel does not exist.
 pub fn parse_file(text: &str, targets: &ChannelNames) -> Result<AlertFile, AlertError> {
     let table: BTreeMap<String, Value> = toml::from_str(text).map_err(|error| invalid("file", error.to_string()))?;
     let mut file = AlertFile::default();
@@ -111,7 +111,7 @@ fn check_unique_names<T: AlertDefinition>(items: &[T]) -> Result<(), AlertError>
 ///
 /// # Errors
 ///
-/// When a number cannot be represented in TOML.
+/// Returns an error if a number cannot be represented in TOML.
 pub fn write_file(file: &AlertFile, targets: &ChannelNames) -> Result<String, AlertError> {
     let named = |value: Value| replace_ids_by_names(value, targets);
     let mut tables: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
@@ -158,18 +158,19 @@ impl AlertService {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn compare_file(&self, project: u64, file: &AlertFile, targets: &ChannelNames) -> Result<Vec<AlertFileChange>, AlertError> {
         let mut differences = compare_items(&self.store.list_definitions::<AlertRule>(Some(project))?, &file.rules, targets);
         differences.extend(self::compare_items(&self.store.list_definitions::<Budget>(Some(project))?, &file.budgets, targets));
         Ok(differences)
     }
 
-    /// Creates and updates rules and budgets of a project as in a file. With `deletes_missing`, deletes those that are not in it.
+    /// Creates and updates rules and budgets of a project as in a file. With `deletes_missing`, deletes rules and budgets that are not in
+    /// the file.
     ///
     /// # Errors
     ///
-    /// When a rule or budget cannot be stored; those before it are stored.
+    /// Returns an error if a rule or budget cannot be stored. Rules and budgets before it are already stored.
     pub fn apply_file(&self, project: u64, file: &AlertFile, deletes_missing: bool) -> Result<(), AlertError> {
         self.apply_items(project, &file.rules, deletes_missing)?;
         self.apply_items(project, &file.budgets, deletes_missing)?;

@@ -7,14 +7,14 @@ use utoipa::ToSchema;
 
 use crate::delivery::notification::MeasureUnit;
 
-/// Integer that each span adds to a sum: cost in units of 10⁻¹² US dollars, everything else as is.
+/// Integer that each span adds to a sum: cost in units of 10⁻¹² US dollars, every other quantity in its own unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SpanQuantity {
-    /// One for each span of the subject.
+    /// 1 for each span of the subject.
     Count,
-    /// One for each failed span of the subject.
+    /// 1 for each failed span of the subject.
     Failed,
-    /// One for each successful call that reports usage and has no price.
+    /// 1 for each successful call that reports usage and has no price.
     Unpriced,
     Cost,
     InputTokens,
@@ -33,7 +33,7 @@ pub(crate) enum LatencyKind {
     FirstToken,
 }
 
-/// Metric that is queried elsewhere, by the clock.
+/// Metric that is queried from another database at regular intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum PolledMetric {
     /// Number of received items with these outcomes.
@@ -49,7 +49,7 @@ pub(crate) enum PolledMetric {
 pub(crate) enum SpanSubject {
     /// Counted LLM calls.
     Calls,
-    /// Counted spans, of which calls, other uses of models and some agents have tokens and costs.
+    /// Counted spans. Among them, calls, other priced uses of models and some agents have tokens and costs.
     Counted,
     /// Tool calls.
     Tools,
@@ -250,7 +250,7 @@ pub(crate) enum SeriesAggregation {
 }
 
 impl SeriesAggregation {
-    /// Returns the aggregation for a formula; `None` if it is queried elsewhere.
+    /// Returns the aggregation for a formula; `None` if the measure is queried elsewhere.
     pub(crate) fn of(made: MetricFormula) -> Option<SeriesAggregation> {
         match made {
             MetricFormula::Sum(subject, quantity) | MetricFormula::Share(subject, quantity) => {

@@ -1,6 +1,6 @@
-//! Backfill: aggregation of stored spans for rules and budgets that are new, or after a start. Series that look back a few days are
-//! filled immediately. Series that look back weeks are filled on another thread while evaluation continues; rows that arrive meanwhile
-//! are buffered and added afterwards.
+//! Backfill: aggregation of stored spans for new rules and budgets, and for all rules and budgets after a start. Series that look back a
+//! few days are filled immediately. Series that look back weeks are filled on another thread while evaluation continues; rows that arrive
+//! during this time are buffered and added afterwards.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const MAX_SYNCHRONOUS_US: i64 = 3 * 86_400_000_000;
 /// Maximum number of buffered rows. If more arrive, the backfill starts again.
 const MAX_BUFFERED_ROWS: usize = 200_000;
 
-/// Returns whether a backfill is quick enough for the evaluation thread to wait for it.
+/// Returns whether a backfill is so quick that the evaluation thread can wait for it.
 pub(crate) fn is_quick(one_series: &AlertSeries) -> bool {
     one_series.kept_steps * one_series.spec.step_us <= MAX_SYNCHRONOUS_US
 }

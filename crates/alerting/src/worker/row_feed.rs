@@ -1,4 +1,5 @@
-//! Feed of row changes from the store's commit thread to the evaluation thread. It selects the needed fields of each row and never waits.
+//! Feed of row changes from the store's commit thread to the evaluation thread. The feed selects the needed fields of each row and never
+//! waits.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -12,7 +12,7 @@ use crate::money::Usd;
 pub(super) enum BillColumn {
     Day,
     Model,
-    /// Model and what was charged, such as `gpt-4o-2024-08-06, input`.
+    /// Model and charged item, such as `gpt-4o-2024-08-06, input`.
     LineItem,
     Dollars,
     Cents,
@@ -137,7 +137,7 @@ pub(super) fn column_of_name(name: &str) -> Option<(usize, BillColumn)> {
     COLUMN_NAMES.iter().position(|(known, _)| *known == name).map(|at| (at, COLUMN_NAMES[at].1))
 }
 
-/// Returns the meanings of a header's columns. If only one of several columns with the same meaning counts, the others are unused.
+/// Returns the meanings of a header's columns. If several columns have the same meaning and only one can be used, the others are ignored.
 pub(super) fn parse_header<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Option<BillColumn>> {
     let found: Vec<Option<(usize, BillColumn)>> = names.map(column_of_name).collect();
     let best = |column: BillColumn| found.iter().flatten().filter(|(_, known)| *known == column).map(|(at, _)| *at).min();
@@ -152,7 +152,7 @@ pub(super) fn parse_header<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Opti
 ///
 /// # Errors
 ///
-/// Returns an error when the value is invalid for the column. The message contains no other values of the row.
+/// Returns an error if the value is invalid for the column. The message contains no other values of the row.
 pub(super) fn set_field(line: &mut BillLine, column: BillColumn, value: &str) -> Result<(), String> {
     let value = value.trim();
     if value.is_empty() {
@@ -182,7 +182,7 @@ pub(super) fn set_field(line: &mut BillLine, column: BillColumn, value: &str) ->
             line.amount = Some(line.amount.unwrap_or_default() + amount);
         }
         BillColumn::Currency if !value.eq_ignore_ascii_case("usd") => {
-            return Err(format!("the currency {value:?} is not supported, only USD"));
+            return Err(format!("the currency {value:?} is not supported; only USD is supported"));
         }
         BillColumn::Input => add(&mut line.input_tokens, "tokens")?,
         BillColumn::Output => add(&mut line.output_tokens, "tokens")?,

@@ -1,7 +1,7 @@
 //! Bills of providers: exports of their cost and usage pages and APIs, and plain tables.
 //!
 //! An export becomes [`BillLine`]s, one for each day, model and service tier. Tables define the supported columns and fields (`columns`,
-//! `json`). Unknown ones are reported, and an invalid row affects only itself.
+//! `json`). Unknown columns and fields are reported, and an invalid row does not affect other rows.
 
 mod columns;
 mod json;
@@ -117,7 +117,7 @@ pub enum BillError {
 ///
 /// # Errors
 ///
-/// Returns an error when the file is none of these.
+/// Returns an error if the file is none of these.
 pub fn read(bytes: &[u8]) -> Result<BillExport, BillError> {
     let text = std::str::from_utf8(bytes).map_err(|_| BillError::NotText)?;
     let text = text.trim_start_matches('\u{feff}');

@@ -38,7 +38,7 @@ pub struct ObservedModelDay {
 /// Evidence of sampling.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SamplingEvidence {
-    /// Smallest fraction of all traces that a client says it sends.
+    /// Smallest sample rate that a client reports: the fraction of traces that it sends.
     pub sample_rate: Option<f64>,
     /// Number of items that clients report as dropped by sampling.
     pub sampled_out: u64,
@@ -50,7 +50,7 @@ pub struct ReconciliationTotals {
     /// Billed amount in US dollars; null if the bill has none.
     #[schema(required)]
     pub billed: Option<f64>,
-    /// Observed cost in US dollars; null if nothing was observed, or nothing of it has a price.
+    /// Observed cost in US dollars; null if there are no observed calls, or none of them has a price.
     #[schema(required)]
     pub observed: Option<f64>,
     /// Billed amount minus observed cost, in US dollars.
@@ -112,7 +112,7 @@ pub struct GapCause {
     /// Model with the cause, or the provider for `not_on_bill`; null if the cause is not about a model.
     #[schema(required)]
     pub model: Option<String>,
-    /// Number of calls with the cause; for `sampled`, of items that were not sent.
+    /// Number of calls with the cause. For `sampled`, this is the number of items that were not sent.
     #[schema(required)]
     pub count: Option<u64>,
     /// Amount in US dollars.
@@ -202,7 +202,7 @@ impl ReconciliationAccumulator {
     }
 }
 
-/// Returns the name of a model without vendor and date, by which bills and spans are matched.
+/// Returns the name of a model without vendor and date. Bills and spans are matched by this name.
 pub fn base_model(name: &str) -> String {
     let name = name.trim().to_ascii_lowercase();
     let name = of_display_name(&name).unwrap_or(name);

@@ -1,15 +1,15 @@
 //! Calls that are reported more than once, in several traces: by the program that makes the call and a gateway that it uses, or by two
 //! independent instrumentations of one program.
 //!
-//! The reports use different conventions, and the provider's response ID joins them. The ID alone is weak evidence: test doubles give one
-//! ID to many responses, and a cache responds to a second request with the ID of the first. So all other known properties must agree as
-//! well. If a report has no ID (Sentry's SDK for Python reports none of OpenAI's), only two instrumentations of one program are joined:
-//! by input and output, model, tokens, and times of which one contains the other and that start and end almost together, as those of a
-//! wrapper and its call do. Two users who send the same input at once do not get responses in the same millisecond, and not through two
-//! instrumentations.
+//! The reports use different conventions, and the provider's response ID joins them. The ID alone is weak evidence: test servers give the
+//! same ID to many responses, and a cache responds to a second request with the ID of the first. Therefore, all other known properties must
+//! be equal too. Sentry's SDK for Python does not report OpenAI's response IDs. If a report has no ID, only reports of two instrumentations
+//! of one program are joined. Their input and output, model and tokens must be equal. One report must contain the other in time, and both
+//! must start and end at almost the same time, like a wrapper and its call. If two users send the same input at the same time, their
+//! responses do not arrive in the same millisecond, and are not reported by two instrumentations.
 //!
-//! One report of a call is counted, and takes usage and cost from another one that knows more. The others keep their data and are
-//! excluded.
+//! One report of a call is counted. It takes usage and cost from another report if that report has more complete data. The other reports
+//! keep their data and are excluded.
 
 #[cfg(test)]
 mod tests;
@@ -69,7 +69,7 @@ pub struct DuplicateReport {
     pub trace_id: TraceId,
     /// ID of the span.
     pub span_id: SpanId,
-    /// True at the span that is counted; false at the others, which all refer to that one.
+    /// True for the counted span; false for all other reports, which refer to the counted span.
     pub counts: bool,
 }
 
@@ -115,7 +115,7 @@ pub struct CallReport {
     pub texts: Option<u64>,
     /// Hash of the model.
     model: Option<u64>,
-    /// Span that is counted instead of this one, as far as known.
+    /// Span that is counted instead of this span; `None` if there is no such span, or if it is unknown.
     pub counted_elsewhere: Option<(TraceId, SpanId)>,
     /// Program and instrumentation that report the call.
     reporter: SpanReporter,
@@ -142,14 +142,15 @@ impl CallReport {
         (self.trace_id, self.span_id) == (other.trace_id, other.span_id)
     }
 
-    /// Returns the order among the reports of one call, the first of which is counted: the program's own before a gateway's, a span with
-    /// a parent before a root, since its user and run are known, then the one with the longer duration.
+    /// Returns the order of the reports of one call; the first report is counted. A report of the program precedes a report of a gateway.
+    /// Then, a span with a parent precedes a root span, because its user and run are known. Then, a longer span precedes a shorter span.
     pub fn counting_order(&self) -> impl Ord + use<> {
         let alone = self.gateway == GatewayConfidence::Unlikely && self.is_root;
         (self.gateway, alone, self.start_us.saturating_sub(self.end_us), self.start_us, self.trace_id, self.span_id)
     }
 
-    /// Returns true if the cost of this report may be taken over: it is a gateway's, which knows what it bills.
+    /// Returns true if the cost of this report may replace that of the counted report: the report comes from a gateway, and its cost is
+    /// what the gateway bills.
     pub fn bills(&self) -> bool {
         self.gateway > GatewayConfidence::Unlikely
     }
@@ -159,13 +160,13 @@ impl CallReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum GatewayConfidence {
     Unlikely,
-    /// The program was serving a request during the call, which many programs do that are not gateways.
+    /// The program was serving a request during the call. This alone does not show that it is a gateway.
     Possible,
-    /// The instrumentation is a gateway's.
+    /// The instrumentation belongs to a gateway.
     Certain,
 }
 
-/// Returns whether the instrumentation of a span is a gateway's.
+/// Returns whether the instrumentation of a span belongs to a gateway.
 pub(crate) fn is_gateway(span: &Span) -> bool {
     let scope = span.origin.as_deref().unwrap_or_default();
     GATEWAY_SCOPES.iter().any(|name| scope.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
@@ -196,8 +197,8 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Returns the calls of a trace that another trace may report too: those whose response has an ID or known texts, and that are counted or
-/// left to a report elsewhere.
+/// Returns the calls of a trace if another trace may report the same calls. The response of such a call has an ID or known messages, and
+/// the call is counted, or excluded because of a report in another trace.
 pub fn of_trace(trace_id: TraceId, nodes: &[SpanNode], counted: impl Fn(usize) -> bool) -> Vec<CallReport> {
     let response = |node: &SpanNode| node.response_id.as_deref().filter(|id| !id.is_empty()).map(|id| hash(&id));
     let candidates: Vec<&SpanNode> = nodes
@@ -277,7 +278,7 @@ pub fn has_same_messages(one: &CallReport, other: &CallReport) -> bool {
         && one.reporter.may_be_same_program(&other.reporter)
 }
 
-/// Returns whether two values are equal, as far as both are known.
+/// Returns whether two values are equal, if both are known.
 fn agree_if_known(one: Option<u64>, other: Option<u64>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one == other)
 }
@@ -306,9 +307,10 @@ fn is_gateway_forward(one: &CallReport, other: &CallReport) -> bool {
     one.reporter != other.reporter && gateway.gateway > GatewayConfidence::Unlikely && within && gateway.tokens != (None, None)
 }
 
-/// Records in the counted span that another span reports the same call, and takes over what that knows better: usage with more buckets;
-/// for the same usage, the cost that a gateway bills, or any cost if there is none. `bills` is [`CallReport::bills`] of the other report.
-/// The result does not depend on the order of several other reports, nor on repeats.
+/// Records in the counted span that another span reports the same call. If the other span has usage with more buckets, the counted span
+/// takes this usage. If the usage is the same, the counted span takes the cost that a gateway bills or, if the counted span has no cost,
+/// any cost. `bills` is [`CallReport::bills`] of the other report. The result does not depend on the order of several other reports, nor on
+/// repeats.
 pub fn take_over_report(span: &mut Span, other: &Span, bills: bool) {
     let key = (other.trace_id, other.span_id);
     let took = has_taken_over(span);
@@ -342,7 +344,7 @@ pub fn has_taken_over(span: &Span) -> bool {
     span.reading.iter().any(|read| read.source.report().is_some())
 }
 
-/// Returns true if the cost of the span comes from a gateway, which knows what it bills.
+/// Returns true if the cost of the span is what a gateway bills.
 pub fn has_gateway_cost(program: &Span) -> bool {
     program.also_reported.is_some_and(|other| other.counts)
         && program.reading.iter().any(|read| read.field == "cost" && matches!(read.source, FieldSource::GatewayReport(_)))
@@ -381,7 +383,7 @@ fn has_better_usage(one: &Span, other: &Span) -> bool {
 }
 
 /// Excludes calls whose report in another trace is counted. `repeated` contains pairs of a call and the call of the same trace that
-/// represents it: if one report of a call is left to another trace, so is the one that represents it.
+/// represents it. If one report of a call is excluded because of another trace, the call that represents it is excluded too.
 pub(crate) fn exclude_reported_elsewhere(nodes: &[SpanNode], repeated: &[(usize, usize)], decisions: &mut [SpanDecision]) {
     if !nodes.iter().any(|node| counted_report(node).is_some()) {
         return;

@@ -23,7 +23,7 @@ names!(
     }
 );
 
-/// Reason why a span is excluded from totals, with the span that is included instead, if it is known.
+/// Reason why a span is excluded from totals and, if known, the span that is included instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Exclusion {
@@ -93,7 +93,7 @@ impl Exclusion {
         }
     }
 
-    /// Returns the ID of the span of the same trace that is included instead.
+    /// Returns the ID of the span that is included instead, if the span is in the same trace.
     pub fn counted_in_trace(&self) -> Option<SpanId> {
         self.span_id().filter(|_| self.trace_id().is_none())
     }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{MAX_OVERLAP_CHECKS, SpanNode, SpanTree, do_overlap, have_different_ids, is_within, order, same_model, tokens};
 
-/// Returns the calls that repeat another report, each with the index of the report that is kept. Marks them as not counted.
+/// Marks the calls that repeat another report as not counted. Returns these calls, each with the index of the report that is counted.
 pub(super) fn second_reports(nodes: &[SpanNode], tree: &SpanTree, counted: &mut [bool]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for rule in

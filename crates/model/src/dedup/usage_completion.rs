@@ -1,7 +1,9 @@
-//! Usage that only another span of the trace reports: the sum of an agent, or a response that was fetched later.
+//! Usage of calls that only another span of the trace reports: an agent, which reports the sum of its calls, or a span that fetched the
+//! response later.
 //!
-//! A span that is no call is not counted at first, since its usage is normally the sum of the calls below it. If no span below an agent
-//! reports usage, the agent itself is counted once its trace is quiet. A fetched response completes the call that it belongs to.
+//! A span that is not a call is not counted at first, because its usage is normally the sum of the calls below it. If no span below an
+//! agent reports usage, the agent itself is counted when its trace has received no span for a while. If a span fetches the response of a
+//! call without usage, the call gets the usage of this span.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -25,9 +27,20 @@ pub struct UsageCompletion {
     pub reporter: SpanId,
 }
 
-/// Returns true for a span that is no call and whose usage may count, or complete a call.
+/// Returns true for a span whose usage is normally the sum of the calls below it: an agent, and a judge or guardrail that names its model.
+pub(crate) fn reports_sum(span: &Span) -> bool {
+    kind_reports_sum(span.kind, span.model().is_some())
+}
+
+/// Returns whether spans of a kind report the sum of the calls below them. A judge that names no model may report the counts of the call
+/// that it judges.
+pub(crate) fn kind_reports_sum(kind: SpanType, has_model: bool) -> bool {
+    kind == SpanType::Agent || (has_model && matches!(kind, SpanType::Evaluator | SpanType::Guardrail))
+}
+
+/// Returns true for a span that is not a call, but has usage that totals may include or that may complete a call.
 pub fn may_complete(span: &Span) -> bool {
-    !span.is_call() && has_tokens(span) && (span.kind == SpanType::Agent || is_fetch(span))
+    !span.is_call() && has_tokens(span) && (reports_sum(span) || is_fetch(span))
 }
 
 /// Returns true if the client reports input or output tokens.
@@ -45,7 +58,8 @@ fn lacks_usage(span: &Span) -> bool {
     span.is_call() && span.counted && span.status == SpanStatus::Ok && (span.usage.is_unknown() || span.is_estimated())
 }
 
-/// Returns the calls of a trace that a fetched response with the same response ID completes, with the spans as stored.
+/// Finds calls without usage whose response was fetched by another span of the trace, which has the same response ID. Returns each call
+/// with the span that fetched its response. `spans` contains the spans of the trace as stored.
 pub fn usage_completions(spans: &[&Span]) -> Vec<UsageCompletion> {
     let mut completed = HashSet::new();
     let mut found = Vec::new();
@@ -64,29 +78,29 @@ pub fn usage_completions(spans: &[&Span]) -> Vec<UsageCompletion> {
     found
 }
 
-/// An agent whose sum is to be counted.
+/// An agent or judge whose own usage totals include.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentToCount {
     /// ID of the agent.
     pub agent: SpanId,
     /// A call below the agent that names the model of all calls below it; `None` if they name several, or none.
     pub model_source: Option<Box<Span>>,
-    /// Calls below the agent with estimated tokens, which the sum replaces.
+    /// Calls below the agent with estimated tokens, which the agent's usage replaces.
     pub estimated_calls: Vec<SpanId>,
 }
 
-/// Returns the agents of a trace whose sums are to be counted: those with usage, below and above which no other span reports any. An agent
-/// is left out if a span with usage has an unknown parent and lies within the agent's time, since it may belong to the agent, or if another
-/// report of the same agent comes first.
+/// Returns the agents of a trace whose own usage is counted: agents with usage, if no span below or above them reports usage. An agent is
+/// not returned if a span with usage has an unknown parent and falls within the time of the agent, because this span may belong to the
+/// agent. An agent is also not returned if another report of the same agent comes first.
 pub fn agents_to_count(spans: &[&Span]) -> Vec<AgentToCount> {
     let by_id: HashMap<SpanId, &Span> = spans.iter().map(|span| (span.span_id, *span)).collect();
-    let reports_usage = |span: &&&Span| has_tokens(span) && (span.is_call() || span.is_other_model_use() || span.kind == SpanType::Agent);
+    let reports_usage = |span: &&&Span| has_tokens(span) && (span.is_call() || span.is_other_model_use() || reports_sum(span));
     let mut explained: HashSet<SpanId> = HashSet::new();
     let mut orphans = Vec::new();
     for span in spans.iter().filter(reports_usage) {
         // Agents above a span that reports usage repeat it.
         explained.extend(ancestors(span, &by_id).map(|above| above.span_id));
-        if span.parent_span_id.is_some_and(|parent| !by_id.contains_key(&parent)) && span.kind != SpanType::Agent {
+        if span.parent_span_id.is_some_and(|parent| !by_id.contains_key(&parent)) && !reports_sum(span) {
             orphans.push(*span);
         }
     }
@@ -94,7 +108,7 @@ pub fn agents_to_count(spans: &[&Span]) -> Vec<AgentToCount> {
     let may_have_orphan = |agent: &Span| orphans.iter().any(|orphan| orphan.start_us >= agent.start_us && orphan.end_us <= agent.end_us);
     let mut candidates: Vec<&Span> = spans
         .iter()
-        .filter(|agent| agent.kind == SpanType::Agent && may_complete(agent) && !explained.contains(&agent.span_id))
+        .filter(|agent| reports_sum(agent) && may_complete(agent) && !explained.contains(&agent.span_id))
         .filter(|agent| !is_below_usage(agent) && !may_have_orphan(agent))
         .copied()
         .collect();
@@ -121,7 +135,7 @@ fn agent_to_count(agent: &Span, spans: &[&Span], by_id: &HashMap<SpanId, &Span>)
     }
 }
 
-/// Removes the estimate of a call whose tokens are part of an agent's sum.
+/// Removes the estimate of a call whose tokens are part of the usage of an agent.
 pub fn drop_estimate(call: &mut Span) {
     if call.is_call() && call.is_estimated() {
         call.usage = Usage { total: None, source: None, ..Usage::default() };
@@ -129,9 +143,9 @@ pub fn drop_estimate(call: &mut Span) {
     }
 }
 
-/// Counts the sum of an agent, and prices it. An agent that names no model has that of the calls below it.
+/// Marks an agent as counted, and prices its usage. An agent that names no model gets the model of the calls below it.
 pub fn count_agent(agent: &mut Span, to_count: &AgentToCount, book: &PriceBook, prefers_client_cost: bool) {
-    if agent.span_id != to_count.agent || agent.kind != SpanType::Agent || !may_complete(agent) {
+    if agent.span_id != to_count.agent || !reports_sum(agent) || !may_complete(agent) {
         return;
     }
     agent.counted = true;
@@ -198,7 +212,7 @@ pub fn complete_call(call: &mut Span, reporter: &Span, completion: &UsageComplet
     }
 }
 
-/// Names the call that got its usage from a span.
+/// Records in a span which call got its usage from the span.
 pub fn name_completed_call(reporter: &mut Span, completion: &UsageCompletion) {
     if reporter.span_id == completion.reporter && reporter.exclusion == Some(Exclusion::FetchedResponse { span_id: None }) {
         reporter.exclusion = Some(Exclusion::FetchedResponse { span_id: Some(completion.call) });
@@ -247,6 +261,12 @@ mod tests {
         assert_eq!(counted_agents(&above), Vec::<u64>::new(), "the call above reports it");
         let again = Span { span_id: SpanId(2), origin: Some("other".into()), end_us: 1, ..agent.clone() };
         assert_eq!(counted_agents(&[agent.clone(), again]), [1], "another report of the agent");
+        let judge = Span { request_model: Some("gpt-4o".into()), ..span(7, 0, SpanType::Evaluator, Some(100)) };
+        assert_eq!(counted_agents(std::slice::from_ref(&judge)), [7], "a judge that makes its call itself");
+        let by_judge = span(2, 7, SpanType::Llm, Some(100));
+        assert_eq!(counted_agents(&[judge.clone(), by_judge]), Vec::<u64>::new(), "the judge repeats its call");
+        let of_judged = Span { request_model: None, ..judge };
+        assert_eq!(counted_agents(&[of_judged]), Vec::<u64>::new(), "the counts may be those of the call that is judged");
         let without = span(6, 0, SpanType::Agent, None);
         assert_eq!(counted_agents(&[without]), Vec::<u64>::new());
         let mut circle = [span(1, 2, SpanType::Agent, Some(100)), span(2, 1, SpanType::Llm, None)];

@@ -1,4 +1,4 @@
-//! How a cost was determined, or why there is none.
+//! How a cost was determined, or why there is no cost.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use crate::span::{CostSource, Span, SpanStatus};
 /// How a cost was determined.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CostExplanation {
-    /// What the cost is based on, or why there is none.
+    /// What the cost is based on, or why there is no cost.
     pub because: CostBasis,
     /// Identifier of the price that currently applies to the call, with its date if it has one; null without a price.
     #[schema(required)]
@@ -52,7 +52,7 @@ pub struct CostLine {
     pub amount: f64,
 }
 
-/// What a cost is based on, or why there is none.
+/// What a cost is based on, or why there is no cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CostBasis {
@@ -62,11 +62,11 @@ pub enum CostBasis {
     ComputedThen,
     /// The amount that the provider billed.
     ProviderBill,
-    /// The client's figure, which is lower than the computed cost: the client may know of cached tokens that it does not report.
+    /// The client's cost, which is lower than the computed cost: the client may know of cached tokens that it does not report.
     ClientLower,
-    /// The client's figure, because the model has no price.
+    /// The client's cost, because the model has no price.
     ClientOnly,
-    /// The client's figure, because the project prefers it.
+    /// The client's cost, because the project prefers it.
     ClientPreferred,
     /// No cost: the call failed before it reported token usage.
     Failed,

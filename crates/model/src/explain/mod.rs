@@ -1,5 +1,5 @@
-//! Provenance of a span: conventions, the source of each field, ignored attributes, how tokens and cost were determined, and why the span
-//! counts or not.
+//! Provenance of a span: conventions, the source of each field, ignored attributes, how tokens and cost were determined, and why totals
+//! include or exclude the span.
 //!
 //! It is derived from the stored span on request, which keeps ingestion free of its cost.
 
@@ -28,14 +28,14 @@ pub use cost::{CostBasis, CostExplanation, CostLine};
 /// Provenance of a span: how it was decoded, priced and counted.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SpanExplanation {
-    /// Conventions that the attribute names belong to, those with the most names first.
+    /// Conventions that the attribute names belong to, in descending order of their number of names.
     pub conventions: Vec<DetectedConvention>,
     /// Version of the instrumentation that created the span; null if it was not sent.
     #[schema(required)]
     pub instrumentation_version: Option<String>,
     /// Source of each field.
     pub fields: Vec<ExplainedField>,
-    /// Attributes that did not become a field. They are stored unchanged.
+    /// Attributes that did not become a field. These attributes are stored unchanged.
     pub ignored: Vec<IgnoredAttribute>,
     /// Interpretation of the input token count; null if there is only one possible interpretation.
     #[schema(required)]
@@ -43,7 +43,7 @@ pub struct SpanExplanation {
     /// Interpretation of the output token count; null if there is only one possible interpretation.
     #[schema(required)]
     pub output: Option<TokenCountInterpretation>,
-    /// How the cost was determined; null for spans that are neither LLM calls nor have a cost that counts.
+    /// How the cost was determined; null for spans that are neither LLM calls nor have a cost that totals include.
     #[schema(required)]
     pub cost: Option<CostExplanation>,
     /// True if tokens and cost of the span are included in totals.
@@ -84,7 +84,7 @@ pub struct ExplainedField {
 /// Form of the value of a field.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it only describes what is serialized")]
+#[expect(dead_code, reason = "it only describes the serialized form")]
 enum ExplainedValue {
     /// Text, or a time (RFC 3339).
     Text(String),

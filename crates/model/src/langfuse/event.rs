@@ -24,7 +24,7 @@ pub struct LangfuseEvent {
     /// Attributes that name the SDK that wrote the event.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub sdk: Map<String, Value>,
-    /// Fields of the body with an implausible time, such as Go's zero time. They are ignored in whatever order events arrive.
+    /// Fields of the body with an implausible time, such as Go's zero time. These fields are ignored, in whatever order events arrive.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub impossible: Vec<String>,
 }
@@ -93,7 +93,7 @@ pub(super) struct LangfuseEventTimes {
 }
 
 impl LangfuseEventTimes {
-    /// Reads the times. Missing ones are derived from the others.
+    /// Reads the times. Missing times are derived from the other times.
     pub(super) fn of(event: &Value, body: &Map<String, Value>, clock: &ClockDriftCorrector) -> Result<LangfuseEventTimes, OutcomeReason> {
         let sent = |value: Option<&Value>| time::from_text(value?.as_str()?);
         let time = |value: Option<&Value>| sent(value).filter(|at| clock.is_plausible(*at));
@@ -135,7 +135,7 @@ fn extent(trace: &str, from_us: i64, to_us: i64, shift_us: i64) -> SpanFragment 
     SpanFragment { key: format!("2.{from_us}.{to_us}"), at_us: from_us, content: SpanFragmentContent::Event(event) }
 }
 
-/// Sets the SDK that wrote a part. The body of a request names it after the events.
+/// Sets the SDK that wrote a part. The body of a request names the SDK after the events.
 pub(super) fn set_sdk(part: &mut SpanFragment, sdk: &Map<String, Value>) {
     if let SpanFragmentContent::Event(event) = &mut part.content
         && event.kind != EXTENT_PART
@@ -157,7 +157,7 @@ impl LangfuseEvent {
     }
 }
 
-/// Merges all parts with an extent of the trace into one, in the place of the first.
+/// Merges all parts with an extent of the trace into one part, at the position of the first.
 pub(super) fn merge_extents(parts: Vec<SpanFragment>) -> Vec<SpanFragment> {
     let mut kept: Vec<SpanFragment> = Vec::with_capacity(parts.len());
     let mut first = None;

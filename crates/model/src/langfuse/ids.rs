@@ -5,12 +5,12 @@ use serde_json::{Map, Value};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 
-/// Returns the ID of a trace. An ID of 128 bits is kept, any other text is hashed.
+/// Returns the ID of a trace. An ID of 128 bits is kept; any other text is hashed.
 pub fn trace_id(text: &str) -> TraceId {
     text.parse().unwrap_or_else(|_| Fingerprint::of(&["langfuse trace", text]).trace_id())
 }
 
-/// Returns the ID of an observation. 16 hex digits are kept as 64 bits, any other text is hashed.
+/// Returns the ID of an observation. 16 hex digits are kept as 64 bits; any other text is hashed.
 pub fn span_id(text: &str) -> SpanId {
     text.parse().unwrap_or_else(|_| Fingerprint::of(&["langfuse observation", text]).span_id())
 }

@@ -1,11 +1,11 @@
 //! Langfuse's older ingestion API: traces and observations in events that create and update them, in any order, and scores.
 //!
-//! Each event is a part of its span ([`crate::partial_spans`]), and the span is assembled again from all of its parts whenever one
-//! arrives. A trace is a span too, the root of its observations.
+//! Each event is a part of its span ([`crate::partial_spans`]), and the span is assembled again from all of its parts whenever one arrives.
+//! A trace also becomes a span: the root of its observations.
 //!
-//! Some clients name the trace of an observation only when they create it, and update it by its own ID. If the request does not name the
-//! trace, the caller may know it ([`decode`]). An observation of an unknown trace becomes a trace of its own, a *stray*, until an event
-//! names the trace ([`observation_as_trace`]).
+//! Some clients name the trace of an observation only when they create the observation. Their updates contain only the ID of the
+//! observation. If the request does not name the trace, the caller of [`decode`] may know it. An observation of an unknown trace becomes a
+//! trace of its own, a *stray*, until an event names the trace ([`observation_as_trace`]).
 //!
 //! A request is `{"batch": [{"id", "type", "timestamp", "body"}], "metadata": {…}}`. IDs are UUIDs or any text. Fields that are absent or
 //! null change nothing.
@@ -75,9 +75,9 @@ pub struct DecodedLangfuseBatch {
     pub event_results: Vec<LangfuseEventResult>,
     /// Outcomes of dropped events.
     pub outcomes: Vec<Outcome>,
-    /// Traces of the observations whose events name one, or that are created without one.
+    /// Traces of observations: those that the events name, and the separate traces of observations that are created without a trace.
     pub observation_traces: Vec<(SpanId, ObservationTrace)>,
-    /// Observations that are updated in this request and whose trace is unknown. They are in `spans` as traces of their own.
+    /// Observations that are updated in this request and whose trace is unknown. `spans` contains these observations as separate traces.
     pub observations_without_trace: Vec<SpanId>,
 }
 
@@ -85,7 +85,7 @@ pub struct DecodedLangfuseBatch {
 ///
 /// # Errors
 ///
-/// When the body cannot be read as a whole. The error never repeats the body.
+/// Returns an error if the body cannot be read as a whole. The error never repeats the body.
 pub fn decode(
     body: &[u8],
     context: &DecodeContext,
@@ -287,7 +287,7 @@ impl<'a> LangfuseBatchReader<'a> {
         }
     }
 
-    /// Returns the trace of an observation, and the ID of the trace as far as it is known.
+    /// Returns the trace of an observation, and the ID of the trace if it is known.
     fn observation_trace(&mut self, id: &str, span: SpanId, body: &Map<String, Value>, kind: &str) -> (ObservationTrace, String) {
         let named = ids::text(body, "traceId").or_else(|| self.traces.get(id).cloned());
         self.has_unknown_trace |= named.is_none();
@@ -320,8 +320,8 @@ pub(crate) fn is_event(piece: &SpanFragment) -> bool {
     matches!(piece.content, SpanFragmentContent::Event(_))
 }
 
-/// Returns the trace in which earlier events of a span may be stored because their trace was unknown: the one with the ID of the
-/// observation.
+/// Returns the trace under which earlier events of a span may be stored because the trace of the span was unknown. This trace has the ID of
+/// the observation.
 pub fn observation_as_trace(span: &Span) -> Option<ObservationTrace> {
     let is_observation = |event: &LangfuseEvent| LangfuseEntityKind::of(&event.kind) == Some(LangfuseEntityKind::Observation);
     let id = span.joined.as_ref()?.pieces.iter().find_map(|piece| match &piece.content {

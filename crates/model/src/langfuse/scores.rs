@@ -16,7 +16,7 @@ use crate::{decode_budget, lenient_json, time};
 ///
 /// # Errors
 ///
-/// Returns an error when a score is invalid: what the first invalid one lacks, in snake case.
+/// Returns an error if a score is invalid: a reason in snake case that says what the first invalid score lacks.
 pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str> {
     items(body).iter().map(|one| score(one, received_us).map_err(OutcomeReason::as_str)).collect()
 }
@@ -30,7 +30,7 @@ fn score(one: &Value, received_us: i64) -> Result<Score, OutcomeReason> {
     of_body(body, received_us, received_us)
 }
 
-/// Scores of a request, and the outcomes of those that were dropped.
+/// Scores of a request, and the outcomes of dropped scores.
 #[derive(Debug, Default)]
 pub struct DecodedScores {
     /// Scores.
@@ -43,7 +43,7 @@ pub struct DecodedScores {
 ///
 /// # Errors
 ///
-/// Returns an error when the body is not JSON, has too many scores, or contains only invalid ones: a reason in snake case.
+/// Returns an error if the body is not JSON, has too many scores, or contains only invalid ones: a reason in snake case.
 pub fn read_scores(body: &[u8], received_us: i64) -> Result<DecodedScores, &'static str> {
     let body = std::str::from_utf8(body).ok().and_then(|text| lenient_json::value(text).ok()).ok_or("not_json")?;
     let all = items(&body);

@@ -24,7 +24,7 @@ pub enum MappingFileError {
     /// The file is too large.
     #[error("the rule file has more than {} KiB", MAX_MAPPING_BYTES >> 10)]
     TooLarge,
-    /// The file is not TOML, or has an entry that no rule has. The text names the line.
+    /// The file is not TOML, or has an entry that no rule has. The message contains the line number.
     #[error("{0}")]
     NotToml(String),
     /// There are too many rules.
@@ -87,7 +87,7 @@ impl MappingRuleSet {
     ///
     /// # Errors
     ///
-    /// Returns an error that says where and what when the text is not TOML, or a rule is invalid.
+    /// Returns an error with the place and the reason if the text is not TOML, or a rule is invalid.
     pub fn from_text(text: &str) -> Result<MappingRuleSet, MappingFileError> {
         if text.len() > MAX_MAPPING_BYTES {
             return Err(MappingFileError::TooLarge);
@@ -112,13 +112,13 @@ fn checked_rule(entry: RuleEntry) -> Result<MappingRule, String> {
         return Err(format!("`name` must have 1 to {MAX_NAME_BYTES} bytes"));
     }
     if entry.scope.is_none() && entry.span.is_none() && entry.attributes.is_empty() {
-        return Err("it would apply to every span; add `scope`, `span` or `attributes`".to_owned());
+        return Err("the rule would apply to every span; add `scope`, `span` or `attributes`".to_owned());
     }
     if entry.kind.is_none() && entry.fields.is_empty() {
-        return Err("it changes nothing; add `kind` or `fields`".to_owned());
+        return Err("the rule changes nothing; add `kind` or `fields`".to_owned());
     }
     if entry.fields.len() > MAX_ENTRIES || entry.attributes.len() > MAX_ENTRIES {
-        return Err(format!("it has more than {MAX_ENTRIES} attributes"));
+        return Err(format!("the rule has more than {MAX_ENTRIES} attributes"));
     }
     let mut fields: BTreeMap<String, FieldMapping> = BTreeMap::new();
     for (attribute, field) in entry.fields {
@@ -159,7 +159,7 @@ fn checked_field(entry: FieldEntry) -> Result<FieldMapping, String> {
     let units = field.value_type.units();
     if !units.contains(&unit) {
         let known: Vec<_> = units.iter().map(|unit| unit.as_str()).collect();
-        return Err(format!("{name} is not sent in {unit:?}; use one of {}", known.join(", "), unit = unit.as_str()));
+        return Err(format!("the unit {unit:?} is not valid for {name}; use one of {}", known.join(", "), unit = unit.as_str()));
     }
     Ok(FieldMapping { field, unit })
 }

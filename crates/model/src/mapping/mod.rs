@@ -1,8 +1,8 @@
 //! Mapping rules: how a project reads the attributes of its own instrumentation.
 //!
-//! A rule selects spans by the instrumentation, the name of the span or its attributes, and says which attribute is which field. Rules are
-//! applied during decoding, before the tables of known attribute names, so everything that depends on a field (kind, usage, cost,
-//! deduplication) uses the mapped value. They apply to spans of OpenTelemetry and Sentry.
+//! A rule selects spans by the instrumentation, the name of the span or its attributes, and maps attributes to fields. Rules are applied
+//! during decoding, before the tables of known attribute names, so everything that depends on a field (kind, usage, cost, deduplication)
+//! uses the mapped value. They apply to spans of OpenTelemetry and Sentry.
 //!
 //! ```toml
 //! [[rule]]
@@ -78,7 +78,7 @@ struct FieldMapping {
 pub(crate) struct MappedSpanFields {
     /// Kind, and the rule that sets it.
     pub(crate) kind: Option<(SpanType, String)>,
-    /// How mapped token counts are counted, if a rule says so.
+    /// Whether mapped input counts include cached tokens and mapped output counts include reasoning tokens, if a rule sets it.
     pub(crate) tokens: Option<TokenCountConvention>,
     /// Mapped fields, each once.
     pub(crate) values: Vec<MappedFieldValue>,

@@ -5,7 +5,7 @@ use regex::Regex;
 /// Maximum number of `*` in a pattern.
 const MAX_STARS: usize = 8;
 
-/// A text in which `*` stands for any text, also an empty one. Upper and lower case are different.
+/// A text in which `*` stands for any text, including the empty text. Upper and lower case are different.
 #[derive(Debug, Clone)]
 pub(super) struct NamePattern {
     text: String,

@@ -25,7 +25,7 @@ pub struct MappingTrial {
     pub fixture: MappingTrialFixture,
 }
 
-/// An attribute of the span that a rule maps.
+/// A span attribute that a rule maps.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct MappedAttribute {
     /// Name of the rule.
@@ -49,11 +49,11 @@ pub enum MappedValueProblem {
     NotText,
     /// The value is neither true nor false.
     NotFlag,
-    /// The value is not a number from 0 on.
+    /// The value is not a number of at least 0.
     NotNumber,
-    /// The value is not a count from 0 on.
+    /// The value is not a whole number of at least 0.
     NotCount,
-    /// A rule before this one, or another attribute of the rule, sets the field.
+    /// An earlier rule, or another attribute of the same rule, sets the field.
     SetBefore,
 }
 
@@ -170,7 +170,7 @@ fn shown(value: &Value) -> Option<String> {
 }
 
 impl MappingTrial {
-    /// Tries the rules of a text, which `rules` was read from, on a stored span.
+    /// Tries the rules of a text on a stored span. `rules` must be the rules that were read from the text.
     pub fn of_stored_span(text: &str, rules: &MappingRuleSet, span: &Span, book: &PriceBook) -> MappingTrial {
         let raw = raw_of_stored(span);
         let fixture_span = MappingFixtureSpan {
@@ -226,7 +226,7 @@ impl MappingRuleSet {
 }
 
 impl MappingTrialFixture {
-    /// Returns the fields whose values differ from the expected ones, with what they are and should be.
+    /// Returns the fields whose values differ from the expected values, each with its value and the expected value.
     pub fn differences(&self) -> Vec<String> {
         let rules = match MappingRuleSet::from_text(&self.rules) {
             Ok(rules) => rules,

@@ -1,6 +1,6 @@
-//! MIME types by the first bytes. What a client claims is never the type under which bytes are served.
+//! MIME types by the first bytes. The type that the client claims is never used as the content type of a response.
 
-/// Returns the MIME type that the first bytes of an object have, of the types that are recognized.
+/// Returns the MIME type of an object according to its first bytes, if the type is recognized.
 pub fn sniffed_type(bytes: &[u8]) -> Option<&'static str> {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     let at = |from: usize, magic: &[u8]| bytes.get(from..).is_some_and(|rest| rest.starts_with(magic));

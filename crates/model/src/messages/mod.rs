@@ -2,7 +2,7 @@
 //!
 //! The known shapes are: a list of `{role, content}` or `{role, parts}`; a single such object; a text; a list of texts;
 //! `{messages, system}`; `{system, prompt}`; a provider's raw response; and all of these as JSON text, which may be truncated, or as
-//! Python's `repr`. Any other text is itself the message.
+//! Python's `repr`. Any other text is the message.
 
 mod indexed;
 mod parts;

@@ -62,7 +62,7 @@ const PROVIDER_TOOLS: [&str; 4] = ["web_search_call", "file_search_call", "code_
 /// Python's `None` after `str()`, as some messages contain it. It means that there is no value.
 const PYTHON_NONE: &str = "None";
 
-/// Returns true for a value that means that there is no value.
+/// Returns true for a value that stands for a missing value.
 pub(super) fn is_absent(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -125,7 +125,8 @@ fn is_empty_text(value: &Value) -> bool {
     value.as_object().is_some_and(|object| part_type(object) == Some(MessagePartType::Text) && empty(object))
 }
 
-/// Returns true for a call without any data: OpenInference announces each of Anthropic's calls in the content, and sends it separately.
+/// Returns true for a tool call without any data. For Anthropic, OpenInference adds such a call to the content, and sends the complete tool
+/// call separately.
 pub(super) fn is_empty_call(part: &MessagePart) -> bool {
     matches!(part, MessagePart::ToolCall { id: None, name, arguments } if name.is_empty() && arguments.is_empty())
 }

@@ -9,8 +9,8 @@ struct JsonTruncationPoint {
     depth: usize,
 }
 
-/// Closes open values in truncated JSON text, and drops a member of an object that cannot be closed. Clients mark the cut with `...`,
-/// which stays within a text and is dropped elsewhere.
+/// Closes open values in truncated JSON text, and drops a member of an object that cannot be closed. Clients mark the place where they
+/// truncated with `...`. This mark stays if it is within a text, and is removed elsewhere.
 pub(super) fn cut_off(text: &str) -> Option<Value> {
     let mut open: Vec<u8> = Vec::new();
     let mut safe: Option<JsonTruncationPoint> = None;

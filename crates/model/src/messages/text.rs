@@ -21,7 +21,7 @@ impl Default for TextLimit {
     }
 }
 
-/// Truncates a text at a limit, between characters, and appends how much was cut.
+/// Truncates a text at a limit, between characters, and appends the number of removed bytes.
 pub fn trim_text(text: &mut String, limit: TextLimit) {
     if text.len() <= limit.0 {
         return;
@@ -42,7 +42,7 @@ pub(crate) fn trim_value(value: &mut Value, limit: TextLimit) {
     }
 }
 
-/// Truncates all texts in messages. `keep_media` spares base64 that leaves the messages later.
+/// Truncates all texts in messages. With `keep_media`, base64 that is removed later is not truncated.
 pub(crate) fn trim_messages(messages: &mut [ChatMessage], limit: TextLimit, keep_media: bool) {
     for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
         let text = match part {

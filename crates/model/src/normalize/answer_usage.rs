@@ -1,5 +1,5 @@
-//! Usage that stands only in the response itself: Google's ADK, Genkit, Logfire and others pass on the provider's response or their own
-//! object around it.
+//! Usage that only the response itself contains: Google's ADK, Genkit, Logfire and others send the provider's response, or an object of
+//! their own around it.
 
 use serde_json::{Map, Value};
 
@@ -35,8 +35,8 @@ const MEMBERS: &[&str] = &["choices", "candidates", "content", "message", "outpu
 /// Counts with the conventions for input and output.
 type AnswerCounts = (ReportedTokenCounts, TokenCountConvention, TokenCountConvention);
 
-/// Returns the attribute and the counts of the response if they complete the sent ones: because none were sent, or because both agree and only the response
-/// tells what was cached.
+/// Returns the attribute with the response, and the counts in the response, if these counts add information. This is the case if no counts
+/// were sent, or if both agree and only the response has the number of cached tokens.
 pub(super) fn completing(found: &RecognizedAttributes, sent: &ReportedTokenCounts) -> Option<(&'static str, AnswerCounts)> {
     let is_unknown = sent.input.is_none() && sent.output.is_none() && sent.total.is_none();
     let lacks_caches = sent.cache_read.unwrap_or(0) == 0 && sent.cache_write_5m.unwrap_or(0) == 0;
@@ -58,13 +58,32 @@ fn remarks_on_reply(answer: &Map<String, Value>) -> Option<&Map<String, Value>> 
     ["meta", "_meta"].iter().find_map(|name| reply.get(*name)?.as_object())
 }
 
+/// Attributes with whole requests and answers, which name the model.
+const BODIES: &[&str] = &["mlflow.spanInputs", "mlflow.spanOutputs", "input.value", "output.value", "inputs", "output"];
+
+/// Returns the model that only the body of a request or of its answer names.
+pub(super) fn model_of_body(found: &RecognizedAttributes) -> Option<String> {
+    let body = |name: &str| {
+        let value = found.attributes.get(name)?;
+        let is_request =
+            |object: &Map<String, Value>| ["messages", "choices", "input", "output"].iter().any(|name| object.contains_key(*name));
+        let object = match value {
+            Value::Object(object) => object.clone(),
+            Value::String(text) if text.contains("\"model\"") => notations::object(text)?,
+            _ => return None,
+        };
+        Some(object).filter(is_request)?.get("model")?.as_str().map(str::to_owned)
+    };
+    BODIES.iter().find_map(|name| body(name))
+}
+
 /// Returns the model that only a reply names.
 pub(super) fn model_of_reply(found: &RecognizedAttributes) -> Option<String> {
     let answer = notations::object(found.attributes.get(REPLIES)?.as_str()?)?;
     remarks_on_reply(&answer)?.get("model")?.as_str().map(str::to_owned)
 }
 
-/// Returns the cost that a usage object contains, of its own or in the response of a call.
+/// Returns the cost that the usage object of a call contains, or that the usage in the response of the call contains.
 pub(super) fn cost(found: &RecognizedAttributes) -> Option<f64> {
     let in_usage = found.object(SpanField::UsageDetails).and_then(|usage| client_conventions::cost_in_usage(&usage));
     let names_cost = |value: &&Value| value.as_str().is_none_or(|text| text.contains("\"cost\""));
@@ -96,7 +115,8 @@ fn usage_of_answer(value: &Value) -> Option<Map<String, Value>> {
         _ => return None,
     };
     let object = remarks_on_reply(&object).unwrap_or(&object);
-    usage_of(object).filter(|_| MEMBERS.iter().any(|name| object.contains_key(*name))).cloned()
+    let is_answer = || MEMBERS.iter().any(|name| object.contains_key(*name));
+    usage_of(object).filter(|_| !object.contains_key("usage") || is_answer()).cloned()
 }
 
 fn of_answer(value: &Value) -> Option<AnswerCounts> {

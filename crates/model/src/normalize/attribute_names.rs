@@ -1,11 +1,14 @@
 //! Table of the attribute names that clients use for each canonical field.
 //!
 //! The names of a field are in the order of precedence: if a span has several, the first wins. The table covers the old and new
-//! OpenTelemetry conventions, Sentry, OpenLLMetry (`traceloop.*`), OpenInference, Vercel (`ai.*`), Langfuse and a few single programs.
-//! All are in one table because they borrow names from one another.
+//! OpenTelemetry conventions, Sentry, OpenLLMetry (`traceloop.*`), OpenInference, Vercel (`ai.*`), Langfuse and a few single programs. All
+//! conventions are in one table, because they borrow names from one another.
 
 mod dialect;
+mod name_endings;
 mod name_hasher;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -16,6 +19,7 @@ use serde_json::Value;
 use crate::span::Attributes;
 pub use dialect::AttributeDialect;
 pub(crate) use dialect::{is_out_of_place, is_placeholder};
+pub(crate) use name_endings::field_of_ending;
 use name_hasher::AttributeNameHasher;
 
 /// Defines the fields with their canonical names and attribute names.
@@ -57,13 +61,13 @@ fields! {
     VercelOperation "operation" = ["ai.operationId", "vercel.ai.operationId", "operation.name"],
     /// Kind of the span as the client names it.
     SpanKind "kind" = [
-        "openinference.span.kind", "langfuse.observation.type", "respan.entity.log_type", "traceloop.span.kind", "lmnr.span.type",
-        "mlflow.spanType",
+        "mlflow.spanType", "openinference.span.kind", "langfuse.observation.type", "respan.entity.log_type", "traceloop.span.kind",
+        "lmnr.span.type",
         "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "spring.ai.kind", "span.type", "gen_ai.span.kind",
         "gen_ai.operation.type",
         "genkit:type", "entity.type", "ag2.span.type", "haystack.component.type", "langwatch.span.type", "mastra.span.type",
         "braintrust.span_attributes.type", "weave.span.kind", "fi.span.kind", "confident.span.type", "honeyhive_event_type",
-        "dd.llmobs.span.kind", "netra.span.type", "ag.type.node", "nat.span.kind", "tfy.span_type",
+        "dd.llmobs.span.kind", "netra.span.type", "ag.type.node", "nat.span.kind", "tfy.span_type", "span_type", "langfuse.type",
     ],
     /// Provider of the model.
     Provider "provider" = [
@@ -71,7 +75,8 @@ fields! {
         "llm.vendor", "aisdk.model.provider",
         "mlflow.llm.provider", "langsmith.metadata.ls_provider", "traceloop.association.properties.ls_provider", "llm.request.provider",
         "gen_ai_system", "langfuse.observation.metadata.ls_provider", "metadata.ls_provider", "gen_ai.model.provider",
-        "openclaw.provider", "braintrust.metadata.provider", "honeyhive_config.provider",
+        "openclaw.provider", "braintrust.metadata.provider", "honeyhive_config.provider", "litellm.provider", "traceloop.entity.provider",
+        "service_provider",
     ],
     /// Requested model.
     RequestModel "request_model" = [
@@ -95,7 +100,7 @@ fields! {
     /// System instructions that are separate from the messages.
     System "input_messages" = [
         "gen_ai.system_instructions", "gen_ai.system.message", "ai.preamble", "gen_ai.system_prompt", "llm.system_prompt",
-        "openclaw.content.system_prompt",
+        "openclaw.content.system_prompt", "system_instructions",
     ],
     /// Input of the call.
     Input "input_messages" = [
@@ -110,6 +115,10 @@ fields! {
         "lk.input_text", "lk.user_transcript", "haystack.component.input", "langwatch.input", "openclaw.content.input_messages",
         "braintrust.input_json", "fi.llm.input", "confident.span.input", "honeyhive_inputs.chat_history",
         "netra.entity.input", "agentops.task.input", "ag.data.inputs", "langchain.inputs", "tfy.input", "monocle.input",
+        "gen_ai.input.messages.otel", "inputs", "agent.messages", "request", "llm.user_message_preview", "gen_ai.prompt.text",
+        "request.prompts", "gen_ai.request.input", "agentmark.request.input", "agentmark.input",
+        "agentmark.props", "agent.stream.argument.0", "agent.generate.argument.0",
+        "agent.streamLegacy.argument.0", "agent.generateLegacy.argument.0",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -126,7 +135,9 @@ fields! {
         "llm.output", "ai.output", "haystack.component.output", "langwatch.output", "openclaw.content.output_messages",
         "braintrust.output_json", "fi.llm.output", "confident.span.output", "honeyhive_outputs.messages", "honeyhive_outputs.content",
         "netra.entity.output", "agentops.task.output", "ag.data.outputs", "langchain.outputs", "llm.responses", "tfy.output",
-        "monocle.output",
+        "monocle.output", "gen_ai.output.messages.otel", "response", "response.responses",
+        "gen_ai.response.output", "agentmark.response.output", "agentmark.output", "agent.stream.result", "agent.generate.result",
+        "agent.streamLegacy.result", "agent.generateLegacy.result",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
@@ -147,27 +158,29 @@ fields! {
     InputTokens "usage.input_tokens" = [
         "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "ai.usage.inputTokens", "ai.usage.promptTokens",
         "vercel.ai.usage.inputTokens", "vercel.ai.usage.promptTokens", "ai.prompt_tokens.used", "ai_prompt_tokens_used",
-        "llm.token_count.prompt", "llm.usage.prompt_tokens", "ai.usage.tokens", "vercel.ai.usage.tokens",
+        "llm.token_count.prompt", "usage.prompt_tokens", "llm.usage.prompt_tokens", "ai.usage.tokens", "vercel.ai.usage.tokens",
         "gen_ai.response.prompt_tokens", "gen_ai.response.input_tokens", "gen_ai.request.prompt_tokens", "gen_ai.prompt_tokens",
-        "gen_ai.input_tokens", "llm.prompt_tokens", "llm.input_tokens", "llm.tokens.prompt", "llm.tokens.input",
+        "gen_ai.input_tokens", "llm.prompt_tokens", "llm.input_tokens", "llm.tokens.prompt", "llm.tokens.input", "llm.tokens_input",
         "openclaw.tokens.input", "confident.llm.input_token_count", "honeyhive_metadata.prompt_tokens",
-        "tfy.model.metric.input_tokens",
+        "tfy.model.metric.input_tokens", "input_tokens", "prompt_tokens",
     ],
     /// Output tokens.
     OutputTokens "usage.output_tokens" = [
         "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "ai.usage.outputTokens", "ai.usage.completionTokens",
         "vercel.ai.usage.outputTokens", "vercel.ai.usage.completionTokens", "ai.completion_tokens.used",
-        "ai_completion_tokens_used", "llm.token_count.completion", "llm.usage.completion_tokens",
+        "ai_completion_tokens_used", "llm.token_count.completion", "usage.completion_tokens", "llm.usage.completion_tokens",
         "gen_ai.response.completion_tokens", "gen_ai.response.output_tokens", "gen_ai.completion_tokens", "gen_ai.output_tokens",
-        "llm.completion_tokens", "llm.output_tokens", "llm.tokens.completion", "llm.tokens.output", "openclaw.tokens.output",
+        "llm.completion_tokens", "llm.output_tokens", "llm.tokens.completion", "llm.tokens.output", "llm.tokens_output",
+        "openclaw.tokens.output",
         "confident.llm.output_token_count", "honeyhive_metadata.completion_tokens", "tfy.model.metric.output_tokens",
+        "output_tokens", "completion_tokens",
     ],
     /// Sum of input and output tokens.
     TotalTokens "usage.total_tokens" = [
         "ai.usage.totalTokens", "vercel.ai.usage.totalTokens", "gen_ai.usage.total_tokens", "llm.usage.total_tokens",
         "ai.total_tokens.used", "ai_total_tokens_used", "llm.token_count.total",
         "gen_ai.response.total_tokens", "gen_ai.total_tokens", "llm.total_tokens", "llm.tokens.total", "openclaw.tokens.total",
-        "honeyhive_metadata.total_tokens",
+        "honeyhive_metadata.total_tokens", "total_tokens",
     ],
     /// Input tokens read from a cache.
     CacheRead "usage.cache_read_tokens" = [
@@ -221,7 +234,8 @@ fields! {
     Characters "usage.characters" = ["gen_ai.usage.characters", "gen_ai.usage.input_characters", "metrics.character_count"],
     /// Seconds of audio.
     AudioSeconds "usage.audio_seconds" = [
-        "gen_ai.usage.audio_seconds", "gen_ai.usage.audio_duration", "gen_ai.usage.input_audio_seconds", "gen_ai.usage.details.audio_seconds",
+        "gen_ai.usage.audio_seconds", "gen_ai.usage.audio_duration", "gen_ai.usage.input_audio_seconds",
+        "gen_ai.usage.details.audio_seconds",
     ],
     /// Units that a reranking is charged for.
     RerankUnits "usage.rerank_units" = ["gen_ai.usage.search_units", "gen_ai.usage.rerank_units"],
@@ -236,7 +250,7 @@ fields! {
         "langfuse.observation.usage_details", "langfuse.observation.usage", "langsmith.metadata.usage_metadata",
         "mlflow.chat.tokenUsage", "metadata.usage_object",
         "gen_ai.usage.raw", "gen_ai.response.usage", "gen_ai.usage", "llm.usage", "ai.usage", "lk.llm_metrics",
-        "lk.realtime_model_metrics", "usage", "langwatch.metrics", "llm.token.counts",
+        "lk.realtime_model_metrics", "usage", "langwatch.metrics", "llm.token.counts", "token_counts",
     ],
     /// Cost as reported by the client.
     ClientCost "client_cost" = [
@@ -245,7 +259,8 @@ fields! {
         "gen_ai.cost", "gen_ai.usage.cost_usd", "gen_ai.cost.total", "llm.cost", "llm.usage.cost", "litellm.response_cost",
         "response_cost", "gen_ai.cost.response_cost", "gen_ai.usage.cost.amount", "gen_ai.cost.amount", "litellm.cost.total",
         "litellm.response.cost", "usage.cost", "langwatch.span.cost", "braintrust.metrics.estimated_cost",
-        "honeyhive_metadata.cost", "tfy.model.metric.cost_in_usd",
+        "honeyhive_metadata.cost", "tfy.model.metric.cost_in_usd", "llm.cost_usd", "llm.cost.usd", "llm.usage.cost_usd",
+        "litellm.cost",
     ],
     /// Cost of the input, from clients that send no total.
     ClientInputCost "client_cost" = [
@@ -266,21 +281,24 @@ fields! {
     ServiceTier "service_tier" = [
         "gen_ai.openai.response.service_tier", "openai.response.service_tier", "gen_ai.response.service_tier",
         "anthropic.response.service_tier", "gen_ai.openai.request.service_tier", "openai.request.service_tier",
-        "gen_ai.request.service_tier", "anthropic.request.service_tier", "mlflow.openai.service_tier", "speed",
+        "gen_ai.request.service_tier", "llm.invocation_parameters.service_tier", "anthropic.request.service_tier",
+        "mlflow.openai.service_tier", "speed",
         "braintrust.metadata.service_tier",
     ],
     /// Whether the call is part of a batch, which has a price of its own.
     Batch "service_tier" = ["gen_ai.request.batch", "gen_ai.request.is_batch", "gen_ai.batch", "llm.request.batch", "llm.is_batch"],
     /// Parameters of the request in one object, including the service tier.
-    Parameters "service_tier" = ["langfuse.observation.model.parameters", "llm.invocation_parameters"],
+    Parameters "service_tier" = ["langfuse.observation.model.parameters", "llm.invocation_parameters", "model_config"],
     /// ID of the conversation.
     Session "session_id" = [
-        "langfuse.session.id", "session.id", "session_id", "thread_id", "langgraph.thread_id", "gen_ai.conversation.id", "ai.telemetry.metadata.sessionId",
+        "langfuse.session.id", "session.id", "session_id", "thread_id", "langgraph.thread_id", "gen_ai.conversation.id",
+        "ai.telemetry.metadata.sessionId",
         "vercel.ai.telemetry.metadata.sessionId", "traceloop.association.properties.session_id", "langfuse.trace.session_id",
         "lmnr.association.properties.session_id", "gcp.vertex.agent.session_id", "genkit:sessionId", "gen_ai.session.id",
         "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId", "spring.ai.chat.client.conversation.id",
         "langwatch.thread.id", "langwatch.thread_id", "openclaw.sessionId", "wandb.thread_id", "confident.trace.thread_id",
         "confident.trace.session_id", "honeyhive.session_id", "honeyhive_session_id", "ai.settings.context.sessionId",
+        "gen_ai.thread.id", "ai.telemetry.metadata.$ai_session_id",
     ],
     /// End user.
     User "user_id" = [
@@ -288,7 +306,8 @@ fields! {
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email",
         "user.name", "mastra.metadata.userId", "mastra.metadata.resourceId", "gen_ai.user.id", "metadata.user_api_key_end_user_id",
         "user_id", "langwatch.user.id", "langwatch.user_id", "enduser.pseudo.id", "wandb.user_id", "confident.trace.user_id",
-        "honeyhive_user_id", "openai.user", "ai.settings.context.userId",
+        "honeyhive_user_id", "session.user_id", "openai.user", "ai.settings.context.userId", "judgment.customer_id",
+        "ai.telemetry.metadata.posthog_distinct_id",
     ],
     /// Deployment environment.
     Environment "environment" = [
@@ -339,7 +358,8 @@ fields! {
         "gen_ai.tool.call.result", "gen_ai.tool.output", "ai.toolCall.result", "vercel.ai.toolCall.result", "tool_response",
         "mcp.tool.result.content", "tool.output", "gen_ai.tool.message", "gcp.vertex.agent.tool_response",
         "spring.ai.tool.call.result", "lk.function_tool.output", "lk.pii.function_tool.output",
-        "flue.tool.result", "code.function.return.value", "openclaw.content.tool_output",
+        "flue.tool.result", "gen_ai.tool.result.value", "code.function.return.value", "openclaw.content.tool_output",
+        "gen_ai.event.content",
     ],
     /// Name of the prompt template.
     Prompt "prompt" = [
@@ -401,22 +421,22 @@ fields! {
     /// Status code of the response.
     HttpStatus "status" = ["http.response.status_code", "http.status_code"],
     /// Method of the request to an MCP server.
-    McpMethod "operation" = ["mcp.method.name"],
+    McpMethod "operation" = ["mcp.method.name", "rpc.method"],
     /// Query of a retrieval or reranking.
     RetrievalQuery "input_messages" = [
         "gen_ai.retrieval.query.text", "db.vector.query", "db.vector.query.content", "reranker.query",
-        "gen_ai.retrieval.query", "retrieval.query", "gen_ai.memory.query.text",
+        "gen_ai.retrieval.query", "retrieval.query", "gen_ai.memory.query.text", "aitf.rag.query",
     ],
     /// Documents that were found.
     RetrievalDocuments "output_messages" = [
         "gen_ai.retrieval.documents", "ai.ranking", "ai.documents", "db.vector.query.response.documents", "gen_ai.memory.records",
-        "retrieval.documents", "langwatch.rag.contexts", "langwatch.rag_contexts", "confident.span.retrieval_context",
+        "retrieval.documents", "retrieval.document", "langwatch.rag.contexts", "langwatch.rag_contexts", "confident.span.retrieval_context",
     ],
 }
 
 impl SpanField {
-    /// Returns true for fields whose attribute is not stored in addition to the canonical field: texts that would be stored twice, and
-    /// attributes that Sentry's SDKs send with each span and Hinomi shows under its own name.
+    /// Returns true for fields whose attribute is not stored in addition to the canonical field. These are texts that would be stored
+    /// twice, and attributes that Sentry's SDKs send with every span and that Hinomi shows under its own names.
     pub(crate) const fn replaces_its_attribute(self) -> bool {
         use SpanField::*;
         matches!(
@@ -444,7 +464,7 @@ impl SpanField {
     }
 }
 
-/// Events for each chunk of a streamed response, and the attributes that contain the time of the first one.
+/// Span events for the chunks of a streamed response, and the attributes that contain the time of the first chunk.
 pub(crate) const CHUNK_EVENTS: &[&str] = &["llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event"];
 
 /// Returns the best value among the attributes of a span for a field.
@@ -466,27 +486,3 @@ static FIELDS_BY_NAME: LazyLock<HashMap<&'static str, (SpanField, u8), BuildHash
     }
     table
 });
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_attribute_name_maps_to_one_field() {
-        let mut seen = HashMap::new();
-        for field in SpanField::ALL {
-            for name in field.names() {
-                assert_eq!(seen.insert(*name, *field), None, "{name} stands twice");
-                assert_eq!(lookup(name).unwrap().0, *field);
-            }
-            assert!(field.names().len() < 256);
-        }
-        assert_eq!(lookup("some.other"), None);
-    }
-
-    #[test]
-    fn newest_attribute_name_wins() {
-        assert!(lookup("gen_ai.provider.name").unwrap().1 < lookup("gen_ai.system").unwrap().1);
-        assert!(lookup("gen_ai.input.messages").unwrap().1 < lookup("ai.input_messages").unwrap().1);
-    }
-}

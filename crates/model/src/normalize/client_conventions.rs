@@ -1,4 +1,4 @@
-//! Facts about single clients that no attribute tells: how they count input, and how they write costs and levels.
+//! Facts about individual clients that no attribute contains: how they count input, and how they write costs and levels.
 
 use serde_json::{Map, Value};
 
@@ -15,7 +15,7 @@ const PASSED_ON: &[&str] = &["pipecat", "org.springframework", "spring-ai", "io.
 /// Words in the names of providers whose own input count excludes cached tokens.
 const EXCLUSIVE_PROVIDERS: &[&str] = &["anthropic", "bedrock"];
 
-/// Names under which reasoning is not part of the output count: Google's ADK before May 2026.
+/// Attribute names that show that the output count excludes reasoning: names of Google's ADK before May 2026.
 pub(super) const REASONING_BESIDE_OUTPUT: &[&str] = &["gen_ai.usage.experimental.reasoning_tokens"];
 
 /// Levels of a span that failed, as Langfuse and other programs spell them.
@@ -31,7 +31,15 @@ const TOTAL_COSTS: &[&str] = &["total", "total_cost", "totalCost", "response_cos
 const CURRENCIES: &[&str] = &["gen_ai.usage.cost.currency", "gen_ai.cost.currency"];
 
 /// Attributes that are true on a span that failed.
-const FAILURE_FLAGS: &[&str] = &["error", "span.error.has_error"];
+const FAILURE_FLAGS: &[&str] = &[
+    "error",
+    "span.error.has_error",
+    "gen_ai.tool.result.is_error",
+    "gen_ai.tool.is_error",
+    "lk.function_tool.is_error",
+    "mcp.tool.is_error",
+    "aitf.mcp.tool.is_error",
+];
 
 /// Attributes with the client's own prices of a token of input and of output.
 const OWN_PRICES: [&str; 2] = ["confident.llm.cost_per_input_token", "confident.llm.cost_per_output_token"];
@@ -45,7 +53,7 @@ pub(super) fn counts_exclusively(provider: &str) -> bool {
     EXCLUSIVE_PROVIDERS.iter().any(|word| provider.contains(word))
 }
 
-/// Returns true for a client that passes on the input count of a provider as it is, without cached tokens.
+/// Returns true for a client that passes on the input count of a provider unchanged, without cached tokens.
 pub(super) fn passes_on_exclusive(origin: Option<&str>, provider: Option<&str>) -> bool {
     let passes_on = origin.is_some_and(|origin| PASSED_ON.iter().any(|scope| origin.starts_with(scope)));
     passes_on && provider.is_some_and(counts_exclusively)
@@ -103,8 +111,8 @@ fn cost_by_own_prices(found: &RecognizedAttributes) -> Option<f64> {
     Some(found.number(SpanField::InputTokens)? * input? + found.number(SpanField::OutputTokens)? * output?)
 }
 
-/// Returns the cost that a usage object contains beside its counts: an amount, or an object of amounts. Zero is a bill that another
-/// account gets.
+/// Returns the cost that a usage object contains in addition to its counts: an amount, or an object of amounts. Zero means that another
+/// account is billed.
 pub(super) fn cost_in_usage(usage: &Map<String, Value>) -> Option<f64> {
     let cost = usage.get("cost").or_else(|| usage.get("value")?.get("cost"))?;
     let cost = cost.as_object().map_or_else(|| dollars(cost), total_cost);

@@ -19,9 +19,9 @@ const TAG_ATTRIBUTES: &[(&str, &str)] = &[
 /// Codex's name of the deployment environment.
 const ENVIRONMENT_ATTRIBUTE: &str = "env";
 
-/// Returns the tags of a span: those of the table, and all attributes of the resource with a name without a dot. OpenTelemetry has no
-/// such names, so someone set them on purpose (`OTEL_RESOURCE_ATTRIBUTES=repository=shop`). `attributes` are those of the span and the
-/// resource.
+/// Returns the tags of a span: the attributes in the table, and all resource attributes whose name has no dot. OpenTelemetry has no such
+/// names, so somebody set these attributes on purpose (`OTEL_RESOURCE_ATTRIBUTES=repository=shop`). `attributes` contains the attributes of
+/// the span and of the resource.
 pub(crate) fn of(attributes: &Map<String, Value>, resource: &Map<String, Value>) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     let plain = resource

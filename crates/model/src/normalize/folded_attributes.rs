@@ -1,4 +1,6 @@
-//! Attributes of attributes: objects in JSON whose members are attributes of their own on the spans of other clients.
+//! Attributes that contain attributes: JSON objects whose members are separate attributes in the spans of other clients.
+
+use serde_json::Value;
 
 use crate::lenient_json;
 use crate::span::Attributes;
@@ -6,8 +8,19 @@ use crate::span::Attributes;
 /// Names of attributes that contain an object: Braintrust's. Each member becomes an attribute with the name of the object before its own.
 const FOLDED: &[&str] = &["braintrust.span_attributes", "braintrust.metadata", "braintrust.metrics"];
 
-/// Replaces each object by its members. An attribute that was sent under the name of a member stays.
+/// Start of a text in JSON that contains a text in JSON.
+const TWICE_QUOTED: &str = r#""\""#;
+
+/// Replaces texts that are JSON twice by JSON, and each object by its members. An attribute that was sent under the name of a member stays.
 pub(super) fn unfold(attributes: &mut Attributes) {
+    for text in attributes.values_mut().filter_map(|value| if let Value::String(text) = value { Some(text) } else { None }) {
+        // MLflow writes attributes as JSON, also those that are JSON already.
+        if text.starts_with(TWICE_QUOTED)
+            && let Ok(Value::String(inner)) = lenient_json::value(text)
+        {
+            *text = inner;
+        }
+    }
     for name in FOLDED {
         let object = attributes.get(*name).and_then(|value| lenient_json::object(value.as_str()?).ok());
         let Some(object) = object else { continue };

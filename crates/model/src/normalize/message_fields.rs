@@ -9,13 +9,13 @@ use crate::messages;
 use crate::normalize::attribute_names::SpanField;
 use crate::span::{Attributes, ChatMessage, MessagePart, Span, SpanType};
 
-/// Attributes that repeat as one text what other attributes of the same client contain in parts.
+/// Attributes that repeat, as one text, messages that other attributes of the same client contain in parts.
 pub(crate) const REPEATING_ATTRIBUTES: &[&str] = &["input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output"];
 
 /// Prefixes of numbered attributes that contain input messages.
 pub(crate) const INPUT_PREFIXES: &[&str] = &["gen_ai.prompt", "llm.input_messages", "llm.prompts"];
 /// Prefixes of numbered attributes that contain output messages.
-pub(crate) const OUTPUT_PREFIXES: &[&str] = &["gen_ai.completion", "llm.output_messages", "llm.choices"];
+pub(crate) const OUTPUT_PREFIXES: &[&str] = &["gen_ai.completion", "llm.output_messages", "llm.choices", "llm.completions"];
 
 /// Returns true if messages are spread over numbered attributes.
 pub(super) fn are_numbered(attributes: &Attributes) -> bool {
@@ -174,14 +174,18 @@ fn conversation_of_events(span: &mut Span, found: &RecognizedAttributes) {
 /// Returns the messages that are spread over numbered attributes, unless a single attribute contains them. Spans around calls repeat them
 /// in other attributes, but rankings have no others.
 fn numbered_messages(span: &Span, found: &RecognizedAttributes, field: SpanField, prefixes: &[&str]) -> Option<Value> {
-    let better = found.name(field).is_some_and(|name| !REPEATING_ATTRIBUTES.contains(&name));
+    let better = found.name(field).is_some_and(|name| !REPEATING_ATTRIBUTES.contains(&name)) && !found.is_by_ending(field);
     if better || !(span.is_call() || matches!(span.kind, SpanType::Reranker | SpanType::Other)) {
         return None;
     }
     // Completions without roles are texts.
     let texts = || numbered_texts(found, "llm.prompts", &["prompt.text"]).filter(|_| prefixes.contains(&"llm.prompts"));
     let answers = || numbered_texts(found, "llm.choices", &["completion.text"]).filter(|_| prefixes.contains(&"llm.choices"));
-    let whole = |prefix: &&str| messages::unflatten(found.attributes, prefix).filter(|_| !matches!(*prefix, "llm.prompts" | "llm.choices"));
+    let is_text = |list: &Value| list.get(0).is_some_and(|first| first.get("content").is_none());
+    let whole = |prefix: &&str| {
+        let list = messages::unflatten(found.attributes, prefix);
+        list.filter(|list| !matches!(*prefix, "llm.prompts" | "llm.choices") || !is_text(list))
+    };
     prefixes.iter().find_map(whole).or_else(texts).or_else(answers)
 }
 

@@ -1,8 +1,8 @@
 //! Reasoning tokens of Gemini that only the total contains.
 //!
-//! Google counts reasoning separately from the tokens of the response, and bills both as output. OpenLLMetry and others pass on the
-//! prompt, the response and the total, so the rest of the total is reasoning. This holds only for Gemini's models, which have no other
-//! tokens apart from those that Google's own tools add to the prompt. If such tools may have run, nothing can be inferred.
+//! Google counts reasoning separately from the tokens of the response, and bills both as output. OpenLLMetry and others pass on the prompt,
+//! the response and the total, so the rest of the total is reasoning. This is true only for Gemini's models: the only other tokens in their
+//! total are those that Google's own tools add to the prompt. If such tools may have run, nothing can be inferred.
 
 use serde_json::Value;
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::span::Attributes;
 
-/// Attribute that holds the trace state of W3C Trace Context, in which OpenTelemetry's samplers write.
+/// Attribute that contains the trace state of W3C Trace Context, to which OpenTelemetry's samplers write.
 pub(crate) const TRACE_STATE_ATTRIBUTE: &str = "otel.trace_state";
 
 /// Format of a sample rate.
@@ -14,7 +14,7 @@ pub(crate) const TRACE_STATE_ATTRIBUTE: &str = "otel.trace_state";
 enum SampleRateFormat {
     /// Fraction: 0.25.
     Part,
-    /// One out of this many: 4.
+    /// The inverse of the sample rate, such as 4 for one out of four.
     OneOf,
     /// Percentage: 25.
     Percent,

@@ -38,7 +38,7 @@ pub struct KindInferenceInputs<'a> {
     pub has_usage: bool,
     /// True if the span names an agent.
     pub has_agent: bool,
-    /// True if the attribute of `span_kind` is about steps of programs that use models, so that an unknown kind is none of a call.
+    /// True if the attribute of `span_kind` describes steps of programs that use models. A span with an unknown kind is then not a call.
     pub has_foreign_kind: bool,
     /// Kind that the presence of an attribute implies.
     pub marked: Option<SpanType>,
@@ -106,9 +106,11 @@ fn of_vercel(function: &str) -> Option<SpanType> {
     call.or_else(outer).or(Some(SpanType::Chain))
 }
 
-fn of_span_kind(kind: &str) -> Option<SpanType> {
-    // MLflow writes its attributes as JSON.
+/// Returns the kind that a client's own word for it means.
+pub(crate) fn of_span_kind(kind: &str) -> Option<SpanType> {
+    // MLflow writes its attributes as JSON, orq.ai the word "span" before the kind.
     let kind = kind.trim_matches('"');
+    let kind = kind.strip_prefix("span.").unwrap_or(kind);
     let by_class = || KINDS_BY_CLASS.iter().find(|(end, _)| kind.ends_with(end)).map(|(_, kind)| *kind);
     KINDS_BY_SPAN_KIND.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)).map(|(_, kind)| *kind).or_else(by_class)
 }
@@ -128,7 +130,8 @@ fn of_mcp(method: &str) -> SpanType {
     }
 }
 
-/// Returns operation and model from the name of a span, which the conventions define: OpenLIT omits all attributes of a failed call.
+/// Returns operation and model from the name of a span. The conventions define the form of this name. This is needed because OpenLIT omits
+/// all attributes of a failed call.
 pub(crate) fn of_name<'a>(origin: &str, name: &'a str) -> Option<(&'a str, &'a str)> {
     let (operation, model) = name.split_once(' ')?;
     (origin.starts_with("openlit.") && find(KINDS_BY_OPERATION, operation).is_some()).then_some((operation, model))
@@ -147,6 +150,16 @@ fn of_whole_name(origin: &str, name: &str) -> Option<SpanType> {
     KINDS_BY_NAME.iter().find(|(scope, known, _)| *scope == origin && *known == name).map(|(.., kind)| *kind)
 }
 
+/// Returns true for a kind of span that names the model that it uses.
+pub(crate) fn uses_model(kind: SpanType) -> bool {
+    matches!(kind, SpanType::Llm | SpanType::Embedding | SpanType::Reranker)
+}
+
+/// Returns true for an operation whose kind is known.
+pub(crate) fn is_known_operation(operation: &str) -> bool {
+    of_operation(operation).is_some()
+}
+
 fn of_operation(operation: &str) -> Option<SpanType> {
     let operation = operation.to_ascii_lowercase();
     let memory = || MEMORY_OPERATIONS.iter().any(|end| operation.ends_with(end)).then_some(SpanType::Other);
@@ -154,8 +167,8 @@ fn of_operation(operation: &str) -> Option<SpanType> {
     find(KINDS_BY_OPERATION, &operation).or_else(other_model).or_else(memory)
 }
 
-/// Returns true for the use of a model that has a price and is no language model: a reranking, or a span of kind `other` whose operation
-/// or model says so.
+/// Returns true if a span uses a priced model other than a language model. Such a span is a reranking, or has the kind `other` and an
+/// operation or model that shows such a use.
 pub(crate) fn is_other_model_use(span: &Span) -> bool {
     let by_function = || VERCEL_MEDIA.iter().any(|function| span.name.starts_with(function));
     match (span.kind, span.model(), &span.operation) {
@@ -192,7 +205,9 @@ fn of_content(hints: &KindInferenceInputs) -> Option<SpanType> {
     } else if hints.has_embedding_input {
         Some(SpanType::Embedding)
     } else if hints.has_model && (hints.has_messages || hints.has_usage) {
-        Some(of_model(hints.model).filter(|_| hints.operation.is_none()).unwrap_or(SpanType::Llm))
+        Some(of_model(hints.model).unwrap_or(SpanType::Llm))
+    } else if hints.has_model && !hints.has_http && !hints.has_db && of_model(hints.model) == Some(SpanType::Reranker) {
+        Some(SpanType::Reranker)
     } else if hints.has_usage && !hints.has_http && !hints.has_db && of_op(hints.op).is_none() {
         // An agent that sums up its calls names no model.
         Some(if hints.has_agent { SpanType::Agent } else { SpanType::Llm })

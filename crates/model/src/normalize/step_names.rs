@@ -1,4 +1,4 @@
-//! Models, agents and tools that only the name of a step tells, and models behind the alias of a gateway.
+//! Models, agents and tools that only the name of a span contains, and models behind the alias of a gateway.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::span::SpanType;
 /// Attribute of LiteLLM with the model behind an alias, after the name of the provider.
 const MODEL_BEHIND_ALIAS: &str = "litellm.provider.model";
 
-/// Returns the model that a gateway called, if the requested one is an alias and the response repeats it or names none.
+/// Returns the model that a gateway called, if the requested model is an alias, and the response repeats the alias or names no model.
 pub(super) fn model_behind_alias(found: &RecognizedAttributes) -> Option<String> {
     let (requested, answered) = (found.str(SpanField::RequestModel), found.str(SpanField::ResponseModel));
     requested.or(answered)?;
@@ -23,7 +23,8 @@ pub(super) fn model_behind_alias(found: &RecognizedAttributes) -> Option<String>
 
 /// OpenInference names the model of a failed call only among its parameters.
 pub(super) fn model_of_parameters(found: &RecognizedAttributes) -> Option<String> {
-    found.object(SpanField::Parameters)?.get("model")?.as_str().map(str::to_owned)
+    let parameters = found.object(SpanField::Parameters)?;
+    ["model", "model_name"].iter().find_map(|name| parameters.get(*name)?.as_str()).map(str::to_owned)
 }
 
 /// Attribute of Genkit that names the model of a call after its plugin, and a step of any other kind.
@@ -59,7 +60,7 @@ fn of_monocle<'a>(sort: &str, member: &str, found: &RecognizedAttributes<'a>) ->
     attribute(number, member)
 }
 
-/// Returns the provider that the name of a step contains, LangChain's metadata or Monocle's list.
+/// Returns the provider from the name of a span, from LangChain's metadata, or from Monocle's list.
 pub(super) fn provider_of_name(kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
     let Some((plugin, _)) = of_genkit(kind, found).filter(|(plugin, _)| !plugin.is_empty()) else {
         let of_call = || of_monocle("inference.", "provider_name", found).map(str::to_owned);
@@ -69,8 +70,8 @@ pub(super) fn provider_of_name(kind: SpanType, found: &RecognizedAttributes) -> 
     Some(known.to_owned())
 }
 
-/// OpenLIT names the model of a failed call only in the name of the span, Genkit every model in the name of the step, and LangChain in its
-/// metadata.
+/// OpenLIT puts the model of a failed call only into the name of the span. Genkit puts every model into the name of the span, and LangChain
+/// puts every model into its metadata.
 pub(super) fn model_in_span_name(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
     if let Some((_, model)) = of_genkit(kind, found) {
         return Some(model.to_owned());
@@ -101,15 +102,16 @@ const NAMES_OF_AGENTS: &[(Option<&str>, &str)] = &[(None, "traceloop.entity.name
 /// Attributes that name the tool of a tool's span, and a step of any other kind.
 const NAMES_OF_TOOLS: &[&str] = &["traceloop.entity.name", "genkit:name"];
 
-/// Returns the tool that its span is named after.
+/// Returns the name of the tool, if the name of the span or an attribute contains it.
 pub(super) fn tool_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
     let by_attribute = || NAMES_OF_TOOLS.iter().find_map(|name| found.attributes.get(*name)?.as_str());
     let listed = || of_monocle("tool.", "name", found);
-    let tool = name.strip_prefix("execute_tool ").or_else(by_attribute).or_else(listed).map(unquoted);
+    let by_method = || name.split_once("tools/call ").map(|(_, tool)| tool);
+    let tool = name.strip_prefix("execute_tool ").or_else(by_attribute).or_else(by_method).or_else(listed).map(unquoted);
     tool.filter(|tool| !tool.is_empty()).map(str::to_owned)
 }
 
-/// Returns the agent that its span is named after.
+/// Returns the name of the agent, if the name of the span or an attribute contains it.
 pub(super) fn agent_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
     let by_convention = ["invoke_agent ", "create_agent "].iter().find_map(|verb| name.strip_prefix(verb));
     let entity = |kind: &str| {

@@ -1,5 +1,7 @@
 //! Reads the token counts of a span from its attributes and messages.
 
+use std::borrow::Cow;
+
 use super::attributes::path_of_count;
 use super::*;
 use crate::usage::TokenCountPaths;
@@ -28,7 +30,7 @@ struct SentTokenCounts {
     answer: Option<&'static str>,
 }
 
-/// Returns the usage in buckets, and where it was read from if no attribute for counts tells: the response, or the rest of the total.
+/// Returns the usage in buckets and, if no attribute contains the counts, their source: the response, or the rest of the total.
 pub(super) fn usage_and_reasoning(
     found: &RecognizedAttributes,
     measurements: &[(String, f64)],
@@ -52,10 +54,25 @@ fn unlisted_counts(found: &RecognizedAttributes) -> TokenCountPaths {
     }
     for (name, value) in found.attributes {
         if let Some(path) = path_of_count(name) {
-            paths.add(path, value);
+            paths.add(&spelled_out(found, name, path), value);
         }
     }
     paths
+}
+
+/// Names of a count in a list of counts by modality.
+const COUNTS_OF_MODALITIES: &[&str] = &["token_count", "tokenCount"];
+
+/// Returns the path of a count with the modality in place of its number in a list: `prompt_tokens_details.1.token_count` beside
+/// `prompt_tokens_details.1.modality`.
+fn spelled_out<'a>(found: &RecognizedAttributes, name: &str, path: &'a str) -> Cow<'a, str> {
+    let numbered = COUNTS_OF_MODALITIES.iter().find_map(|count| {
+        let (list, number) = path.strip_suffix(count)?.strip_suffix('.')?.rsplit_once('.')?;
+        number.parse::<u8>().ok()?;
+        let modality = found.attributes.get(&format!("{}modality", name.strip_suffix(count)?))?.as_str()?;
+        Some(format!("{list}.{}", modality.to_ascii_lowercase()))
+    });
+    numbered.map_or(Cow::Borrowed(path), Cow::Owned)
 }
 
 /// Returns the fields whose counts are under names that the table of attributes does not list, and these names.
@@ -68,7 +85,7 @@ pub(super) fn fields_of_unlisted_counts<'a>(found: &RecognizedAttributes<'a>) ->
     for (name, value) in found.attributes.iter().filter(|(name, _)| !listed(name)) {
         let Some(path) = path_of_count(name) else { continue };
         let mut paths = TokenCountPaths::default();
-        paths.add(path, value);
+        paths.add(&spelled_out(found, name, path), value);
         let counts = paths.counts();
         let of_fields = [
             (SpanField::InputTokens, counts.input),
@@ -277,7 +294,8 @@ pub(super) fn count_in_answer(span: &mut Span) {
     span.usage.images = images;
 }
 
-/// Returns whether a part is OpenAI's item for a web search. Its other actions (opening a page, searching within it) are not billed.
+/// Returns whether a part is OpenAI's item for a web search. The other actions of such an item (opening a page, searching within a page)
+/// are not billed.
 pub(super) fn is_web_search(part: &MessagePart) -> bool {
     match part {
         MessagePart::ToolCall { name, arguments, .. } if name == "web_search_call" => {

@@ -23,7 +23,7 @@ pub enum HistogramBuckets {
     /// The buckets are unknown.
     #[default]
     None,
-    /// Buckets between bounds, one more than there are bounds. A value that is equal to a bound is in the bucket below it.
+    /// Buckets between bounds. There is one more bucket than there are bounds. A value that is equal to a bound is in the bucket below it.
     Explicit {
         /// Bounds in ascending order.
         bounds: Vec<f64>,
@@ -85,8 +85,8 @@ impl ExponentialBuckets {
 }
 
 impl Histogram {
-    /// Returns the values that were added since an earlier state of the same histogram; `None` if it is not an earlier state, because
-    /// counting restarted.
+    /// Returns the values that were added since an earlier state of the same histogram; `None` if the other histogram is not an earlier
+    /// state, because counting has restarted.
     pub fn increase_since(&self, earlier: &Histogram) -> Option<Histogram> {
         let count = self.count.checked_sub(earlier.count)?;
         let buckets = match (&self.buckets, &earlier.buckets) {
@@ -189,7 +189,7 @@ impl MergedDistribution {
         self.count
     }
 
-    /// Returns the sum of the values; `None` if the sum of some is unknown.
+    /// Returns the sum of the values; `None` if the sum of some histograms is unknown.
     pub fn sum(&self) -> Option<f64> {
         (self.unknown_sum_count == 0).then_some(self.sum)
     }
@@ -199,8 +199,8 @@ impl MergedDistribution {
         self.sum().filter(|_| self.count > 0).map(|sum| sum / self.count as f64)
     }
 
-    /// Returns a quantile, assuming an even distribution within each bucket; `None` if there are no values or the buckets of some are
-    /// unknown.
+    /// Returns a quantile, assuming an even distribution within each bucket; `None` if there are no values, or the buckets of some
+    /// histograms are unknown.
     pub fn quantile(&self, part: f64) -> Option<f64> {
         if self.range_counts.is_empty() || self.unknown_bucket_count > 0 {
             return None;

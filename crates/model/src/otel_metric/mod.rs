@@ -56,7 +56,7 @@ pub struct MetricPoint {
     pub attributes: BTreeMap<String, String>,
     /// Attributes of the reporter: its scope and resource.
     pub reporter: BTreeMap<String, String>,
-    /// Hash of the series: the same for all points of one writer with the same attributes, and for no others.
+    /// Hash of the series: equal for all points of one writer with the same attributes, and different for all other points.
     pub identity: [u8; 32],
     /// Start of counting in nanoseconds since the Unix epoch; 0 if it was not sent.
     pub start_ns: i64,

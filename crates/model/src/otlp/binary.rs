@@ -13,12 +13,12 @@ use crate::decode_budget;
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::outcome_reason::OutcomeReason;
 
-/// Spans or log records with their resource and scope, in the order of the request; invalid ones as outcomes.
+/// Spans or log records with their resource and scope, in the order of the request. An invalid span or log record is an outcome instead.
 pub(super) type ScopedItems<T> = Vec<(ResourceScope, Vec<Result<T, Outcome>>)>;
 
 /// Size of a decoded part of a request, as [`decode_budget`] charges it.
 pub(super) trait DecodeFootprint {
-    /// Returns the bytes of the part.
+    /// Returns the size of the part in bytes.
     fn bytes(&self) -> usize;
 
     /// Returns the number of items in the part.
@@ -27,12 +27,12 @@ pub(super) trait DecodeFootprint {
     }
 }
 
-/// Returns the bytes of a part, or of the outcome of an invalid one.
+/// Returns the size of a part in bytes, or the size of its outcome if the part is invalid.
 pub(super) fn bytes_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> usize {
     part.as_ref().map_or(0, DecodeFootprint::bytes) + 2 * size_of::<Result<T, Outcome>>()
 }
 
-/// Returns the number of items in a part; an invalid one is one item.
+/// Returns the number of items in a part; an invalid part counts as one item.
 pub(super) fn items_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> usize {
     part.as_ref().map_or(1, DecodeFootprint::items)
 }

@@ -57,7 +57,7 @@ pub(super) static SPAN: ProtobufLayout = ProtobufLayout {
 };
 /// Layout of a log record.
 pub(super) static RECORD: ProtobufLayout = ProtobufLayout { fields: &[(5, Message(0, &VALUE)), (6, Message(PAIR_BYTES, &KEY_VALUE))] };
-/// Layout of a metric. Its kinds of points have no relevant differences.
+/// Layout of a metric. All kinds of points have the same relevant layout.
 pub(super) static METRIC: ProtobufLayout = ProtobufLayout {
     fields: &[
         (5, Message(0, &POINTS)),
@@ -89,7 +89,7 @@ const MAX_DEPTH: usize = 100;
 const MAX_GROWTH_PER_BYTE: usize = 1024;
 
 /// Returns whether the memory that decoding a message takes fits into the budget. Nothing stays charged. Nearly every message is so small
-/// that it fits whatever it contains, and is not examined.
+/// that it fits with any content. Such a message is not examined.
 pub(super) fn fits_in_budget(message: &[u8], kind: &ProtobufLayout) -> bool {
     message.len().saturating_mul(MAX_GROWTH_PER_BYTE) <= decode_budget::remaining_bytes()
         || decode_budget::with_refund(|| charge(message, kind))

@@ -17,7 +17,8 @@ const MAX_EXPLANATION: TextLimit = TextLimit(4096);
 
 /// Returns the score that the attributes of an evaluation describe; `None` without a name, or with neither value nor label.
 ///
-/// A score has a number or a label. Of a result with both, the explanation starts with the label. A repeat has the same ID.
+/// A score has either a number or a label. If a result has a number and a label, the score has the number, and its explanation starts with
+/// the label. A repeated result gets the same ID.
 pub(super) fn score_of(attributes: &Map<String, Value>, trace_id: TraceId, span_id: Option<SpanId>, at_us: i64) -> Option<Score> {
     let text = |name: &str| attributes.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     let name = text("gen_ai.evaluation.name").filter(|name| name.len() <= MAX_NAME)?;
@@ -43,7 +44,7 @@ pub(super) fn score_of(attributes: &Map<String, Value>, trace_id: TraceId, span_
     Some(Score { id, trace_id, span_id, name: name.to_owned(), value, comment, at_us })
 }
 
-/// Returns the attributes and times, in nanoseconds since the Unix epoch, of the evaluations in the events of a span.
+/// Returns the evaluations in the events of a span: their attributes, and their times in nanoseconds since the Unix epoch.
 pub(super) fn results_of_span(span: &DecodedSpan) -> Vec<(Map<String, Value>, u64)> {
     let results = span.events.iter().filter(|event| event.name == EVALUATION_EVENT);
     results.map(|event| (event.attributes.clone(), event.time_ns)).collect()

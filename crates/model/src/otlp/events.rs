@@ -11,6 +11,9 @@ pub(super) const CONVERSATION_EVENT: &str = "gen_ai.client.inference.operation.d
 /// Events whose attributes are also attributes of the span, with the same names.
 const DETAIL_EVENTS: &[&str] = &[CONVERSATION_EVENT, "gen_ai.content.prompt", "gen_ai.content.completion"];
 
+/// Attributes of events that are also attributes of the span, whatever the event's name is.
+const TEXTS: [&str; 2] = ["gen_ai.prompt", "gen_ai.completion"];
+
 /// Direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MessageDirection {
@@ -83,6 +86,11 @@ fn message_by_role(value: Value) -> Value {
     known.map_or(value, |(role, content)| json!({ "role": role, "content": content }))
 }
 
+/// Returns true for an event whose attributes are also attributes of the span.
+fn is_detail(event: &DecodedSpanEvent) -> bool {
+    DETAIL_EVENTS.contains(&event.name.as_str()) || TEXTS.iter().any(|name| event.attributes.contains_key(*name))
+}
+
 /// Merges events into the attributes of their span. Existing attributes take precedence. Other events are stored as a whole in
 /// `otel.events`.
 pub(super) fn merge_events(events: Vec<DecodedSpanEvent>, attributes: &mut Map<String, Value>) {
@@ -91,7 +99,7 @@ pub(super) fn merge_events(events: Vec<DecodedSpanEvent>, attributes: &mut Map<S
         if let Some((side, role)) = direction_and_role(&event.name) {
             let messages = if side == MessageDirection::Input { &mut input } else { &mut output };
             messages.push(message(event.attributes, role));
-        } else if event.name == EXCEPTION_EVENT || DETAIL_EVENTS.contains(&event.name.as_str()) {
+        } else if event.name == EXCEPTION_EVENT || is_detail(&event) {
             let content = CONTENTS.iter().find(|(known, _)| *known == event.name).map(|(_, name)| *name);
             for (name, value) in event.attributes {
                 let name = content.filter(|_| name == "content").map_or(name, str::to_owned);

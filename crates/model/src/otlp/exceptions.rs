@@ -40,7 +40,8 @@ impl OtlpException {
         said.then(|| OtlpException { at_ns, kind, message, stack: text("exception.stacktrace") })
     }
 
-    /// Returns the exceptions of a span in the order of their times. If no event contains one, the attributes of the span may.
+    /// Returns the exceptions of a span in the order of their times. If no event contains an exception, the attributes of the span may
+    /// contain one.
     pub(super) fn exceptions_of_span(span: &DecodedSpan) -> Vec<OtlpException> {
         let end = span.end_ns.max(span.start_ns);
         let at = |event: &DecodedSpanEvent| if event.time_ns == 0 { end } else { event.time_ns };

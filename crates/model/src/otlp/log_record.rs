@@ -36,15 +36,15 @@ impl DecodeFootprint for DecodedLogRecord {
 }
 
 impl DecodedLogRecord {
-    /// Returns possible names of the record's event. Clients differ: first there was an attribute, later a field (which may contain a
-    /// code location), and some write the name as the body.
+    /// Returns possible names of the record's event. Clients differ: older clients send an attribute, newer clients send a field (which may
+    /// contain a code location), and some send the name as the body.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let attribute = self.attributes.get("event.name").and_then(Value::as_str);
         let field = Some(self.event_name.as_str());
         [attribute, field, self.body.as_str()].into_iter().flatten().filter(|name| !name.is_empty())
     }
 
-    /// Returns the time in nanoseconds since the Unix epoch by the client's clock: the first plausible one of the record, otherwise the
+    /// Returns the time in nanoseconds since the Unix epoch by the client's clock: the first plausible time of the record, otherwise the
     /// time of receipt.
     pub(super) fn at_ns(&self, clock: &ClockDriftCorrector) -> u64 {
         let ns = |us: i64| u64::try_from(us).ok().and_then(|us| us.checked_mul(1000));
@@ -58,7 +58,7 @@ impl DecodedLogRecord {
         possible.or_else(by_wrong_clock).or_else(|| ns(clock.received_us())).unwrap_or_default()
     }
 
-    /// Returns true if an implausible time was sent, and no plausible one.
+    /// Returns true if only implausible times were sent.
     pub(super) fn has_impossible_time(&self, clock: &ClockDriftCorrector) -> bool {
         let can_be = |ns: &u64| clock.is_plausible(i64::try_from(ns / 1000).unwrap_or(i64::MAX));
         let mut sent = [self.time_ns, self.observed_ns].into_iter().filter(|ns| *ns > 0).peekable();

@@ -3,7 +3,7 @@
 //! A log record may report a call of a model (one of its messages, or any event of a coding agent). Any other record is a log line of its
 //! trace. Exceptions become error events.
 //!
-//! An invalid encoding rejects the request as a whole. Any other invalid part affects only itself and adds an
+//! An invalid encoding rejects the request as a whole. Any other invalid part is dropped without affecting other parts, and adds an
 //! [`Outcome`].
 
 mod agents;
@@ -82,7 +82,7 @@ pub enum OtlpError {
         /// Path for that signal.
         path: &'static str,
     },
-    /// A field that must be a list is not one.
+    /// A field that must be a list has another type.
     #[error("the body's {name} is not a list")]
     NoList {
         /// Name of the field.
@@ -101,7 +101,7 @@ impl From<serde_json::Error> for OtlpError {
 pub struct DecodedOtlpRequest {
     /// Canonical spans, priced, before deduplication.
     pub spans: Vec<Span>,
-    /// Exceptions in the order of their times. An exception that passes through several spans is reported by the innermost first.
+    /// Exceptions in the order of their times. If an exception passes through several spans, the report of the innermost span is first.
     pub errors: Vec<ErrorEvent>,
     /// Results of evaluations.
     pub scores: Vec<Score>,
@@ -117,7 +117,7 @@ pub struct DecodedOtlpRequest {
 ///
 /// # Errors
 ///
-/// When the body cannot be read as a whole. The error never repeats the body.
+/// Returns an error if the body cannot be read as a whole. The error never repeats the body.
 pub fn decode(body: Bytes, signal: OtlpSignal, encoding: OtlpEncoding, context: &DecodeContext) -> Result<DecodedOtlpRequest, OtlpError> {
     match signal {
         OtlpSignal::Traces => traces(body, encoding, context),
@@ -244,8 +244,8 @@ pub fn response(signal: OtlpSignal, encoding: OtlpEncoding, outcomes: &[Outcome]
 /// Type of the message that contains the delay before a retry.
 const RETRY_INFO_TYPE: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
-/// Returns the body of an error response: `google.rpc.Status`. `code` is a gRPC status code; `retry_s` is the delay in seconds before the
-/// client may send the same request again, if it may.
+/// Returns the body of an error response: `google.rpc.Status`. `code` is a gRPC status code. If the client may send the same request again,
+/// `retry_s` is the delay in seconds before it may do so.
 pub fn error(encoding: OtlpEncoding, code: i32, message: &str, retry_s: Option<u32>) -> Vec<u8> {
     match encoding {
         OtlpEncoding::Binary => {

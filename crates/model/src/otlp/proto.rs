@@ -1,7 +1,7 @@
-//! Protobuf messages of OTLP, as far as Hinomi reads them. Other fields are skipped.
+//! Protobuf messages of OTLP, with the fields that Hinomi reads. Other fields are skipped.
 //!
-//! Texts are declared as bytes, which are the same on the wire, so that invalid UTF-8 does not invalidate a message. Spans and log
-//! records are declared as bytes too, so that an invalid one affects only itself.
+//! Texts are declared as bytes, which have the same encoding, so that invalid UTF-8 does not invalidate a message. Spans and log records
+//! are also declared as bytes, so that an invalid span or log record does not affect the others.
 
 use bytes::Bytes;
 use prost::{Message, Oneof};

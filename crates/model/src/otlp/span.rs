@@ -105,7 +105,7 @@ impl DecodedSpanLink {
 }
 
 impl ResourceScope {
-    /// Returns the bytes of a copy.
+    /// Returns the size of a copy in bytes.
     pub(super) fn bytes(&self) -> usize {
         let names = decode_budget::text_bytes(&self.scope_name) + decode_budget::text_bytes(&self.scope_version);
         names + decode_budget::object(&self.resource) + decode_budget::object(&self.scope)
@@ -117,7 +117,7 @@ impl DecodedSpan {
     ///
     /// # Errors
     ///
-    /// Returns an error when an ID is missing, or when the time is before the retention period.
+    /// Returns an error if an ID is missing, or if the time is before the retention period.
     pub(super) fn into_raw(self, around: &ResourceScope, clock: &ClockDriftCorrector) -> Result<RawSpan, Outcome> {
         let trace_id = self
             .trace_id

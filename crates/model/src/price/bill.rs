@@ -45,10 +45,14 @@ pub(super) struct PriceOrigin {
 
 /// Prices a call.
 ///
-/// A bucket without a price of its own has the price of the nearest wider bucket, so that no token is free because a price is missing:
-/// cache reads, cache writes, audio and images cost as much as plain input; reasoning, audio and images as plain output; a cache write
-/// for an hour as one for five minutes. An entry without any output price is for embeddings or reranking, and output is free. Returns
-/// `None` if a price would multiply an unknown count.
+/// A bucket without its own price has the price of the nearest wider bucket, so that no token is free because a price is missing:
+///
+/// - cache reads, cache writes, audio input and image input have the price of plain input;
+/// - reasoning, audio output and image output have the price of plain output;
+/// - a cache write for an hour has the price of a cache write for five minutes.
+///
+/// An entry without any output price is for embeddings or reranking; output is then free. Returns `None` if a price would multiply an
+/// unknown count.
 pub(super) fn bill(origin: PriceOrigin, rates: &BucketPrices, call: &BillableCall) -> Option<PricedCall> {
     let usage = call.usage;
     let has = |bucket| rates.price_of(bucket).is_some();

@@ -70,12 +70,12 @@ impl PriceBook {
         self.table.vendor_of(model)
     }
 
-    /// Returns true if the price table knows the provider under this name.
+    /// Returns true if the price table contains the provider under this name.
     pub fn knows_provider(&self, name: &str) -> bool {
         self.table.canonical_provider(name).is_some()
     }
 
-    /// Returns the canonical name of a provider in any spelling; `None` if the price table does not know it.
+    /// Returns the canonical name of a provider in any spelling; `None` if the provider is not in the price table.
     pub fn canonical_provider(&self, spelling: &str) -> Option<&str> {
         self.table.canonical_provider(spelling)
     }
@@ -108,7 +108,7 @@ impl PriceBooks {
         books.by_project.get(&project).unwrap_or(&books.common).clone()
     }
 
-    /// Replaces all prices: the price table, and the custom prices of one project or of all, in the order in which they were set.
+    /// Replaces all prices: the price table, and the custom prices of one project or of all projects, in the order in which they were set.
     pub fn replace_prices(&self, table: Arc<PriceTable>, custom: &[(Option<u64>, CustomPrice)]) {
         let book = PriceBook::of_table(table);
         let of = |project: Option<u64>| {

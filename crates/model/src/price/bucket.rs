@@ -213,7 +213,7 @@ impl BucketPrices {
         self.0[bucket as usize].as_ref()
     }
 
-    /// Returns the price of the bucket, or of the wider one that replaces it.
+    /// Returns the price of the bucket, or of the wider bucket that replaces it.
     pub fn rate(&self, bucket: PriceBucket) -> Option<&TieredPrice> {
         self.price_of(bucket).or_else(|| self.rate(bucket.fallback()?))
     }
@@ -252,7 +252,7 @@ impl BucketPrices {
 }
 
 pub(super) fn usd<E: de::Error>(dollars: f64) -> Result<Usd, E> {
-    Usd::from_dollars(dollars).filter(|usd| usd.0 >= 0).ok_or_else(|| E::custom("a price is a number from 0 on"))
+    Usd::from_dollars(dollars).filter(|usd| usd.0 >= 0).ok_or_else(|| E::custom("a price must be a number of at least 0"))
 }
 
 impl<'de> Deserialize<'de> for TieredPrice {

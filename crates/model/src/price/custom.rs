@@ -55,7 +55,7 @@ impl CustomPrice {
     ///
     /// # Errors
     ///
-    /// Returns an error when the price names no model, contains no price, or ends before it starts.
+    /// Returns an error if the price names no model, contains no price, or ends before it starts.
     pub fn checked(mut self) -> Result<CustomPrice, CustomPriceError> {
         let bad = |field, reason: &str| Err(CustomPriceError { field, reason: reason.to_owned() });
         self.model = self.model.trim().to_owned();
@@ -146,8 +146,9 @@ impl CustomPriceList {
     }
 
     /// Returns the best custom price for a call. The answering model decides if it has a price, otherwise the requested model. A price of
-    /// the project takes precedence over one of all projects, an exact name over a prefix, and a price with more conditions (provider,
-    /// tier, number of input tokens) over one with fewer. Among equal ones, the latest applies.
+    /// the project takes precedence over a price of all projects, and an exact name takes precedence over a prefix. A price with more
+    /// conditions (provider, tier, number of input tokens) takes precedence over a price with fewer conditions. If several prices are equal
+    /// in all of this, the latest price applies.
     pub(super) fn find(&self, provider: Option<&str>, call: &BillableCall) -> Option<&CustomPrice> {
         if self.list.is_empty() {
             return None;

@@ -47,7 +47,7 @@ struct ServiceTierPrices {
 pub(super) struct PriceQuote {
     pub(super) from: Option<Date>,
     pub(super) rates: BucketPrices,
-    /// Service tier whose prices are included, if any.
+    /// Service tier whose prices are included; `None` if no prices of a tier are included.
     pub(super) tier: Option<String>,
 }
 

@@ -40,7 +40,7 @@ pub struct ImportedPriceTable {
     pub text: String,
     /// Number of models in the table.
     pub models: usize,
-    /// Models that were omitted because a rule for their names is not supported.
+    /// Models that were omitted because their provider does not sell them, or because a rule for their names is not supported.
     pub left_out: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ pub enum PriceImportError {
 ///
 /// # Errors
 ///
-/// Returns an error when the text is not a price table, or an entry is invalid.
+/// Returns an error if the text is not a price table, or an entry is invalid.
 pub fn import(text: &str, today: &str) -> Result<ImportedPriceTable, PriceImportError> {
     let value: Value = serde_json::from_str(text).map_err(|error| PriceImportError::NotJson(error.to_string()))?;
     let own = value.get("date").is_some() && value.get("providers").is_some();
@@ -326,7 +326,7 @@ mod tests {
         assert!(said("[1]").contains("no id"));
         assert!(said("[]").contains("no model has"));
         let own = |models: &str| format!(r#"{{"date":"2026-01-01","providers":[{{"id":"p","names":["p"],"models":[{models}]}}]}}"#);
-        assert!(said(&own(r#"{"id":"m","prices":[{"in":-1}]}"#)).contains("from 0 on"));
+        assert!(said(&own(r#"{"id":"m","prices":[{"in":-1}]}"#)).contains("at least 0"));
         assert!(said(&own(r#"{"id":"m","like":[{"regex":"("}],"prices":[{"in":1}]}"#)).starts_with("p:m: "));
     }
 }

@@ -3,7 +3,7 @@
 //! The price table (`data/prices.json`, written by `scripts/prices.py`) is embedded and parsed once. A newer table can replace it, and
 //! custom prices take precedence over it. Price lookup and multiplication are separate steps:
 //!
-//! - `bucket` defines the buckets that have prices, their units, and which price replaces a missing one.
+//! - `bucket` defines the buckets that have prices, their units, and which price replaces a missing price.
 //! - `provider` reads spellings of providers, `model` spellings of models.
 //! - `table` finds the entry for a call: in the provider's own list first, then in the vendor's.
 //! - `entry` is an entry of the table with its dates, times of day and service tiers.
@@ -33,12 +33,12 @@ pub use custom::{CustomPrice, CustomPriceError};
 pub use import::{ImportedPriceTable, PriceImportError, import};
 pub use table::PriceTable;
 
-/// A call to be priced.
+/// A call whose price is computed.
 #[derive(Debug, Clone, Copy)]
 pub struct BillableCall<'a> {
     /// Provider in any spelling, if it is known.
     pub provider: Option<&'a str>,
-    /// Answering model. It decides the price if it has an entry.
+    /// Answering model. If the price table has an entry for this model, this entry determines the price.
     pub response_model: Option<&'a str>,
     /// Requested model.
     pub request_model: Option<&'a str>,
@@ -50,6 +50,6 @@ pub struct BillableCall<'a> {
     pub duration_us: Option<i64>,
     /// Service tier of the call, such as `batch`, `flex` or `priority`.
     pub service_tier: Option<&'a str>,
-    /// True if the call failed. A price per request does not apply then.
+    /// True if the call failed. Prices per request apply only to successful calls.
     pub failed: bool,
 }

@@ -15,7 +15,7 @@ pub(super) enum ModelNames {
     /// The ID is the only name.
     #[default]
     OnlyId,
-    /// These names; may be empty if only rules apply.
+    /// The model has these names. The list is empty if only rules apply.
     These(Vec<String>),
 }
 

@@ -40,7 +40,7 @@ impl PriceTable {
     ///
     /// # Errors
     ///
-    /// Returns an error when the text is not JSON of that format, or a price is invalid.
+    /// Returns an error if the text is not JSON of that format, or a price is invalid.
     pub fn from_json(text: &str) -> Result<PriceTable, serde_json::Error> {
         let table: PriceTableFile = serde_json::from_str(text)?;
         Ok(PriceTable { providers: ProviderIndex::new(table.providers), date: table.date })
@@ -80,12 +80,12 @@ impl PriceTable {
         Some(&vendor.id)
     }
 
-    /// Returns true if the table knows the provider under this name.
+    /// Returns true if the table contains the provider under this name.
     pub fn knows_provider(&self, name: &str) -> bool {
         self.providers.find(name).is_some()
     }
 
-    /// Returns the canonical name of a provider in any spelling; `None` if the table does not know it.
+    /// Returns the canonical name of a provider in any spelling; `None` if the provider is not in the table.
     pub fn canonical_provider(&self, spelling: &str) -> Option<&str> {
         self.providers.find(spelling).map(|provider| provider.id.as_str())
     }
@@ -161,17 +161,17 @@ impl PriceTable {
         for provider in self.providers.list() {
             let reached = self.canonical_provider(&provider.id);
             if reached != Some(provider.id.as_str()) {
-                faults.push((provider.id.clone(), format!("its own name leads to {reached:?}")));
+                faults.push((provider.id.clone(), format!("its own name resolves to {reached:?}")));
             }
             for resold in provider.resells.iter().filter(|resold| self.canonical_provider(resold).is_none()) {
-                faults.push((provider.id.clone(), format!("it sells the models of {resold:?}, who is not in the table")));
+                faults.push((provider.id.clone(), format!("it resells the models of {resold:?}, which is not in the table")));
             }
             for entry in provider.models.entries() {
                 let name = || format!("{}:{}", provider.id, entry.id);
                 let errors = entry.like.iter().flat_map(|clause| clause.patterns()).filter_map(|pattern| pattern.error());
                 faults.extend(errors.map(|error| (name(), error)));
                 let lost = entry.names().into_iter().filter(|known| provider.models.find(known).is_none());
-                faults.extend(lost.map(|known| (name(), format!("its name {known:?} leads nowhere"))));
+                faults.extend(lost.map(|known| (name(), format!("its name {known:?} resolves to no provider"))));
             }
         }
         faults

@@ -62,7 +62,7 @@ pub enum EnvelopeError {
 }
 
 impl EnvelopeError {
-    /// Returns the summary for the response; the error's own text is the cause.
+    /// Returns the summary for the response. The text of the error is the cause in the response.
     pub fn detail(&self) -> &'static str {
         match self {
             EnvelopeError::Empty => "empty request body",
@@ -83,7 +83,7 @@ impl EnvelopeError {
 pub struct EnvelopeHeader {
     /// ID of the event in the envelope, 32 lower-case hex digits. Takes precedence over the ID in the payload.
     pub event_id: Option<String>,
-    /// DSN that the client sent the envelope to. It can replace other authentication.
+    /// DSN that the client sent the envelope to. The DSN can replace other authentication.
     pub dsn: Option<String>,
     /// Time of sending by the client's clock, in microseconds since the Unix epoch.
     pub sent_at_us: Option<i64>,
@@ -117,7 +117,7 @@ struct RawEnvelopeHeader<'a> {
     trace: Option<&'a RawValue>,
 }
 
-/// The trace context in the header of an envelope, as far as it is used.
+/// The fields of the trace context in the header of an envelope that are used.
 #[derive(Deserialize, Default)]
 struct DynamicSamplingContext<'a> {
     #[serde(borrow, default)]
@@ -286,7 +286,7 @@ fn without_content(error: &serde_json::Error) -> String {
     let sort = match error.classify() {
         serde_json::error::Category::Eof => "it ends too early",
         serde_json::error::Category::Data => "a field has the wrong type",
-        _ => "it is no JSON object",
+        _ => "the header is not a JSON object",
     };
     format!("{sort} (column {})", error.column())
 }

@@ -37,13 +37,13 @@ pub struct ErrorEvent {
     pub parent_span_id: Option<SpanId>,
     /// Kind of the report. Several kinds may report one error.
     pub reporter: ErrorReporter,
-    /// Type of the exception that was raised last, such as `RateLimitError`; `Message` if there is no exception, and the type of a crash
-    /// report if the event consists of one.
+    /// Type of the exception that was raised last, such as `RateLimitError`. If there is no exception, `Message`, or the type of the crash
+    /// report if the event is a crash report.
     #[serde(rename = "type")]
     pub kind: String,
     /// Message of that exception.
     pub value: String,
-    /// Title of an exception whose type and message say little: the function that crashed. `None` for all others.
+    /// Title of an exception whose type and message are the same for many errors: the function that crashed. `None` for all others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Message of the event, if it also has an exception.
@@ -85,7 +85,7 @@ pub struct ErrorEvent {
     pub sdk_version: Option<String>,
     /// Last steps before the error.
     pub breadcrumbs: Vec<ErrorBreadcrumb>,
-    /// What else the client sent with the error.
+    /// Other data that the client sent with the error.
     #[serde(skip_serializing_if = "ErrorDetails::is_empty")]
     pub details: ErrorDetails,
     /// Hash of the issue. Errors with the same hash belong to one issue.
@@ -96,7 +96,7 @@ pub struct ErrorEvent {
     pub earlier_group: Option<[u8; 32]>,
 }
 
-/// What a client sends with an error beside the error itself. Sensitive values are replaced, and large values are truncated.
+/// Further data that a client sends with an error. Sensitive values are replaced, and large values are truncated.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ErrorDetails {
@@ -130,7 +130,7 @@ pub struct ErrorDetails {
     /// Names of the active integrations of the SDK.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub integrations: Vec<String>,
-    /// Attachments of the envelope. Their contents are not stored.
+    /// Attachments of the envelope. The contents of attachments are not stored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<ErrorAttachment>,
     /// Number of the oldest breadcrumbs that were removed.
@@ -203,7 +203,7 @@ pub struct ExceptionMechanism {
     /// Type of the mechanism, such as `onerror` or `logging`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// True if type and message say little because one handler creates all exceptions of that kind.
+    /// True if type and message are the same for many errors, because one handler creates all exceptions of that kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub synthetic: Option<bool>,
     /// Description of the mechanism.
@@ -212,13 +212,13 @@ pub struct ExceptionMechanism {
     /// URL of a page about the exception.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help_link: Option<String>,
-    /// Attribute of the parent exception that contained this one.
+    /// Attribute of the parent exception that contains this exception.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Number of the exception in its chain or group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exception_id: Option<u64>,
-    /// Number of the exception that contains this one.
+    /// Number of the exception that contains this exception.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<u64>,
     /// True if the exception is a group of exceptions.
@@ -246,7 +246,7 @@ pub struct ProgramThread {
     pub crashed: bool,
     /// True if the thread was running when the event was created.
     pub current: bool,
-    /// True if the stack of the event is that of the thread. The thread has no frames then.
+    /// True if the stack of the event is the stack of the thread. In this case, the thread itself has no frames.
     pub has_event_stack: bool,
     /// Stack, innermost frame last.
     pub frames: Vec<StackFrame>,
@@ -329,7 +329,7 @@ impl ErrorEvent {
         self.exceptions.iter().rfind(|exception| !exception.frames.is_empty())
     }
 
-    /// Returns the frames of the event: those of the exception raised last that has some, otherwise its own.
+    /// Returns the frames of the last exception that has frames; if no exception has frames, the frames of the event itself.
     pub fn frames(&self) -> &[StackFrame] {
         let own = self.stack.as_ref().map(|stack| stack.frames.as_slice());
         self.deciding_exception().map(|exception| exception.frames.as_slice()).or(own).unwrap_or_default()
@@ -337,7 +337,7 @@ impl ErrorEvent {
 }
 
 impl ErrorException {
-    /// Returns whether type and message say little about the error.
+    /// Returns whether type and message are the same for many different errors.
     pub fn is_synthetic(&self) -> bool {
         self.mechanism.as_ref().is_some_and(|mechanism| mechanism.synthetic == Some(true))
     }

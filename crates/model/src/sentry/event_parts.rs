@@ -1,6 +1,6 @@
 //! Parts of an error event: exceptions, stacks, threads and breadcrumbs.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::error_event::{ErrorBreadcrumb, ErrorException, EventStack, ExceptionMechanism, ProgramThread, StackFrame};
 use super::lenient::LenientTime;
@@ -98,14 +98,28 @@ fn keep_last(items: &mut Vec<Value>, count: usize) -> u64 {
 /// Bytes that are left for the local variables of an event.
 pub(super) struct VarsBudget(pub(super) usize);
 
-/// Returns the exceptions of a chain, and the number of those that were removed.
+/// Returns the exceptions of a chain, and the number of removed exceptions.
 pub(super) fn exceptions(value: Value, budget: &mut VarsBudget) -> (Vec<ErrorException>, u64) {
-    let mut all = values(value);
+    let listed = match value {
+        text @ Value::String(_) => vec![text],
+        other => values(other),
+    };
+    let mut all: Vec<Value> = listed.into_iter().map(exception_of_text).collect();
     let cut = keep_last(&mut all, MAX_EXCEPTIONS);
     // The variables of the last exception are the most useful.
     let mut exceptions: Vec<ErrorException> = all.into_iter().rev().map(|value| exception(value, budget)).collect();
     exceptions.reverse();
     (exceptions, cut)
+}
+
+/// Returns an exception that a client sends as mere text, such as `ValueError: boom`, as an object.
+fn exception_of_text(sent: Value) -> Value {
+    let Some(text) = sent.as_str().map(str::trim).filter(|text| !text.is_empty()) else { return sent };
+    let is_type = |name: &&str| !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || "_.$:\\".contains(letter));
+    match text.split_once(": ").filter(|(name, _)| is_type(name)) {
+        Some((name, message)) => json!({"type": name, "value": message.trim_start()}),
+        None => json!({"value": text}),
+    }
 }
 
 fn exception(mut value: Value, budget: &mut VarsBudget) -> ErrorException {
@@ -225,7 +239,7 @@ fn source_line(value: Option<&Value>) -> Option<String> {
     Some(line)
 }
 
-/// Returns the threads of an event and their stacks, without those beyond the limit, and the number of those.
+/// Returns the threads of an event with their stacks, up to the limit, and the number of the omitted threads.
 pub(super) fn threads(value: Value, thread_id: Option<&str>, budget: &mut VarsBudget) -> (Vec<ProgramThread>, u64) {
     let mut all = values(value);
     all.retain(Value::is_object);
@@ -262,7 +276,7 @@ fn main_thread(threads: &[Value], thread_id: Option<&str>) -> Option<usize> {
     named.or_else(|| by_flag("crashed")).or_else(|| by_flag("current")).or((threads.len() == 1).then_some(0))
 }
 
-/// Returns the breadcrumbs, and the number of those that were removed.
+/// Returns the breadcrumbs, and the number of removed breadcrumbs.
 pub(super) fn breadcrumbs(value: Value, shift: i64) -> (Vec<ErrorBreadcrumb>, u64) {
     let mut all = values(value);
     let cut = keep_last(&mut all, MAX_BREADCRUMBS);

@@ -72,7 +72,7 @@ pub(super) fn is_default(fingerprint: &[String]) -> bool {
     variable(only.trim()).is_some_and(|(name, after)| after.is_empty() && known(name) == Some(FingerprintVariable::Default))
 }
 
-/// Passes a part of a fingerprint on, with its variables replaced. Unknown variables stay.
+/// Replaces the variables in a part of a fingerprint, and passes the pieces of the result to `add`. Unknown variables stay.
 pub(super) fn resolve(part: &str, error: &ErrorEvent, add: &mut dyn FnMut(&str), default: &mut dyn FnMut() -> [u8; 32]) {
     let mut rest = part;
     while let Some(start) = rest.find("{{") {

@@ -183,7 +183,7 @@ pub(crate) const LIBRARY_PLACES: &[&str] = &[
     "/go/pkg/mod/",
     "/usr/local/go/",
 ];
-/// Other parts of paths and packages of code that is not the program's own, for clients that do not report it.
+/// Other parts of paths and packages of code that does not belong to the program, for clients that do not report this.
 const SYSTEM_PLACES: &[&str] = &[
     "/usr/lib/",
     "/usr/local/lib/",
@@ -218,7 +218,7 @@ const SYSTEM_PLACES: &[&str] = &[
 ];
 /// Prefixes of modules of the libraries of languages.
 pub(crate) const LIBRARY_MODULES: &[&str] = &["java.", "javax.", "jdk.", "sun.", "kotlin.", "kotlinx.", "scala.", "System.", "Microsoft."];
-/// Prefixes of other modules of code that is not the program's own.
+/// Prefixes of other modules of code that does not belong to the program.
 const SYSTEM_MODULES: &[&str] = &["com.sun.", "android.", "androidx.", "com.android.", "dalvik."];
 
 /// Returns whether a place belongs to the system or to a library.

@@ -1,8 +1,8 @@
 //! Groups errors into issues: version 2 of the algorithm.
 //!
-//! The fingerprint that the program sets decides first. Otherwise the group is that of all exceptions of the chain, each with its type and
-//! its stack; of the stack, or of the message. A message counts only where there is no stack. The rules follow the public description of
-//! how Sentry groups errors.
+//! The fingerprint that the program sets decides first. Otherwise, the group follows from all exceptions of the chain, each with its type
+//! and its stack. If there are no exceptions, the group follows from the stack of the event or, if there is no stack, from the message. The
+//! rules follow the public description of how Sentry groups errors.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -16,11 +16,11 @@ use super::message_shape::message_shape;
 /// Version of the algorithm. Issues store it.
 pub const GROUPING_VERSION: u32 = 2;
 
-/// Maximum bytes of a source line that counts. Longer ones are of minified files.
+/// Maximum size of a source line that grouping uses, in bytes. Longer lines are from minified files.
 const MAX_SOURCE_BYTES: usize = 120;
 
-/// Returns the frame that identifies the place of an error: the innermost of the program's own code, otherwise the innermost. SDKs mark
-/// all frames as foreign if the program itself is installed like a library.
+/// Returns the frame that identifies the place of an error: the innermost frame in the program's own code, otherwise the innermost frame.
+/// SDKs mark all frames as foreign if the program itself is installed like a library.
 pub(crate) fn deciding_frame(frames: &[StackFrame]) -> Option<&StackFrame> {
     frames.iter().rev().find(|frame| frame.in_app).or(frames.last())
 }
@@ -36,7 +36,7 @@ pub(crate) fn set_default_group(error: &mut ErrorEvent, earlier_grouping: bool) 
     error.group = group(error, None, &[]);
 }
 
-/// Returns the group of an error. `template` is its message without parameters.
+/// Returns the group of an error. `template` is the error's message without parameters.
 pub(super) fn group(error: &ErrorEvent, template: Option<&str>, fingerprint: &[String]) -> [u8; 32] {
     if fingerprint.is_empty() || fingerprint::is_default(fingerprint) {
         return default_group(error, template);
@@ -109,7 +109,7 @@ fn add_exception(hash: &mut GroupingHash, exception: &ErrorException) {
     }
 }
 
-/// Adds the frames that count. Returns false if there are none, or if they say nothing.
+/// Adds the frames that grouping uses. Returns false if there are none, or if the frames contain no information.
 fn add_stack(hash: &mut GroupingHash, frames: &[StackFrame]) -> bool {
     let mut added = false;
     let mut before = None;
@@ -128,8 +128,8 @@ fn add_stack(hash: &mut GroupingHash, frames: &[StackFrame]) -> bool {
     added
 }
 
-/// Returns the frames that count: those of the program's own code, otherwise all. If the client reports for no frame whether it is the
-/// program's own, the places of systems and libraries are not.
+/// Returns the frames that grouping uses: the frames in the program's own code, otherwise all frames. If the client does not report which
+/// frames these are, all frames count as the program's own except frames of systems and libraries.
 fn counting_frames(frames: &[StackFrame]) -> impl Iterator<Item = &StackFrame> {
     let is_reported = frames.iter().any(|frame| frame.in_app || frame.is_in_app_sent);
     let is_own = move |frame: &StackFrame| if is_reported { frame.in_app } else { !is_of_system(frame) };

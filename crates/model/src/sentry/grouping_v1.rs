@@ -18,9 +18,9 @@ const DEFAULT_PLACEHOLDERS: &[&str] = &["{{ default }}", "{{default}}"];
 /// What version 1 read of an error.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EarlierReading<'a> {
-    /// Type of the exception raised last.
+    /// Type of the exception that was raised last.
     pub(super) kind: &'a str,
-    /// Its message, as sent.
+    /// Message of the exception that was raised last, as sent.
     pub(super) value: &'a str,
     /// Its own stack.
     pub(super) frames: &'a [StackFrame],

@@ -39,7 +39,7 @@ fn dropped(reason: OutcomeReason) -> Outcome {
     Outcome::dropped(OutcomeCategory::Log, reason, None)
 }
 
-/// Reads a container. An invalid line is dropped alone.
+/// Reads a container. An invalid line is dropped, and the other lines are kept.
 pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let logs = parse_mended(item.payload, |text| read_all(text, reader));
     let logs = logs.or_else(|_| read_each(&repair_payload(item.payload), reader));

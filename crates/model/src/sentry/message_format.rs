@@ -65,7 +65,7 @@ enum MessageParameters<'a> {
 /// Maximum bytes of a message with its parameters filled in.
 const MAX_FORMATTED_BYTES: usize = 32 << 10;
 
-/// Returns a message with its parameters filled in; `None` if the message does not refer to any.
+/// Returns a message with its parameters filled in; `None` if the message contains no parameters.
 pub(super) fn format_message(message: &str, parameters: &Value) -> Option<String> {
     let parameters = match parameters {
         Value::Array(items) if !items.is_empty() => MessageParameters::Positional(items),

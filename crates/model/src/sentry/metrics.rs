@@ -56,7 +56,7 @@ fn dropped(reason: OutcomeReason) -> Outcome {
     Outcome::dropped(OutcomeCategory::Metric, reason, None)
 }
 
-/// Reads a container. An invalid point is dropped alone.
+/// Reads a container. An invalid point is dropped, and the other points are kept.
 pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let points = parse_mended(item.payload, |text| read_all(text, reader));
     let points = points.or_else(|_| read_each(&repair_payload(item.payload), reader));

@@ -1,6 +1,6 @@
 //! Sentry's protocol: envelopes with transactions, containers of spans and logs, error events and client reports.
 //!
-//! Invalid framing rejects the request as a whole. Any other invalid part affects only itself and adds an
+//! Invalid framing rejects the request as a whole. Any other invalid part is dropped without affecting other parts, and adds an
 //! [`Outcome`], so that nothing is lost without being counted.
 
 mod client_report;
@@ -59,9 +59,9 @@ pub struct DecodedEnvelope {
     pub lines: Vec<LogLine>,
     /// Metric points.
     pub points: Vec<MetricPoint>,
-    /// Outcomes of dropped items, and of those that the client reports as not sent.
+    /// Outcomes of dropped items, and of items that the client reports as not sent.
     pub outcomes: Vec<Outcome>,
-    /// ID for the response: the header's, otherwise the event's. `None` if there is neither.
+    /// ID for the response: the ID in the header, otherwise the ID of the event. `None` if there is neither.
     pub event_id: Option<String>,
     /// Active integrations of the SDK, if a transaction names them.
     pub integrations: Vec<String>,
@@ -101,7 +101,7 @@ pub fn decode_store_event(body: &[u8], context: &DecodeContext) -> Result<Decode
     let is_transaction = |text: &str| serde_json::from_str(text).map(|sort: EventTypeProbe| sort.kind.as_str() == Some("transaction"));
     let is_transaction = crate::lenient_json::parse_mended(text.as_bytes(), is_transaction);
     let is_transaction =
-        is_transaction.map_err(|error| EnvelopeError::Event(format!("no JSON (line {}, column {})", error.line(), error.column())))?;
+        is_transaction.map_err(|error| EnvelopeError::Event(format!("not JSON (line {}, column {})", error.line(), error.column())))?;
     let mut reader = EnvelopeReader::new(EnvelopeHeader::default(), context);
     if is_transaction {
         transaction::read(text.as_bytes(), &mut reader);

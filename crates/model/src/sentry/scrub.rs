@@ -25,9 +25,10 @@ pub(super) const FILTERED: &str = "[Filtered]";
 /// How a row of [`SENSITIVE_NAMES`] is compared with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NameRule {
-    /// The name contains the letters, whatever separates them.
+    /// The name contains these letters, with any separators between them.
     Contains,
-    /// One of the words of the name is equal. The rest of the name is about something else: `author`, `max_tokens`.
+    /// One of the words of the name is equal to the word. Names such as `author` or `max_tokens`, which only contain the letters, do not
+    /// match.
     Word,
 }
 
@@ -118,7 +119,7 @@ const MAX_NAME_BYTES: usize = 200;
 pub(super) fn is_sensitive_name(name: &str) -> bool {
     static MATCHER: LazyLock<AhoCorasick> = LazyLock::new(|| {
         let names = SENSITIVE_NAMES.iter().map(|(name, _)| name);
-        AhoCorasick::builder().ascii_case_insensitive(true).build(names).expect("the names of the table are few and short")
+        AhoCorasick::builder().ascii_case_insensitive(true).build(names).expect("the table has only a few short names")
     });
     let name = &name[..name.floor_char_boundary(MAX_NAME_BYTES)];
     // Every variable has a name: this must not allocate.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::lenient::{LenientMeasurements, LenientTags, LenientText, LenientTime, UntypedAttributes};
 use super::status;
-use crate::clock::{ClockDriftCorrector, TimestampError};
+use crate::clock::{ClockDriftCorrector, TimeSource, TimestampError};
 use crate::id::{SpanId, TraceId};
 use crate::normalize::{RawSpan, RawStatus};
 use crate::outcome::{Outcome, OutcomeCategory};
@@ -38,18 +38,32 @@ pub(super) struct SentrySpanV1<'a> {
     pub(super) measurements: LenientMeasurements,
 }
 
+/// What a span takes from the transaction that contains it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct SpanSurroundings {
+    pub(super) trace_id: Option<TraceId>,
+    /// Start of the transaction, as the client sent it.
+    pub(super) start_us: Option<i64>,
+}
+
 impl SentrySpanV1<'_> {
-    /// Returns the raw span. A span without IDs or times is dropped; a missing trace ID is the transaction's.
-    pub(super) fn into_raw(self, trace: Option<TraceId>, clock: &ClockDriftCorrector) -> Result<RawSpan, Outcome> {
+    /// Returns the raw span. A span without IDs is dropped. A missing trace ID is the transaction's, and a span without times starts with the
+    /// transaction.
+    pub(super) fn into_raw(self, around: SpanSurroundings, clock: &ClockDriftCorrector) -> Result<RawSpan, Outcome> {
         let own_trace = match self.trace_id.as_str() {
             Some(text) => text.parse().ok(),
-            None => trace,
+            None => around.trace_id,
         };
         let trace_id = own_trace.ok_or_else(|| dropped(OutcomeReason::InvalidTraceId))?;
         let span_id: SpanId =
             self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::InvalidSpanId))?;
-        let (start, end) = self.start_timestamp.0.zip(self.timestamp.0).ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
-        let placed = clock.corrected_times(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
+        let (start, end) = (self.start_timestamp.0, self.timestamp.0);
+        let is_start_borrowed = start.is_none() && end.is_none() && around.start_us.is_some_and(|at| clock.is_plausible(at));
+        let start = if is_start_borrowed { around.start_us } else { start };
+        let mut placed = clock.corrected_times(start, end).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
+        if is_start_borrowed {
+            placed.sources.start = Some(TimeSource::Event);
+        }
         let tagged = || self.tags.0.get("status").and_then(|tag| status::tagged(tag));
         let sent = self.status.as_str().map(status::v1).or_else(tagged);
         let (state, detail) = sent.unwrap_or((RawStatus::Unset, None));

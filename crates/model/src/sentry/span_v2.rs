@@ -1,4 +1,4 @@
-//! Containers of spans, in which current SDKs send calls of models, in addition to a transaction or instead of one.
+//! Containers of spans. Current SDKs send calls of models in such containers, in addition to a transaction or instead of a transaction.
 
 use std::collections::HashSet;
 
@@ -50,9 +50,10 @@ impl SentrySpanV2<'_> {
             self.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::InvalidTraceId))?;
         let span_id: SpanId =
             self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::InvalidSpanId))?;
-        let (start, end) = self.start_timestamp.0.zip(self.end_timestamp.0).ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
-        let placed =
-            reader.clock.corrected_times(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
+        let placed = reader
+            .clock
+            .corrected_times(self.start_timestamp.0, self.end_timestamp.0)
+            .map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
         Ok(RawSpan {
             trace_id,
             span_id,
@@ -73,7 +74,8 @@ impl SentrySpanV2<'_> {
     }
 }
 
-/// Reads a container. If its count does not match its header, it is dropped as a whole. An invalid span is dropped alone.
+/// Reads a container. If its count does not match its header, it is dropped as a whole. An invalid span is dropped, and the other spans are
+/// kept.
 pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let raws = parse_mended(item.payload, |text| read_all(text, reader));
     let raws = raws.or_else(|_| read_each(&repair_payload(item.payload), reader));
@@ -83,7 +85,7 @@ pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
         return;
     };
     if let Some(count) = item.header.item_count.filter(|count| *count != raws.len() as u64) {
-        let detail = format!("the item's header says {count} spans, it has {}", raws.len());
+        let detail = format!("the header of the item announces {count} spans, but the item has {}", raws.len());
         let quantity = (raws.len() as u64).max(1);
         reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Span, OutcomeReason::ItemCountMismatch, detail) });
         return;

@@ -35,7 +35,8 @@ pub(super) fn v1(sent: &str) -> (RawStatus, Option<String>) {
     }
 }
 
-/// Returns the status from a tag, where older SDKs put it if the span has none of its own. Any other text is the program's own tag.
+/// Returns the status from a tag. Older SDKs put the status into a tag if the span has no status. Any other text is a tag of the program
+/// itself.
 pub(super) fn tagged(tag: &str) -> Option<(RawStatus, Option<String>)> {
     (STATUS_BY_NUMBER.contains(&tag) || matches!(tag, "error" | "failure" | "unknown_error")).then(|| v1(tag))
 }

@@ -82,10 +82,11 @@ fn invalid_span_does_not_affect_others() {
         v2(9, json!({"name": null, "status": 5, "parent_span_id": "", "attributes": []})),
     ];
     let decoded = decoded(&[container(&spans)]);
-    assert_eq!(decoded.spans.iter().map(|span| span.span_id.0).collect::<Vec<_>>(), [1, 4, 8, 9]);
-    let expected = ["invalid_span_id", "invalid_trace_id", "invalid_timestamp", "duplicate", "invalid_json"];
+    assert_eq!(decoded.spans.iter().map(|span| span.span_id.0).collect::<Vec<_>>(), [1, 4, 5, 8, 9]);
+    let expected = ["invalid_span_id", "invalid_trace_id", "duplicate", "invalid_json"];
     assert_eq!(reasons(&decoded), expected);
-    let [_, backwards, in_1970, _] = &decoded.spans[..] else { panic!("four") };
+    let [_, backwards, unstarted, in_1970, _] = &decoded.spans[..] else { panic!("five") };
+    assert_eq!((unstarted.start_us, unstarted.end_us), (NOW_US - SECOND_US, NOW_US - SECOND_US), "only the end is known");
     assert_eq!((backwards.start_us, backwards.end_us), (NOW_US, NOW_US), "what ends before it starts has no length");
     assert_eq!((in_1970.start_us, in_1970.end_us), (NOW_US - SECOND_US, NOW_US), "a lost clock still tells how long it took");
 }
@@ -114,6 +115,31 @@ fn implausible_times_are_replaced() {
         assert_eq!(times(0xab).0, times(0xab).1, "{never}");
         assert_eq!((decoded.errors[0].time_us, decoded.outcomes.len()), (NOW_US, 0), "{never}");
     }
+}
+
+#[test]
+fn spans_without_times_are_kept() {
+    let child = |id: &str, more: Value| {
+        let mut child = json!({"span_id": id, "op": "db"});
+        child.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        child
+    };
+    let spans = [
+        child("00000000000000a1", json!({})),
+        child("00000000000000a2", json!({"start_timestamp": null, "timestamp": NOW - 2.0})),
+        child("00000000000000a3", json!({"start_timestamp": NOW - 2.0})),
+    ];
+    let decoded = decoded(&[transaction(json!({"spans": spans}))]);
+    assert_eq!(reasons(&decoded), [""; 0]);
+    let found = |id: u64| {
+        let span = decoded.spans.iter().find(|span| span.span_id.0 == id).unwrap();
+        let noted = span.reading.iter().filter(|noted| noted.field.ends_with("_time"));
+        let noted: Vec<String> = noted.map(|noted| format!("{} {}", noted.field, noted.source.kind())).collect();
+        (span.start_us - NOW_US, span.end_us - NOW_US, noted.join(", "))
+    };
+    assert_eq!(found(0xa1), (-3 * SECOND_US, -3 * SECOND_US, "start_time event_time, end_time start_time".into()), "with the transaction");
+    assert_eq!(found(0xa2), (-2 * SECOND_US, -2 * SECOND_US, "start_time end_time".into()));
+    assert_eq!(found(0xa3), (-2 * SECOND_US, -2 * SECOND_US, "end_time start_time".into()));
 }
 
 #[test]

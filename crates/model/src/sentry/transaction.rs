@@ -7,7 +7,7 @@ use super::EnvelopeReader;
 use super::envelope::event_id;
 use super::lenient::{LenientMeasurements, LenientTags, LenientText, LenientTime, UntypedAttributes};
 use super::shared::{SharedEventContext, SharedEventFields, part};
-use super::span_v1::{SentrySpanV1, dropped};
+use super::span_v1::{SentrySpanV1, SpanSurroundings, dropped};
 use crate::decode_budget;
 use crate::id::TraceId;
 use crate::lenient_json::{ChargedItems, parse_mended, repair_payload};
@@ -82,7 +82,7 @@ struct UnpackedTransaction {
     spans: Vec<Result<RawSpan, Outcome>>,
 }
 
-/// Reads the root and the spans of a transaction. Invalid spans are dropped alone.
+/// Reads the root and the spans of a transaction. Invalid spans are dropped, and the other spans are kept.
 pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     let whole = |text: &str| {
         let transaction: SentryTransaction<ChargedItems<SentrySpanV1>> = serde_json::from_str(text)?;
@@ -140,9 +140,10 @@ fn unpack<'a, 's, S>(
         tags: LenientTags::default(),
         measurements: transaction.measurements,
     };
-    let mut spans = vec![root.into_raw(None, &reader.clock)];
+    let around = SpanSurroundings { trace_id, start_us: transaction.start_timestamp.0 };
+    let mut spans = vec![root.into_raw(SpanSurroundings::default(), &reader.clock)];
     for span in transaction.spans.map(each).unwrap_or_default() {
-        let raw = span.ok_or_else(|| dropped(OutcomeReason::InvalidJson)).and_then(|span| span.into_raw(trace_id, &reader.clock));
+        let raw = span.ok_or_else(|| dropped(OutcomeReason::InvalidJson)).and_then(|span| span.into_raw(around, &reader.clock));
         spans.push(raw);
     }
     let fields = SharedEventFields {
@@ -165,7 +166,7 @@ fn unpack<'a, 's, S>(
 pub(super) fn read_standalone(payload: &[u8], reader: &mut EnvelopeReader) {
     let raw = parse_mended(payload, |text| {
         let span: SentrySpanV1 = serde_json::from_str(text)?;
-        Ok(span.into_raw(None, &reader.clock))
+        Ok(span.into_raw(SpanSurroundings::default(), &reader.clock))
     });
     match raw.unwrap_or_else(|_| Err(dropped(OutcomeReason::InvalidJson))) {
         Ok(raw) => reader.add(raw),

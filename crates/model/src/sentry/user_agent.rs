@@ -6,8 +6,8 @@ use woothee::parser::Parser;
 /// What the parser writes if it does not know a name or version.
 const UNKNOWN: &str = "UNKNOWN";
 
-/// Adds the contexts `browser` and `client_os`, as far as the header `User-Agent` of the request names them and the client has not sent
-/// them. SDKs for browsers send the header alone.
+/// Adds the contexts `browser` and `client_os` from the header `User-Agent` of the request, unless the client sent them. SDKs for browsers
+/// send the header alone.
 pub(super) fn add_client_contexts(contexts: &mut Map<String, Value>, request: &Map<String, Value>) {
     let Some(found) = request.get("headers").and_then(user_agent).and_then(|text| Parser::new().parse(text)) else { return };
     let parts = [("browser", found.name, found.version), ("client_os", found.os, found.os_version.as_ref())];

@@ -58,7 +58,8 @@ const MAX_COUNTS: usize = 200;
 pub(crate) struct TokenCountPaths(Vec<(String, u64)>);
 
 impl TokenCountPaths {
-    /// Adds a count, or all counts of an object or of its text in JSON, Python's or Go's notation. `path` is its name as sent.
+    /// Adds a count, or all counts of an object or of its text in JSON, Python's or Go's notation. `path` is the sent name of the count or
+    /// object.
     pub(crate) fn add(&mut self, path: &str, value: &Value) {
         let known = canonical(path);
         // A count under the name of an object is no object.
@@ -146,12 +147,13 @@ impl TokenCountPaths {
         let get = |meaning| self.get(meaning);
         let plain: fn(&str) -> bool = |modality| !matches!(modality, "audio" | "image");
         let read = get(TokenCountMeaning::CacheRead).or_else(|| self.modalities("cached_modality_", |_| true));
-        // DeepSeek divides the input into both.
-        let divided = || get(TokenCountMeaning::CacheMiss).map(|miss| miss.saturating_add(read.unwrap_or(0)));
-        let input = get(TokenCountMeaning::Input).or_else(divided);
-        let input = input.map(|input| input.saturating_add(get(TokenCountMeaning::ToolUse).unwrap_or(0)));
+        // DeepSeek and others divide the input into what was cached and what was not.
         let (written, hour) = (get(TokenCountMeaning::CacheWrite), get(TokenCountMeaning::CacheWrite1h));
         let short = get(TokenCountMeaning::CacheWrite5m);
+        let cached = || [read, written.or(short)].into_iter().flatten().fold(0, u64::saturating_add);
+        let divided = || get(TokenCountMeaning::CacheMiss).map(|miss| miss.saturating_add(cached()));
+        let input = get(TokenCountMeaning::Input).or_else(divided);
+        let input = input.map(|input| input.saturating_add(get(TokenCountMeaning::ToolUse).unwrap_or(0)));
         // Anthropic reports the sum of cache writes and, in addition, the part for each duration. LangChain sets the sum to zero then.
         let rest = written.map(|written| written.saturating_sub(hour.unwrap_or(0)));
         ReportedTokenCounts {

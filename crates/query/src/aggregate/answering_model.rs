@@ -1,5 +1,5 @@
-//! The model that answers for a requested model: a request for `gpt-4o` is answered by `gpt-4o-2024-08-06`. A failed call has no
-//! answering model. Tables of models list it under the model that answered most calls with the same requested model.
+//! The model that answers for a requested model: a request for `gpt-4o` is answered by `gpt-4o-2024-08-06`. A failed call has no answering
+//! model. Tables of models list a failed call under the model that answered most calls with the same requested model.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const ANSWERED_STATUS: &str = "ok";
 pub struct AnsweringModels(HashMap<String, String>);
 
 impl AnsweringModels {
-    /// Selects the most frequent answering model of each requested model; among equally frequent ones, the first by name.
+    /// Selects the most frequent answering model of each requested model; if several are equally frequent, the first by name.
     fn most_frequent(counts: HashMap<(String, String), u64>) -> AnsweringModels {
         let mut most: HashMap<String, (u64, String)> = HashMap::new();
         for ((requested, answered), calls) in counts {
@@ -79,8 +79,8 @@ impl AnsweringModels {
 }
 
 impl ProjectSnapshot {
-    /// Returns the property by which the totals of a scope are grouped. The model becomes the answering model, determined from all calls
-    /// in the range of the scope, regardless of its filter.
+    /// Returns the property by which the totals of a scope are grouped. If it is the model, the answering model is used, which is
+    /// determined from all calls in the time range of the scope, regardless of its filter.
     pub(crate) async fn grouping(&self, scope: &QueryScope, by: &GroupBy) -> Result<GroupBy, QueryError> {
         if *by != GroupBy::Column("model", "model") {
             return Ok(by.clone());

@@ -90,7 +90,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary); also when the sort is unknown.
+    /// Returns the same errors as [`summary`](ProjectSnapshot::summary), and an error if the sort is unknown.
     pub async fn breakdown(&self, scope: &QueryScope, by: &GroupBy, sort: &str, limit: usize) -> Result<Vec<BreakdownRow>, QueryError> {
         let order = RowOrder::read(sort)?;
         let by = &self.grouping(scope, by).await?;

@@ -23,13 +23,13 @@ pub enum ContributionWeight {
     SeriesTotal(SeriesMeasure),
     /// Total tokens of a call.
     TotalTokens,
-    /// One for each unpriced call.
+    /// 1 for an unpriced call, 0 for other spans.
     Unpriced,
-    /// One for each failed tool call.
+    /// 1 for a failed tool call, 0 for other spans.
     FailedTool,
-    /// One for each call that took longer than this many microseconds.
+    /// 1 for a call that took longer than this many microseconds, 0 for other spans.
     Slow(i64),
-    /// One for each call whose first token took longer than this many microseconds.
+    /// 1 for a call whose first token took longer than this many microseconds, 0 for other spans.
     SlowFirstToken(i64),
 }
 
@@ -40,9 +40,9 @@ pub struct ContributionWindows {
     pub from_us: i64,
     /// End of the window, in microseconds since the Unix epoch, exclusive.
     pub to_us: i64,
-    /// Counts only spans of the latest window that were received after this time, whenever they started; `None` for all.
+    /// If set, a span of the latest window is counted only if it was received after this time, regardless of its start.
     pub since_us: Option<i64>,
-    /// Counts only spans of the latest window that were received at this time or earlier; `None` for all.
+    /// If set, a span of the latest window is counted only if it was received at this time or earlier.
     pub until_us: Option<i64>,
     /// Distance between the starts of adjacent windows, in microseconds.
     pub interval_us: i64,
@@ -50,7 +50,7 @@ pub struct ContributionWindows {
     pub earlier_windows: i64,
 }
 
-/// Sums by window and property values. Window 0 is the latest one, 1 the one before it.
+/// Sums by window and property values. Window 0 is the latest window, and window 1 is the window before it.
 pub type ContributionSums = HashMap<(i64, Vec<Option<String>>), f64>;
 
 impl ProjectSnapshot {
@@ -58,7 +58,8 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared, the query engine fails, or the sums need more memory than allowed.
+    /// Returns an error if the filter compares values that cannot be compared, the query engine fails, or the sums need more memory than
+    /// allowed.
     pub async fn contributions(
         &self,
         filter: &Filter,

@@ -14,11 +14,11 @@ use crate::{ProjectSnapshot, QueryScope, ScanMode};
 const DAY_US: i64 = 86_400_000_000;
 
 impl ProjectSnapshot {
-    /// Returns calls, tokens and cost by day (UTC), provider and model, also of uses of models that are no LLM calls.
+    /// Returns calls, tokens and cost by day (UTC), provider and model, including uses of models that are not LLM calls.
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared, or the query engine fails.
+    /// Returns an error if the filter compares values that cannot be compared, or the query engine fails.
     pub async fn observed(&self, scope: &QueryScope) -> Result<Vec<ObservedModelDay>, QueryError> {
         let start = cast(col("start_time"), DataType::Int64);
         let day = ((start.clone() - start % lit(DAY_US)) / lit(DAY_US)).alias("day");

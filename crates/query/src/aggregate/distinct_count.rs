@@ -2,9 +2,8 @@
 //!
 //! IDs with the same hash count as one. A client that crafts such IDs only reduces the counts of the project that it sends to.
 //!
-//! Each distinct hash has a number, and hashes of a list that are seen for the first time have consecutive numbers. Most traces are in
-//! one list only, so a list of thousands of hashes takes a few ranges of numbers. The union of lists is counted by setting ranges in a
-//! bit set.
+//! Each distinct hash has a number. Hashes of a list that are seen for the first time get consecutive numbers. Most traces are in one list
+//! only, so a list of thousands of hashes becomes a few ranges of numbers. To count the union of lists, their ranges are set in a bit set.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -48,7 +48,7 @@ impl GroupBy {
     ///
     /// # Errors
     ///
-    /// When the property is unknown.
+    /// Returns an error if the property is unknown.
     pub fn parse(text: &str) -> Result<GroupBy, QueryError> {
         let tag = text.strip_prefix("tag:").or_else(|| text.strip_prefix("tag.")).filter(|name| !name.is_empty());
         if let Some(tag) = tag {
@@ -58,7 +58,7 @@ impl GroupBy {
         found.map(|(name, column)| GroupBy::Column(name, column)).ok_or_else(|| QueryError::BadBy(text.to_owned()))
     }
 
-    /// Returns the names of all columns that can be grouped by.
+    /// Returns the names of all columns that a query can group by.
     pub fn names() -> Vec<&'static str> {
         GROUP_COLUMNS.iter().map(|(name, _)| *name).collect()
     }
@@ -86,7 +86,7 @@ impl GroupBy {
         }
     }
 
-    /// Returns which cells are runs, like [`is_run_expression`](GroupBy::is_run_expression) for rows.
+    /// Returns which cells are runs. For rows, [`is_run_expression`](GroupBy::is_run_expression) does the same.
     pub(crate) fn run_selector(&self) -> RunSelector {
         match self {
             GroupBy::Column(kind @ ("agent" | "tool"), _) => RunSelector::Kind(kind),

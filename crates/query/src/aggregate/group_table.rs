@@ -1,7 +1,7 @@
 //! Totals of many groups in little memory: sums are exact for every group, percentiles are computed only for returned groups.
 //!
 //! A group is a value of a property, such as a user. If the query groups by time too, a cell is a group in one time step. A cell takes
-//! eight bytes for each component that the query needs, and as many for each duration: a million users take about 200 MB.
+//! eight bytes for each component that the query needs, and eight bytes for each duration. A million users take about 200 MB.
 
 mod text_numbers;
 
@@ -38,7 +38,7 @@ pub(crate) enum GroupSumComponent {
     CacheReadTokens,
     CacheWriteTokens,
     ReasoningTokens,
-    /// In units of 10⁻¹² US dollars.
+    /// Sum of the costs, in units of 10⁻¹² US dollars.
     Cost,
     PricedSpans,
     UnpricedCalls,
@@ -47,15 +47,15 @@ pub(crate) enum GroupSumComponent {
     EstimatedPricedCalls,
     Runs,
     FailedRuns,
-    /// Runs whose duration is known.
+    /// Number of runs whose duration is known.
     TimedRuns,
-    /// In microseconds, as are the following components.
+    /// Sum of the durations. This component and the next four are in microseconds.
     RunDuration,
     MinCall,
     MaxCall,
     MinRun,
     MaxRun,
-    /// Number of the provider's text plus one; 0 if no call has a provider, -1 if the calls have several.
+    /// Number of the provider's text plus one; 0 if no call has a provider, -1 if the calls have several providers.
     Provider,
 }
 
@@ -255,7 +255,7 @@ impl GroupTable {
         key.map_or(0, |key| self.keys.number_of(key) + 1)
     }
 
-    /// Returns the value of the property that spans of a group share.
+    /// Returns the value that the spans of a group share.
     pub(crate) fn key_of_group(&self, group: u32) -> Option<&str> {
         Some(self.keys.text(group.checked_sub(1)?))
     }
@@ -413,14 +413,14 @@ impl GroupTable {
         self.merge_durations();
     }
 
-    /// Returns the value of a component in a cell; the value of an empty cell if the query does not need the component.
+    /// Returns the value of a component in a cell. If the query does not need the component, returns the value of an empty cell.
     pub(crate) fn value(&self, cell: u32, component: GroupSumComponent) -> i64 {
         let place = self.component_positions[component as usize];
         let at = cell as usize % CHUNK_CELLS * self.components.len() + place;
         if place == usize::MAX { component.empty() } else { self.values[cell as usize / CHUNK_CELLS][at] }
     }
 
-    /// Returns the provider of the calls in a cell, if all of them have the same one.
+    /// Returns the provider of the calls in a cell, if all calls have the same provider.
     pub(crate) fn provider(&self, cell: u32) -> Option<&str> {
         let number = u32::try_from(self.value(cell, GroupSumComponent::Provider) - 1).ok()?;
         Some(self.providers.text(number))

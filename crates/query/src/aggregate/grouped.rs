@@ -1,5 +1,5 @@
 //! Totals by property value and time step: whole hours and days from roll-ups, other rows in batches. Memory grows with the number of
-//! groups, not of rows.
+//! groups, not with the number of rows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,7 +27,7 @@ pub(crate) struct GroupPlan {
     pub(crate) runs: RunSelector,
     pub(crate) components: Vec<GroupSumComponent>,
     pub(crate) durations: CollectedDurations,
-    /// Time steps to group by. Spans outside of them are left out.
+    /// Time steps to group by. Spans outside of these steps are ignored.
     pub(crate) steps: Option<GroupSteps>,
 }
 
@@ -58,12 +58,12 @@ pub(crate) struct GroupAggregates {
 }
 
 impl ProjectSnapshot {
-    /// Aggregates the rows of a scope that no roll-up covers and returns them with the sources of all other spans; `None` if there are so
-    /// few rows that the query engine is as fast, and exact.
+    /// Aggregates the rows of a scope, except rows in roll-ups. Returns these aggregates and the sources of all other spans. Returns `None`
+    /// if there are only a few rows: the query engine is then equally fast, and exact.
     ///
     /// # Errors
     ///
-    /// When the query engine fails, or the groups need more memory than allowed.
+    /// Returns an error if the query engine fails, or the groups need more memory than allowed.
     pub(crate) async fn groups(&self, scope: &QueryScope, plan: GroupPlan) -> Result<Option<(GroupAggregates, ScopeSources)>, QueryError> {
         let apart =
             QueryGrouping { group_by: plan.group_by.as_ref(), step_us: plan.steps.map(|steps| steps.us), ..QueryGrouping::default() };
@@ -139,8 +139,8 @@ impl GroupRowConsumer {
 }
 
 impl GroupAggregates {
-    /// Adds the totals of roll-ups. With `keeps`, their durations are stored in the table like those of rows; otherwise they are only
-    /// referenced.
+    /// Adds the totals of roll-ups. With `keeps`, the durations of the roll-ups are stored in the table, like the durations of rows;
+    /// otherwise, the table only refers to them.
     pub(crate) fn add_sources<'a>(&mut self, sources: &'a ScopeSources, keeps: bool) -> Result<RollupDurations<'a>, QueryError> {
         let mut stored = RollupDurations::default();
         let mut memo = GroupMemo::default();

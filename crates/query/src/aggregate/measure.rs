@@ -10,7 +10,7 @@ use crate::error::QueryError;
 
 macro_rules! measures {
     ($($(#[$doc:meta])* $variant:ident = $name:tt),+ $(,)?) => {
-        /// Measure of a time series. Calls are LLM calls that count.
+        /// Measure of a time series. Calls are the LLM calls that totals include.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
         pub enum SeriesMeasure { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
 
@@ -63,7 +63,7 @@ impl SeriesMeasure {
     ///
     /// # Errors
     ///
-    /// When the measure is unknown.
+    /// Returns an error if the measure is unknown.
     pub fn parse(name: &str) -> Result<SeriesMeasure, QueryError> {
         SeriesMeasure::ALL.iter().copied().find(|measure| measure.name() == name).ok_or_else(|| QueryError::BadMeasure(name.to_owned()))
     }
@@ -114,17 +114,17 @@ impl BucketInterval {
     ///
     /// # Errors
     ///
-    /// When the bucket length is unknown.
+    /// Returns an error if the bucket length is unknown.
     pub fn parse(name: &str) -> Result<BucketInterval, QueryError> {
         BUCKET_INTERVALS.iter().copied().find(|bucket| bucket.name == name).ok_or_else(|| QueryError::BadBucket(name.to_owned()))
     }
 
-    /// Returns the bucket with a name, or all buckets of at least an hour if there is no name. The caller uses the first one that does
-    /// not split the range into too many buckets.
+    /// Returns the bucket with a name, or all buckets of at least an hour if there is no name. The caller uses the first bucket length that
+    /// does not split the range into too many buckets.
     ///
     /// # Errors
     ///
-    /// When the bucket length is unknown.
+    /// Returns an error if the bucket length is unknown.
     pub fn candidate_buckets(name: Option<&str>) -> Result<Vec<BucketInterval>, QueryError> {
         match name {
             Some(name) => Ok(vec![BucketInterval::parse(name)?]),

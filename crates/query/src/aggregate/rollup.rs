@@ -1,7 +1,7 @@
-//! Aggregation with roll-ups: whole hours from the roll-ups of segments, everything else from rows.
+//! Aggregation with roll-ups: whole hours from the roll-ups of segments, all other spans from rows.
 //!
-//! Rows are aggregated by the code that builds roll-ups (`uncovered_rows`), so both ways give the same results, except percentiles: those are
-//! within one percent of the exact ones.
+//! Rows are aggregated by the code that builds roll-ups (`uncovered_rows`), so queries with and without roll-ups give the same results.
+//! Only percentiles differ: from the exact percentiles by at most one percent.
 
 mod choose;
 #[cfg(test)]
@@ -33,7 +33,7 @@ use choose::{all_live_rows, select_user_days};
 /// What a query groups by.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct QueryGrouping<'a> {
-    /// Property, whether it is a dimension of roll-ups or not.
+    /// Property to group by. It may or may not be a dimension of roll-ups.
     pub(crate) group_by: Option<&'a GroupBy>,
     /// Length of time steps, in microseconds.
     pub(crate) step_us: Option<i64>,
@@ -88,7 +88,7 @@ pub(crate) struct ScopeSources {
     tests: Vec<DimensionTest>,
     /// Selected days of roll-ups, which are grouped by user only.
     days: Vec<RollupSelection>,
-    /// All other rows, except those of the memtable.
+    /// All other rows, except the rows of the memtable.
     pub(crate) other_rows: SegmentRows,
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct CellContribution<'a> {
     pub(crate) spans: u64,
     /// Totals of counted calls.
     pub(crate) calls: Option<ContributionPart<'a>>,
-    /// Totals of counted spans that are no calls: their tokens and costs count, if they have any.
+    /// Totals of counted spans that are not calls. If such a span has tokens or a cost, totals include them.
     pub(crate) other_counted: Option<&'a RollupSums>,
     /// Totals of calls with estimated tokens.
     pub(crate) estimated: Option<&'a RollupSums>,
@@ -276,7 +276,7 @@ impl<'a> RollupCellRef<'a> {
     }
 }
 
-/// Which cells are runs: those of pipelines, or spans of a kind.
+/// Condition for cells that are runs: cells of pipelines, or of spans of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunSelector {
     Pipelines,
@@ -388,7 +388,8 @@ impl ScopeCells {
         totals
     }
 
-    /// Returns the models of unpriced calls, at most `most` and those with most calls first, and the number of all such models.
+    /// Returns the models of unpriced calls, at most `most`, in descending order of their number of calls. Also returns the total number of
+    /// such models.
     pub(crate) fn unpriced_models(&self, most: usize) -> (Vec<String>, u64) {
         let mut models: HashMap<&str, u64> = HashMap::new();
         let (hours, cells) = self.whole_hours_and_cells();
@@ -419,7 +420,8 @@ impl ScopeSources {
         hours.flat_map(cell_refs).filter(|placed| placed.passes_tests(&self.tests))
     }
 
-    /// Returns the users of whole days, the totals of their spans, which are not part of any cell, and the providers of their calls.
+    /// Returns the users of whole days, with the totals of their spans and the providers of their calls. These totals are not part of any
+    /// cell.
     pub(crate) fn users_of_days(&self) -> impl Iterator<Item = (Option<&str>, CellContribution<'_>, impl Iterator<Item = &str>)> {
         let of_day = |(rollup, day): (_, _)| {
             let (rollup, day): (&Rollup, &UserRollupDay) = (rollup, day);
@@ -453,14 +455,16 @@ impl ProjectSnapshot {
         (count(&self.engine.traces), count(&self.engine.users))
     }
 
-    /// Returns the spans of a scope as cells; `None` if there are so few rows that the query engine is as fast, and exact.
+    /// Returns the spans of a scope as cells. Returns `None` if there are only a few rows: the query engine is then equally fast, and
+    /// exact.
     pub(crate) async fn scope_cells(&self, scope: &QueryScope, grouping: QueryGrouping<'_>) -> Result<Option<ScopeCells>, QueryError> {
         let Some(ScopeSources { stored, tests, other_rows, .. }) = self.scope_sources(scope, grouping).await? else { return Ok(None) };
         let (live, reserved) = self.aggregate_rows(scope, other_rows, grouping.granularity(), grouping.group_by).await?;
         Ok(Some(ScopeCells { stored, tests, live, _reserved: reserved }))
     }
 
-    /// Returns the sources for a query on a scope; `None` if there are so few rows that the query engine is as fast, and exact.
+    /// Returns the sources for a query on a scope. Returns `None` if there are only a few rows: the query engine is then equally fast, and
+    /// exact.
     pub(crate) async fn scope_sources(&self, scope: &QueryScope, grouping: QueryGrouping<'_>) -> Result<Option<ScopeSources>, QueryError> {
         let (project, from_us, to_us) = (self.project, scope.from_us, scope.to_us);
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_contain(project, from_us, to_us);

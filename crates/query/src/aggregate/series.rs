@@ -1,4 +1,4 @@
-//! Time series of measures, optionally by a property: the largest lines, and the sum of the others.
+//! Time series of measures, optionally by a property: the largest lines, and the sum of all other lines.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -29,11 +29,11 @@ const MAX_LINES: usize = 50;
 type SeriesPoint = (usize, Option<f64>);
 
 impl ProjectSnapshot {
-    /// Returns measures for each time bucket, optionally by a property. An open range ends with the stored spans.
+    /// Returns measures for each time bucket, optionally by a property. An open end of the range becomes the first or last stored span.
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary); also when the range has too many buckets.
+    /// Returns the same errors as [`summary`](ProjectSnapshot::summary), and an error if the range has too many buckets.
     pub async fn series(
         &self,
         scope: &QueryScope,

@@ -26,7 +26,7 @@ const MAX_UNPRICED_MODELS: usize = 50;
 /// Maximum number of tag names that are counted: the first ones that are read.
 const MAX_TAG_NAMES: usize = 100_000;
 
-/// Returns the condition for LLM calls that count.
+/// Returns the condition for LLM calls that totals include.
 pub(crate) fn is_call() -> Expr {
     col("kind").in_list(vec![lit("llm"), lit("embedding")], false).and(col("counted"))
 }
@@ -52,8 +52,8 @@ pub(crate) fn is_estimated() -> Expr {
     is_call().and(col("usage_source").eq(lit("estimated")))
 }
 
-/// Returns the condition for spans whose tokens and cost are included in totals: calls, other uses of models, and agents whose calls report
-/// no usage. All other counted spans have neither tokens nor cost.
+/// Returns the condition for spans whose tokens and cost are included in totals: calls, other priced uses of models, and agents whose calls
+/// report no usage. All other counted spans have neither tokens nor cost.
 pub(crate) fn is_counted() -> Expr {
     col("counted")
 }
@@ -112,11 +112,12 @@ pub(crate) fn cost_in_dollars(cost: Option<Usd>, calls: u64) -> Option<f64> {
 }
 
 impl ProjectSnapshot {
-    /// Returns the totals of a scope. Error events are not spans, so `errors` is left at 0.
+    /// Returns the totals of a scope. Error events are not spans, so `errors` stays 0.
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared, the query engine fails, or the query needs more memory than allowed.
+    /// Returns an error if the filter compares values that cannot be compared, the query engine fails, or the query needs more memory than
+    /// allowed.
     pub async fn summary(&self, scope: &QueryScope) -> Result<UsageSummary, QueryError> {
         if let Some(parts) = self.scope_cells(scope, QueryGrouping { distinct: true, ..QueryGrouping::default() }).await? {
             return self.run_reading(move |project| Ok(rollup_summary(&parts, project.traces_and_users(&parts)))).await;
@@ -181,7 +182,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary); also when the field is unknown.
+    /// Returns the same errors as [`summary`](ProjectSnapshot::summary), and an error if the field is unknown.
     pub async fn facets(&self, scope: &QueryScope, asked: &FacetQuery<'_>) -> Result<Vec<FacetValue>, QueryError> {
         let FacetQuery { field, prefix, limit, .. } = *asked;
         let names_of_tags = field == "tag";
@@ -269,11 +270,11 @@ impl ProjectSnapshot {
         Ok(facets.filter(|facet| facet.count > 0).collect())
     }
 
-    /// Returns which of these traces have a span in the scope.
+    /// Returns the traces, out of the given ones, that have a span in the scope.
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary).
+    /// Returns the same errors as [`summary`](ProjectSnapshot::summary).
     pub async fn matching_traces(&self, scope: &QueryScope, among: &[TraceId]) -> Result<HashSet<TraceId>, QueryError> {
         if among.is_empty() {
             return Ok(HashSet::new());
@@ -284,11 +285,11 @@ impl ProjectSnapshot {
         Ok(batches.iter().flat_map(|batch| text_column(batch, "trace_id")).filter_map(|id| id.parse().ok()).collect())
     }
 
-    /// Returns the range of a scope. Open ends are those of the stored spans.
+    /// Returns the range of a scope. An open end becomes the first or last stored span.
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary).
+    /// Returns the same errors as [`summary`](ProjectSnapshot::summary).
     pub async fn resolved_range(&self, scope: &QueryScope) -> Result<(i64, i64), QueryError> {
         if scope.from_us != i64::MIN && scope.to_us != i64::MAX {
             return Ok((scope.from_us, scope.to_us));
@@ -339,7 +340,7 @@ impl QueryEngine {
     ///
     /// # Errors
     ///
-    /// When a segment cannot be read.
+    /// Returns an error if a segment cannot be read.
     pub fn oldest_start_us(&self, snapshot: &Snapshot) -> Result<Option<i64>, QueryError> {
         let narrow = columns_of(|name| name == "start_time");
         let starts = |batch: &RecordBatch| -> Option<i64> {

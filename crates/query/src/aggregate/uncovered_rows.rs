@@ -1,4 +1,4 @@
-//! Aggregation of rows that no roll-up covers. Every worker takes row groups until none are left.
+//! Aggregation of rows that no roll-up covers. Each worker takes row groups until no row group is left.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl ProjectSnapshot {
         Ok(units)
     }
 
-    /// Aggregates these rows and those of the memtable, as far as they are in the scope. Returns the reservations of the memory that the
+    /// Aggregates the given rows and the rows of the memtable, if they are in the scope. Returns the reservations of the memory that the
     /// result uses.
     pub(crate) async fn aggregate_rows(
         &self,
@@ -79,11 +79,11 @@ impl ProjectSnapshot {
         Ok(built.into_iter().map(|rows| (rows.finished, rows.reserved)).unzip())
     }
 
-    /// Passes these rows and those of the memtable, as far as they are in the scope, to consumers, each of which runs on its own thread.
+    /// Passes the given rows and the rows of the memtable, if they are in the scope, to consumers. Each consumer runs on its own thread.
     ///
     /// # Errors
     ///
-    /// When the query engine or a consumer fails.
+    /// Returns an error if the query engine or a consumer fails.
     pub(crate) async fn consume_rows<T: RowConsumer>(
         &self,
         scope: &QueryScope,

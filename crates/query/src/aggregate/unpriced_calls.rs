@@ -15,12 +15,12 @@ use crate::{ProjectSnapshot, QueryScope, ScanMode};
 const HOUR_US: f64 = 3.6e9;
 
 impl ProjectSnapshot {
-    /// Returns the models of calls that report usage and have no price, at most `most` and those with most calls first, and the number of
-    /// all such models.
+    /// Returns the models of calls that report usage and have no price, at most `most`, in descending order of their number of calls. Also
+    /// returns the total number of such models.
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared, or the query engine fails.
+    /// Returns an error if the filter compares values that cannot be compared, or the query engine fails.
     pub async fn unpriced(&self, scope: &QueryScope, most: usize) -> Result<(Vec<UnpricedModel>, u64), QueryError> {
         let start = || cast(col("start_time"), DataType::Int64);
         let sums = vec![

@@ -99,11 +99,11 @@ pub(crate) fn facet_text(field: &str) -> Result<Expr, QueryError> {
     }
 }
 
-/// Returns the condition that a filter stands for; `None` for the empty filter.
+/// Returns the condition of a filter; `None` for the empty filter.
 ///
 /// # Errors
 ///
-/// When the filter compares values that cannot be compared, or has more terms than the planner can handle.
+/// Returns an error if the filter compares values that cannot be compared, or has more terms than the planner can handle.
 pub(crate) fn condition(filter: &Filter) -> Result<Option<Expr>, QueryError> {
     let (terms, _) = filter.term_and_value_count();
     if terms > MAX_PLANNED_TERMS {
@@ -117,8 +117,8 @@ fn filter_expression(filter: &Filter) -> Result<Option<Expr>, QueryError> {
     Ok(join_balanced(terms, Expr::and))
 }
 
-/// Joins expressions with `and` or `or` as a balanced tree, whose depth, and thus that of a recursive walk, is the logarithm of their
-/// number.
+/// Joins expressions with `and` or `or` as a balanced tree. The depth of the tree, and of a recursive walk over it, is the logarithm of the
+/// number of expressions.
 pub(crate) fn join_balanced(mut expressions: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -> Option<Expr> {
     while expressions.len() > 1 {
         let mut pairs = expressions.into_iter();

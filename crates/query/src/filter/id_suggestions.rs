@@ -20,7 +20,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn suggestions(&self, filter: &Filter) -> Result<Vec<IdSuggestion>, QueryError> {
         let words = filter.0.iter().filter_map(|term| match term {
             FilterTerm::Text { not: false, text } => Some(text.as_str()),

@@ -20,7 +20,8 @@ pub(crate) fn messages_hold(column: Expr, text: &str) -> Expr {
     FUNCTION.call(vec![column, lit(text.to_lowercase())])
 }
 
-/// Returns the value of a field of a JSON object: a string as it is, any other value as JSON. Null if the field is absent.
+/// Returns the value of a field of a JSON object. A string is returned unchanged, and any other value as JSON text. Null if the field is
+/// absent.
 pub(crate) fn json_text(column: Expr, field: &str) -> Expr {
     static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("json_text", DataType::Utf8View, field_of));
     FUNCTION.call(vec![column, lit(field)])

@@ -51,7 +51,7 @@ impl LogLineMatcher {
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared.
+    /// Returns an error if the filter compares values that cannot be compared.
     pub fn new(filter: &Filter) -> Result<LogLineMatcher, QueryError> {
         let mut matcher = LogLineMatcher { terms: Vec::new(), trace: None, levels: None };
         for term in &filter.0 {
@@ -89,12 +89,12 @@ impl LogLineMatcher {
         self.trace
     }
 
-    /// Returns the levels of which every matching line has one, if the filter names levels.
+    /// Returns the levels that matching lines can have, if the filter names levels.
     pub fn required_levels(&self) -> Option<&[LogLevel]> {
         self.levels.as_deref()
     }
 
-    /// Returns whether a line passes the filter. Absent values never pass; `-field:value` negates that.
+    /// Returns whether a line passes the filter. A missing value never passes a term, and always passes a negated term (`-field:value`).
     pub fn holds(&self, line: &LogLine) -> bool {
         self.terms.iter().all(|(not, term)| term.holds(line) != *not)
     }

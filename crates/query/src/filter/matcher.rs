@@ -42,7 +42,7 @@ pub(crate) enum ValueTest {
     Amount(ComparisonOperator, i64),
 }
 
-/// A text, with a wildcard at either end or none.
+/// A text without a wildcard, or with a wildcard at the start, at the end, or at start and end.
 #[derive(Debug, Clone)]
 pub(crate) struct WildcardPattern {
     text: String,
@@ -72,7 +72,7 @@ impl SpanMatcher {
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared.
+    /// Returns an error if the filter compares values that cannot be compared.
     pub fn new(filter: &Filter) -> Result<SpanMatcher, QueryError> {
         let term = |term: &FilterTerm| match term {
             FilterTerm::Text { not, text } => Ok((*not, MatcherTerm::Words(text.to_lowercase()))),
@@ -115,8 +115,8 @@ impl SpanMatcher {
         columns
     }
 
-    /// Returns a column and the texts of which it must equal one, so spans with other values need not be tested; `None` if the filter has
-    /// no such term. The model is never returned, since a span has two of them.
+    /// Returns a column and a list of texts, of which the column must equal one, so spans with other values need not be tested. Returns
+    /// `None` if the filter has no such term. The column is never the model, because a span has two models.
     pub fn required_texts(&self) -> Option<(&'static str, Vec<&str>)> {
         self.terms.iter().find_map(|(not, check)| match check {
             MatcherTerm::Field(MatcherField::Column(column, FilterColumnType::Text), ValueTest::Texts(patterns))
@@ -131,7 +131,7 @@ impl SpanMatcher {
 }
 
 impl GroupBy {
-    /// Returns the value of a span, equal to that of `GroupBy::key` for the stored row.
+    /// Returns the value of a span, which is equal to the value of `GroupBy::key` for the stored row.
     pub fn of<'a>(&self, span: &'a Span) -> Option<Cow<'a, str>> {
         match self {
             GroupBy::Column(_, column) => text_of(column, span),

@@ -1,8 +1,8 @@
 //! Filters of the trace list: which traces a filter selects.
 //!
-//! `cost`, `duration`, tokens, `name` and `status` test the trace as the list shows it. Every other term holds if at least one span of
-//! the trace that starts in the range satisfies it; `-` in front of a term or of parentheses negates it. The selected traces become one
-//! term ([`FilterTerm::InTraces`]), so lists, sums and charts of them are computed like those of any filter.
+//! `cost`, `duration`, tokens, `name` and `status` test the trace as the list shows it. Every other term is true if at least one span of
+//! the trace satisfies the term and starts in the range. `-` negates a term or the terms in parentheses. The selected traces become one
+//! term ([`FilterTerm::InTraces`]), so lists, sums and charts of these traces are computed in the same way as for any other filter.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -44,7 +44,7 @@ enum TraceTest {
         condition: Expr,
         is_long: bool,
     },
-    /// Passes if the root span satisfies the condition: name and status of a trace are those of its root.
+    /// Passes if the root span satisfies the condition, because a trace has the name and status of its root span.
     Root(Expr),
     Total(TraceFigure, ValueTest),
 }
@@ -220,7 +220,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary); also when the traces need more memory than allowed.
+    /// Returns the same errors as [`summary`](ProjectSnapshot::summary), and an error if the traces need more memory than allowed.
     pub async fn scope_of_traces(&self, scope: &QueryScope) -> Result<QueryScope, QueryError> {
         if scope.filter.0.is_empty() {
             return Ok(scope.clone());
@@ -239,7 +239,7 @@ impl ProjectSnapshot {
         Ok(QueryScope { filter: Filter(vec![FilterTerm::InTraces(Arc::new(traces))]), ..scope.clone() })
     }
 
-    /// Returns such a scope for traces that start in the range. The result for other traces may be wrong.
+    /// Returns a scope of the spans of the selected traces, for traces that start in the range. For other traces, the result may be wrong.
     pub(crate) async fn scope_of_starting(&self, scope: &QueryScope, filter: &TraceFilter) -> Result<QueryScope, QueryError> {
         let traces = self.selected_traces(scope, filter, 0).await?;
         Ok(QueryScope { filter: Filter(vec![FilterTerm::InTraces(Arc::new(traces))]), ..scope.clone() })

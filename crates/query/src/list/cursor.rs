@@ -10,7 +10,7 @@ use crate::error::QueryError;
 pub(crate) struct ListCursor {
     /// List and sort that the cursor belongs to.
     pub(crate) list: String,
-    /// Value by which the row is sorted, as exact text; `None` for rows without a value, which come last.
+    /// Value by which the row is sorted, as exact text; `None` for a row without a value. Rows without a value are last in the list.
     pub(crate) value: Option<String>,
     /// ID of the trace, and of the span in lists of spans.
     pub(crate) ids: Vec<String>,
@@ -21,7 +21,7 @@ impl ListCursor {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// Parses a cursor of this list. Fails if it belongs to another list or sort.
+    /// Parses a cursor of this list. Returns an error if the cursor belongs to another list or sort.
     pub(crate) fn read(text: &str, list: &str, ids: usize) -> Result<ListCursor, QueryError> {
         let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).map_err(|_| QueryError::BadCursor)?;
         let cursor: ListCursor = serde_json::from_slice(&bytes).map_err(|_| QueryError::BadCursor)?;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::trace::span_facts::{FieldReading, LinkedSpan, SpanExclusion};
 
-/// Token usage of a call. Null means that the client did not report it.
+/// Token usage of a call. Null means that the client did not report the value.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
 pub struct CallUsage {
     /// Input tokens, including those read from or written to a cache.
@@ -21,7 +21,7 @@ pub struct CallUsage {
     /// Output tokens, including reasoning.
     #[schema(required)]
     pub output_tokens: Option<u64>,
-    /// Total as the client reported it, otherwise input plus output.
+    /// Total that the client reported; if it reported none, input plus output.
     #[schema(required)]
     pub total_tokens: Option<u64>,
     /// Input tokens read from a cache.
@@ -83,7 +83,7 @@ pub struct CallCost {
     /// Output part of the cost; null if it cannot be separated.
     #[schema(required)]
     pub output: Option<f64>,
-    /// `computed` from tokens and prices, or the figure of the `client`.
+    /// `computed` from tokens and prices, or reported by the `client`.
     #[schema(value_type = CostSource)]
     pub source: &'static str,
     /// True if the priced tokens are estimated.
@@ -94,11 +94,12 @@ pub struct CallCost {
     /// Cost that the client reported, in US dollars.
     #[schema(required)]
     pub client_total: Option<f64>,
-    /// Cost from our prices in US dollars, if `total` is the client's figure. Only in the detail of one span.
+    /// Cost according to Hinomi's prices in US dollars, if `total` is the cost that the client reported. Present only in the detail of one
+    /// span.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub computed_total: Option<f64>,
-    /// How the cost was computed, by bucket. Only in the detail of one span, and only if the cost is computed.
+    /// How the cost was computed, by bucket. Present only in the detail of one span, and only if the cost is computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub buckets: Option<Vec<CostLine>>,
@@ -125,7 +126,7 @@ pub struct SubtreeTotals {
 /// A span compared with spans of the same project, op and name in the seven days before it, outside of its trace.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct DurationComparison {
-    /// Median duration of the similar spans in milliseconds; exact to one percent if there are many.
+    /// Median duration of the similar spans in milliseconds; accurate to one percent if there are many similar spans.
     pub median_ms: f64,
     /// Number of similar spans.
     pub n: u64,
@@ -143,14 +144,14 @@ pub struct ReportingSdk {
     pub version: Option<String>,
 }
 
-/// Another report of the same call in another trace, for example by a program and its gateway.
+/// Another report of the same call in another trace. For example, a program and its gateway both report the call.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DuplicateReportView {
     /// Trace of the other report.
     pub trace_id: String,
     /// Span of the other report.
     pub span_id: String,
-    /// True if this span counts, and takes usage and cost from a report that has more; false if the other report counts.
+    /// True if totals include this span, with the usage and cost of the report that has more; false if totals include the other report.
     pub counts: bool,
 }
 
@@ -187,7 +188,7 @@ pub struct SpanSummary {
     /// Provider as a canonical lower-case name, such as `openai` or `aws.bedrock`; null if unknown.
     #[schema(required)]
     pub provider: Option<String>,
-    /// True if the client did not send the provider and it was inferred.
+    /// True if the client did not send the provider, so that Hinomi inferred it.
     pub provider_inferred: bool,
     /// The answering model if it is known, otherwise the requested model; null if both are unknown.
     #[schema(required)]
@@ -207,17 +208,18 @@ pub struct SpanSummary {
     /// Cause of a failed call, the same for all providers; null for other spans, and for calls that earlier versions stored.
     #[schema(required, value_type = Option<FailureCause>)]
     pub failure: Option<&'static str>,
-    /// First 200 characters of the first error event of the span, otherwise of the reason in its status; null if there is neither.
+    /// First 200 characters of the first error event of the span, or of the reason in the span's status if the span has no error event.
+    /// Null if the span has neither an error event nor a reason.
     #[schema(required)]
     pub error_preview: Option<String>,
     /// True while only parts of the span, such as its messages, have arrived.
     pub incomplete: bool,
     /// Start (RFC 3339), after correction of the client's clock.
     pub start_time: String,
-    /// Duration in milliseconds; null if no report says how long the span took, such as that of a call that only log records report.
+    /// Duration in milliseconds; null if no report of the span contains it, for example if only log records report a call.
     #[schema(required)]
     pub duration_ms: Option<f64>,
-    /// Origin of start and duration: `sent` by the client; `mended`, if another time of the span replaces an impossible one; `received`,
+    /// Origin of start and duration: `sent` by the client; `mended`, if another time of the span replaces an impossible time; `received`,
     /// if the time of receipt replaces impossible times.
     #[schema(value_type = SpanTimeSource)]
     pub time_source: &'static str,
@@ -229,7 +231,8 @@ pub struct SpanSummary {
     pub streaming: Option<bool>,
     /// Token usage.
     pub usage: CallUsage,
-    /// Cost; null if it is unknown. For a span that is no call: the figure of the client, which is not part of totals.
+    /// Cost; null if unknown. For a span that is neither a call nor another priced use of a model, this is the cost that the client
+    /// reported. Totals include the cost of such a span only if it is an agent whose own usage is counted.
     #[schema(required)]
     pub cost: Option<CallCost>,
     /// Cost that the client reported in US dollars, even if no price is known; null if it reported none.
@@ -237,15 +240,15 @@ pub struct SpanSummary {
     pub client_cost: Option<f64>,
     /// Totals of the span and everything below it.
     pub subtree: SubtreeTotals,
-    /// Duration without the spans below in milliseconds.
+    /// Duration in milliseconds, minus the time during which child spans ran.
     pub self_time_ms: f64,
     /// Comparison with similar spans; null in lists, and if there are too few similar spans.
     #[schema(required)]
     pub compared: Option<DurationComparison>,
-    /// False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are
-    /// included in totals.
+    /// False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are LLM
+    /// calls.
     pub counted: bool,
-    /// Why the span is excluded from totals; null if it counts, and for spans of earlier versions that did not record the reason.
+    /// Why the span is excluded from totals; null if it is included, and for spans of earlier versions that did not record the reason.
     #[schema(required)]
     pub exclusion: Option<SpanExclusion>,
     /// The report of the same call by another program.
@@ -309,7 +312,7 @@ pub struct SpanDetail {
     pub input_messages: Vec<ChatMessage>,
     /// Messages that the model returned.
     pub output_messages: Vec<ChatMessage>,
-    /// The report of the same call that the messages were read from; null if they are the span's own.
+    /// The report of the same call that the messages were read from; null if the span itself contains the messages.
     #[schema(required)]
     pub texts_from: Option<MessageSourceSpan>,
     /// Attributes as the client sent them.
@@ -328,13 +331,14 @@ pub struct SpanDetail {
     pub tool_definitions: Option<Value>,
     /// Source attribute of each field.
     pub reading: Vec<FieldReading>,
-    /// Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why it counts.
+    /// Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why totals
+    /// include or exclude the span.
     pub explanation: SpanExplanation,
     /// Time at which the server received the span.
     pub received_at: String,
     /// Milliseconds that were added to the client's timestamps; 0 if its clock is right.
     pub clock_shift_ms: f64,
-    /// Spans that this one links to, mostly in other traces, as in OpenTelemetry.
+    /// Spans that this span links to, mostly in other traces, as in OpenTelemetry.
     pub links: Vec<LinkedSpan>,
 }
 

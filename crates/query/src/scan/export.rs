@@ -20,7 +20,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn traces_of_user(&self, user: &str) -> Result<HashSet<TraceId>, QueryError> {
         self.matching_trace_ids(col("user_id").eq(lit(user))).await
     }
@@ -29,7 +29,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn failed_traces(&self) -> Result<HashSet<TraceId>, QueryError> {
         self.matching_trace_ids(col("status").eq(lit(SpanStatus::Error.as_str()))).await
     }
@@ -48,18 +48,18 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the filter compares values that cannot be compared, or the query engine fails.
+    /// Returns an error if the filter compares values that cannot be compared, or the query engine fails.
     pub async fn count(&self, scope: &QueryScope) -> Result<u64, QueryError> {
         let counted = self.spans_in_scope(ScanMode::MostRows, scope).await?.aggregate(vec![], vec![count(lit(1)).alias("spans")])?;
         Ok(counted.collect().await?.first().map_or(0, |batch| BatchColumn::of(batch, "spans").count(0)))
     }
 
-    /// Returns the spans of a scope with all columns of the schema, unordered. Facts are kinds and IDs, even where an earlier version
-    /// stored sentences.
+    /// Returns the spans of a scope with all columns of the schema, unordered. Facts are returned as kinds and IDs, even if an earlier
+    /// version stored them as sentences.
     ///
     /// # Errors
     ///
-    /// As [`count`](ProjectSnapshot::count). The stream returns an error when the query engine fails.
+    /// Returns the same errors as [`count`](ProjectSnapshot::count). The stream returns an error when the query engine fails.
     pub async fn rows(&self, scope: &QueryScope) -> Result<SendableRecordBatchStream, QueryError> {
         let (from_us, to_us) = (scope.from_us, scope.to_us);
         let fitting = move |asked: &ProjectSnapshot| {

@@ -1,4 +1,4 @@
-//! Scan of single spans, for callers that aggregate them on their own.
+//! Scan of single spans, for callers that aggregate the spans themselves.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn each_span(
         &self,
         from_us: i64,

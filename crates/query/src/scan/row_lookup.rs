@@ -1,4 +1,4 @@
-//! Point reads of rows by number, such as those of whole traces by ID, without a query plan and without reading other rows.
+//! Reads rows by number, for example the rows of whole traces by ID, without a query plan and without reading other rows.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -45,12 +45,12 @@ pub(crate) fn project_columns(batch: &RecordBatch, columns: &SchemaRef) -> Resul
     batch.project(&places).map_err(arrow_error)
 }
 
-/// Converts an Arrow error. It is always a bug, never a mistake in the request.
+/// Converts an Arrow error, which is always a bug and never a mistake in the request.
 pub(crate) fn arrow_error(error: arrow::error::ArrowError) -> QueryError {
     QueryError::Engine(error.into())
 }
 
-/// Returns the live rows among these.
+/// Returns the live rows among the given rows.
 pub(crate) fn live_rows(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<u32>> {
     without_dead(rows, dead).into_iter().map(|rows| rows.start as u32..rows.end as u32).collect()
 }
@@ -121,7 +121,7 @@ impl ProjectSnapshot {
         i64::try_from(self.project).unwrap_or(i64::MAX)
     }
 
-    /// Returns an error if nobody waits for the result any more. Long computations call it regularly.
+    /// Returns an error if no client waits for the result any more. Long computations call this function regularly.
     pub(crate) fn check_cancelled(&self) -> Result<(), QueryError> {
         if self.cancellation.is_wanted() { Ok(()) } else { Err(QueryError::Gone) }
     }
@@ -140,8 +140,8 @@ impl ProjectSnapshot {
         run_blocking(work).await?
     }
 
-    /// Returns all spans of these traces with these columns, which must include project and trace; `None` if there are more than
-    /// `most_rows`. Reserves the memory of the rows from the pool of queries. Reads files.
+    /// Returns all spans of these traces with these columns. The columns must include project and trace. Returns `None` if there are more
+    /// than `most_rows`. Reserves the memory of the rows from the pool of queries. Reads files.
     pub(crate) fn rows_of_traces(
         &self,
         traces: &[TraceId],

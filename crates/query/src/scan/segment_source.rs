@@ -1,4 +1,4 @@
-//! The Parquet files of a scan as an object store of the query engine: it reads them from wherever the store keeps its segments.
+//! The Parquet files of a scan as an object store of the query engine, which reads the files from the storage of the segments.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,7 +27,8 @@ pub(super) struct SegmentSource {
 }
 
 impl SegmentSource {
-    /// Adds a segment to the scan, and returns its file. The name is unique in the process, so that cached footers are not mixed up.
+    /// Adds a segment to the scan, and returns its file. The name of the file is unique in the process, so that cached footers of different
+    /// files are not confused.
     pub(super) fn add(&mut self, segment: &Arc<Segment>) -> PartitionedFile {
         let file = PartitionedFile::new(segment.location.to_string_lossy(), segment.bytes);
         self.segments.insert(file.object_meta.location.clone(), (segment.clone(), file.object_meta.clone()));

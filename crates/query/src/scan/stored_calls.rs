@@ -12,12 +12,12 @@ use crate::{ProjectSnapshot, ScanMode};
 const TEXT_COLUMNS: &[&str] = &["input_messages", "output_messages", "tool_definitions"];
 
 impl ProjectSnapshot {
-    /// Returns the calls and other spans that may have a cost of their own that start in `from_us..to_us`, without their messages, as a
-    /// stream of batches. A range without such spans returns no batch.
+    /// Returns calls and other spans that may have a cost of their own, without their messages, as a stream of batches. The spans start in
+    /// `from_us..to_us`. A range without such spans returns no batch.
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn calls(
         &self,
         from_us: i64,

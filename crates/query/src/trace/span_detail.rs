@@ -22,7 +22,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When its files cannot be read.
+    /// Returns an error if a file of the span cannot be read.
     pub async fn stored_span(&self, trace: TraceId, span: SpanId) -> Result<Option<Span>, QueryError> {
         let found = self.run_reading(move |project| project.rows_of_span(trace, span)).await?;
         Ok(LoadedSpan::all(&found).into_iter().next().map(|loaded| loaded.row.span))
@@ -32,7 +32,7 @@ impl ProjectSnapshot {
     ///
     /// # Errors
     ///
-    /// When the query engine fails.
+    /// Returns an error if the query engine fails.
     pub async fn span(
         &self,
         trace: &TraceId,

@@ -68,8 +68,8 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
 }
 
 impl TraceSummary {
-    /// Returns the summary of a trace of which no span is stored, but error events or log lines, between two times in microseconds since
-    /// the Unix epoch.
+    /// Returns the summary of a trace that has only error events or log lines and no stored spans. The two times are its start and end, in
+    /// microseconds since the Unix epoch.
     pub fn without_spans(trace_id: TraceId, name: String, times_us: (i64, i64), has_errors: bool) -> TraceSummary {
         let (start_us, end_us) = times_us;
         TraceSummary {
@@ -111,8 +111,8 @@ struct ModelCost<'a> {
 }
 
 /// Returns the models of calls, the most expensive first, and those of unknown cost by first use. If the cost of a language model is
-/// unknown, embedding models come last, since they cost little. A call without a response adds no model if another call answered for its
-/// requested model.
+/// unknown, embedding models come last, since they cost little. A call without a response is ignored if another call with the same
+/// requested model has an answering model.
 fn models(calls: &[&LoadedSpan]) -> Vec<String> {
     let spans = || calls.iter().map(|call| call.span());
     let answered: HashSet<&str> =

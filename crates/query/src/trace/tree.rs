@@ -63,8 +63,8 @@ pub(crate) struct SpanTreeTotals {
     pub(crate) self_us: i64,
 }
 
-/// Computes the values of all spans of a trace, in the order of the spans. Missing parents and cycles are allowed: the totals of each
-/// span are then added to those ancestors that can be reached.
+/// Computes the values of all spans of a trace, in the order of the spans. Missing parents and cycles are allowed. In this case, the totals
+/// of each span are added to all ancestors that can be reached.
 pub(crate) fn tree_totals(spans: &[&Span]) -> Vec<SpanTreeTotals> {
     let index: HashMap<SpanId, usize> = spans.iter().enumerate().map(|(at, span)| (span.span_id, at)).collect();
     let parent = |at: usize| spans[at].parent_span_id.and_then(|id| index.get(&id).copied()).filter(|parent| *parent != at);

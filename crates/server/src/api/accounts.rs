@@ -14,6 +14,7 @@ use hinomi_tables::metadata::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::audit::account_changes;
 use super::auth::{ApiCaller, AuthorizedCaller};
 use super::middleware::audit_trail::{AuditDetails, audit_details};
 use super::permission::Admin;
@@ -119,7 +120,8 @@ pub(super) struct AccountCreationRequest {
 pub(super) struct InvitedAccount {
     /// The account.
     pub(super) account: AccountView,
-    /// Link with which the person sets a password, once, within 7 days; null if the account needs none. It is shown only here.
+    /// Link with which the person sets a password, once, within 7 days; null if the account needs none, or passwords are turned off. It is
+    /// shown only here.
     #[schema(required)]
     pub(super) invitation_url: Option<String>,
 }
@@ -150,9 +152,11 @@ pub(super) async fn create(
 
 /// Creates an account and its invitation.
 pub(super) async fn invite(api: &Arc<ApiState>, draft: AccountDraft) -> Result<InvitedAccount, ApiError> {
+    let passwords = api.sign_in.passwords;
     let (account, secret) = run_change(api, move |meta| {
         let account = meta.create_account(&draft)?;
-        let is_invited = account.state == AccountState::Invited;
+        // Without passwords, an invited person signs in with the provider at once.
+        let is_invited = account.state == AccountState::Invited && passwords;
         let secret = is_invited.then(|| meta.create_link(account.id, LinkPurpose::Invitation)).transpose()?;
         Ok((account, secret))
     })
@@ -198,9 +202,14 @@ pub(super) async fn update(
     check_rank(caller.access.server, role.flatten())?;
     let id = managed_account(&api, &caller, &account).await?;
     let patch = AccountPatch { name, email, server_role: role, deactivated };
-    let account = account_view(run_change(&api, move |meta| meta.update_account(id, &patch)).await?);
-    let role = account.role.map(AccountRole::name);
-    Ok((audit_details([("role", role.into()), ("state", account.state.name().into())]), Json(account)))
+    let (before, account) = run_change(&api, move |meta| {
+        let before = meta.account(id)?;
+        Ok((before, meta.update_account(id, &patch)?))
+    })
+    .await?;
+    let role = account.server_role.map(AccountRole::name);
+    let details = [("role", role.into()), ("state", account.state.name().into()), ("changes", account_changes(&before, &account))];
+    Ok((audit_details(details), Json(account_view(account))))
 }
 
 /// A link that sets a password.
@@ -222,6 +231,9 @@ pub(super) async fn create_link(
     Path(account): Path<String>,
 ) -> Result<(StatusCode, Json<PasswordLink>), ApiError> {
     let id = managed_account(&api, &caller, &account).await?;
+    if !api.sign_in.passwords {
+        return Err(ApiError::password_not_used("passwords are turned off on this server"));
+    }
     let secret = run_change(&api, move |meta| create_password_link(meta, id)).await?;
     Ok((StatusCode::CREATED, Json(PasswordLink { url: password_url(&api.public_url, &secret) })))
 }

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use hinomi_tables::metadata::{AccessGrant, AccountIdentity, AccountRole, SessionOrigin};
+use hinomi_tables::metadata::{AccessGrant, AccountIdentity, AccountRole, OPERATOR_ACCOUNT, SessionAccess, SessionOrigin};
 
 use super::permission::{Member, RequiredPermission, RoutePermission};
-use super::{ApiError, ApiState};
+use super::visibility::MessageVisibility;
+use super::{ApiError, ApiState, proxy_session};
 use crate::ingest::auth;
+use crate::sign_in::ProxyIdentity;
 
 /// Header that the page sends with every change. A form of another site cannot send it.
 const PAGE_HEADER: &str = "x-hinomi-page";
@@ -82,10 +84,13 @@ impl FromRequestParts<Arc<ApiState>> for ApiCaller {
     async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<ApiCaller, ApiError> {
         if let Some(secret) = bearer(&parts.headers) {
             let found = api.meta.token(secret)?.ok_or_else(ApiError::unauthorized)?;
+            check_token_owner(api, found.account.id)?;
             return Ok(ApiCaller { account: found.account, access: found.access, credential: CallerCredential::Token(found.token) });
         }
-        let session = cookie(&parts.headers, &api.cookie).ok_or_else(ApiError::unauthorized)?;
-        let found = api.meta.session(session)?.ok_or_else(ApiError::unauthorized)?;
+        let found = match (&api.sign_in.proxy_header, parts.extensions.get::<ProxyIdentity>()) {
+            (Some(proxy), Some(identity)) => proxy_session::session_of(api, proxy, identity, &RequestOrigin::of(parts)).await?,
+            _ => session_of_cookie(api, cookie(&parts.headers, &api.cookie))?,
+        };
         let changes = !matches!(parts.method, Method::GET | Method::HEAD);
         if changes && !parts.headers.contains_key(PAGE_HEADER) {
             let hint = format!("Send the header `{PAGE_HEADER}: 1`, or use an API token.");
@@ -93,6 +98,26 @@ impl FromRequestParts<Arc<ApiState>> for ApiCaller {
         }
         Ok(ApiCaller { account: found.account, access: found.access, credential: CallerCredential::Session(found.session) })
     }
+}
+
+fn session_of_cookie(api: &ApiState, secret: Option<&str>) -> Result<SessionAccess, ApiError> {
+    let secret = secret.ok_or_else(ApiError::unauthorized)?;
+    match api.meta.session(secret)? {
+        Some(found) => Ok(found),
+        None if api.sign_in.openid_connect.is_some() && api.meta.is_renewal_due(secret)? => Err(ApiError::renewal_required()),
+        None => Err(ApiError::unauthorized()),
+    }
+}
+
+/// Checks that the identity provider has confirmed the owner of a token recently: tokens of somebody who was removed there must end too.
+/// Accounts that do not belong to the provider are not concerned.
+fn check_token_owner(api: &ApiState, account: i64) -> Result<(), ApiError> {
+    let Some(provider) = &api.sign_in.openid_connect else { return Ok(()) };
+    let Some(lifetime) = provider.token_lifetime else { return Ok(()) };
+    let Some(confirmed_us) = api.meta.last_provider_sign_in_us(account, provider.issuer())? else { return Ok(()) };
+    let age_us = jiff::Timestamp::now().as_microsecond().saturating_sub(confirmed_us);
+    let is_recent = u128::try_from(age_us).unwrap_or(0) <= lifetime.as_micros();
+    if is_recent || account == OPERATOR_ACCOUNT { Ok(()) } else { Err(ApiError::unconfirmed_token()) }
 }
 
 /// Where a request comes from.
@@ -158,6 +183,8 @@ pub(super) struct AuthorizedProject<P> {
     pub(super) project: u64,
     /// Role of the caller in the project.
     pub(super) role: AccountRole,
+    /// Whether the caller sees the messages of the project.
+    pub(super) messages: MessageVisibility,
     permission: PhantomData<P>,
 }
 
@@ -170,13 +197,16 @@ impl<P: RequiredPermission> FromRequestParts<Arc<ApiState>> for AuthorizedProjec
         let id = path.iter().find(|(name, _)| name == "project").and_then(|(_, id)| id.parse::<u64>().ok());
         let granted = id.and_then(|id| Some((id, caller.access.role_in(id)?)));
         let (id, role) = granted.ok_or_else(|| ApiError::not_found("project"))?;
-        let project = match api.meta.directory().projects.contains_key(&id) {
-            true => id,
+        let known = api.meta.directory().projects.get(&id).map(|project| project.message_hiding);
+        let hiding = match known {
+            Some(hiding) => hiding,
             // One that another process has just made is not in memory yet.
-            false => api.meta.project(id)?.id,
+            None => api.meta.project(id)?.message_hiding,
         };
         caller.check_role(Some(role), P::PERMISSION)?;
-        Ok(AuthorizedProject { project, role, permission: PhantomData })
+        let decided = parts.extensions.get::<MessageVisibility>().copied();
+        let messages = decided.unwrap_or_else(|| MessageVisibility::of(hiding, role));
+        Ok(AuthorizedProject { project: id, role, messages, permission: PhantomData })
     }
 }
 
@@ -217,7 +247,8 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
             let authorized = AuthorizedProject::<Member>::from_request_parts(parts, api).await?;
             return Ok(TelemetryWriter { project: authorized.project });
         };
-        let key = api.meta.key(&key).ok_or_else(ApiError::unauthorized)?;
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        let key = api.meta.key(&key).filter(|key| !key.is_expired(now_us)).ok_or_else(ApiError::unauthorized)?;
         let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, api).await.map_err(|_| ApiError::not_found("page"))?;
         let id = path.iter().find(|(name, _)| name == "project").and_then(|(_, id)| id.parse::<u64>().ok());
         let project = api.meta.project(id.filter(|id| *id == key.project).ok_or_else(|| ApiError::not_found("project"))?)?;

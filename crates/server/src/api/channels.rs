@@ -42,11 +42,11 @@ pub(super) struct NotificationChannelView {
     address: ChannelConfiguration,
     /// Short readable form of the address without its secret parts, such as the recipients or the host of the webhook.
     shown: String,
-    /// Number of notifications that wait for delivery.
+    /// Number of notifications waiting for delivery.
     waiting: i64,
     /// Time at which the channel was created (RFC 3339).
     created_at: String,
-    /// Secret for verifying webhook signatures. Present only in the response to the request that generated it.
+    /// Secret for verifying webhook signatures. Only the response to the request that generated the secret contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     signing_secret: Option<String>,
@@ -75,7 +75,7 @@ pub(super) struct NotificationChannelRequest {
     /// Kind and configuration of the channel.
     address: ChannelConfiguration,
     /// Secret of the channel: the webhook URL of Slack, Discord or Teams, the password for the mail server, the routing key of PagerDuty,
-    /// or the signing secret of a webhook. If it is left out, the stored secret is kept; a new webhook gets a generated one.
+    /// or the signing secret of a webhook. If omitted, the stored secret is kept; for a new webhook, a secret is generated.
     #[serde(default)]
     secret: Option<String>,
 }
@@ -144,8 +144,8 @@ pub(super) async fn create(
 
 /// Replaces a notification channel.
 ///
-/// A secret that is left out is kept, unless the channel moves to another host. Waiting notifications are retried immediately, or cancelled
-/// if the channel is disabled.
+/// If the secret is omitted, the stored secret is kept, unless the channel moves to another host. Waiting notifications are retried
+/// immediately, or cancelled if the channel is disabled.
 #[utoipa::path(put, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
     params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification channel.")), request_body = NotificationChannelRequest,
     responses((status = 200, body = NotificationChannelView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
@@ -168,7 +168,7 @@ pub(super) async fn update(
 
 /// Deletes a notification channel.
 ///
-/// Its delivery log and its waiting notifications are deleted too.
+/// The delivery log and the waiting notifications of the channel are deleted too.
 #[utoipa::path(delete, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
     params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification channel.")), responses((status = 204, description = "The channel was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::metadata;
-use hinomi_tables::metadata::AccountRole;
+use hinomi_tables::metadata::{AccountRole, ApiTokenKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,11 +20,13 @@ use super::projects::run_change;
 use super::{ApiError, ApiState};
 use crate::query_parameters::parse_lifetime;
 
-/// An API token. Its secret is shown only once, when it is created.
+/// An API token. The secret of the token is shown only once, when the token is created.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ApiTokenView {
     /// ID of the token.
     id: i64,
+    /// Kind of the token.
+    kind: ApiTokenKind,
     /// Name of the token.
     name: String,
     /// Account that the token belongs to. The token never has more access than its account.
@@ -54,6 +56,7 @@ pub(super) struct ApiTokenList {
 fn token_view(record: metadata::ApiTokenRecord) -> ApiTokenView {
     ApiTokenView {
         id: record.id,
+        kind: record.kind,
         name: record.name,
         account: AccountReference::of(record.account),
         project_id: record.project,
@@ -78,7 +81,7 @@ fn managed_credentials(caller: &ApiCaller) -> Option<ManagedCredentials> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ManagedCredentials {
     All,
-    /// Those of the account with this ID.
+    /// Credentials of the account with this ID.
     Own(i64),
 }
 
@@ -93,7 +96,8 @@ impl ManagedCredentials {
 
 /// Lists API tokens.
 ///
-/// An admin of the server sees all tokens, other people see their own. A caller with an API token of another role sees none.
+/// An admin of the server sees all tokens; other people see only their own tokens. An API token that is not an admin of the server sees no
+/// tokens.
 #[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn tokens(
     State(api): State<Arc<ApiState>>,
@@ -111,12 +115,19 @@ pub(super) async fn tokens(
 pub(super) struct ApiTokenRequest {
     /// Name of 1 to 100 characters.
     name: String,
-    /// Role of the token, at most that of the caller.
+    /// Role of the token. It must not be higher than the role of the caller.
     role: AccountRole,
-    /// ID of the only project that the token can access; left out for all projects of the caller.
+    /// ID of the only project that the token can access. If omitted, the token can access all projects of the caller.
     project_id: Option<u64>,
-    /// Time until the token expires, such as `12h`, `30d` or `8w`; left out for a token that does not expire.
+    /// Time until the token expires, such as `12h`, `30d` or `8w`. If omitted, the token does not expire.
     expires_in: Option<String>,
+    /// Kind of the token; left out for `api`. Only owners create tokens of the kind `scim`, with the role `owner` and without a project.
+    #[serde(default = "default_kind")]
+    kind: ApiTokenKind,
+}
+
+fn default_kind() -> ApiTokenKind {
+    ApiTokenKind::Api
 }
 
 /// A new API token with its secret.
@@ -136,7 +147,7 @@ pub(super) async fn create_token(
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
     body: Result<Json<ApiTokenRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Extension<AuditDetails>, Json<CreatedApiToken>), ApiError> {
-    let Json(ApiTokenRequest { name, role, project_id, expires_in }) = body?;
+    let Json(ApiTokenRequest { name, role, project_id, expires_in, kind }) = body?;
     // Otherwise a token could outlive its own expiry.
     caller.session().ok_or_else(|| ApiError::bad_request("needs_session", "an API token cannot create tokens; sign in"))?;
     let own = match project_id {
@@ -146,15 +157,30 @@ pub(super) async fn create_token(
     check_rank(own, Some(role))?;
     let lifetime = expires_in.map(|text| parse_lifetime(&text)).transpose();
     let lifetime = lifetime.map_err(|hint| ApiError::bad_request("invalid_value", format!("expires_in: {hint}")))?;
-    let details = audit_details([("name", name.as_str().into()), ("role", role.name().into()), ("project_id", project_id.into())]);
+    let details = audit_details([
+        ("name", name.as_str().into()),
+        ("role", role.name().into()),
+        ("project_id", project_id.into()),
+        ("kind", kind.name().into()),
+    ]);
     let draft = metadata::ApiTokenDraft { name, account: caller.account.id, role, project: project_id, lifetime };
-    let token = run_change(&api, move |meta| meta.create_token(&draft)).await?;
+    if kind == ApiTokenKind::Scim {
+        check_rank(caller.access.server, Some(AccountRole::Owner))?;
+        if role != AccountRole::Owner || project_id.is_some() {
+            return Err(ApiError::bad_request("invalid_value", "a token of the kind scim has the role owner, and no project"));
+        }
+    }
+    let token = run_change(&api, move |meta| match kind {
+        ApiTokenKind::Api => meta.create_token(&draft),
+        ApiTokenKind::Scim => meta.create_scim_token(&draft.name, draft.account, draft.lifetime),
+    })
+    .await?;
     Ok((StatusCode::CREATED, details, Json(CreatedApiToken { token })))
 }
 
 /// Revokes an API token.
 ///
-/// Later requests with the token are rejected. An admin of the server can revoke all tokens, other people their own.
+/// Later requests with the token are rejected. An admin of the server can revoke all tokens; other people can revoke only their own tokens.
 #[utoipa::path(delete, path = "/tokens/{token}", tag = "session", params(("token" = i64, Path, description = "ID of the API token.")),
     responses((status = 204, description = "The token was revoked."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_token(
@@ -200,7 +226,8 @@ pub(super) struct SessionList {
 
 /// Lists the sessions that have not expired.
 ///
-/// An admin of the server sees all sessions, other people see their own. An API token of another role sees none.
+/// An admin of the server sees all sessions; other people see only their own sessions. An API token that is not an admin of the server sees
+/// no sessions.
 #[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = SessionList), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn sessions(
     State(api): State<Arc<ApiState>>,
@@ -224,7 +251,7 @@ pub(super) async fn sessions(
 
 /// Ends a session.
 ///
-/// An admin of the server can end all sessions, other people their own.
+/// An admin of the server can end all sessions; other people can end only their own sessions.
 #[utoipa::path(delete, path = "/sessions/{session}", tag = "session", params(("session" = i64, Path, description = "ID of the session.")),
     responses((status = 204, description = "The session was ended."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_session(

@@ -1,5 +1,5 @@
 //! Facts about the values of enums in the OpenAPI document, as the extension `x-facts` of their schemas: an object with the facts of each
-//! value. Clients can group and format values by them, and only need texts of their own.
+//! value. Clients can use these facts to group and format values, and only need to add texts.
 
 use std::collections::BTreeMap;
 

@@ -63,25 +63,54 @@ impl ApiError {
         self
     }
 
+    /// Returns the status and the message, for a response in another form.
+    pub(super) fn status_and_message(self) -> (StatusCode, String) {
+        (self.status, self.detail.message)
+    }
+
     /// Returns an error for an invalid request.
     pub(super) fn bad_request(code: &'static str, message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// Returns an error for something that does not exist, or that the caller may not see.
+    /// Returns an error for an object that does not exist, or that the caller may not see.
     pub(super) fn not_found(what: &str) -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))
     }
 
     /// Returns an error for a trace or span that is not stored.
     pub(super) fn span_not_found(what: &str) -> ApiError {
-        ApiError::not_found(what).hint("It may have expired, or not have arrived yet.")
+        ApiError::not_found(what).hint("The data may have expired, or may not have arrived yet.")
     }
 
     /// Returns an error for a caller without valid credentials.
     pub(super) fn unauthorized() -> ApiError {
         ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "not signed in, and no valid API token was sent")
             .hint("Run `hinomi login` for a sign-in link, or `hinomi token create` for an API token.")
+    }
+
+    /// Returns an error for a session that its identity provider must confirm again.
+    pub(super) fn renewal_required() -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "renewal_required", "the identity provider must confirm the session again")
+            .hint("Open /auth/oidc/start?prompt=none in the browser.")
+    }
+
+    /// Returns an error for an API token of a person whom the identity provider has not confirmed for too long.
+    pub(super) fn unconfirmed_token() -> ApiError {
+        let message = "the owner of this API token has not signed in at the identity provider for too long";
+        ApiError::new(StatusCode::UNAUTHORIZED, "unconfirmed_token", message)
+            .hint("Sign in on the page again, or use the token of a service account (`hinomi user create-service`).")
+    }
+
+    /// Returns an error for somebody whom an authenticating proxy has identified and who has no access.
+    pub(super) fn sign_in_rejected(code: &'static str, message: String) -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, code, message)
+    }
+
+    /// Returns an error for a password that cannot be used, because passwords are turned off or the account belongs to a provider.
+    pub(super) fn password_not_used(message: &str) -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, "password_not_used", message)
+            .hint("Sign in with the identity provider. The operator of the server can also run `hinomi login`.")
     }
 
     /// Returns an error for a wrong e-mail address or password. It does not show which of them is wrong.
@@ -104,9 +133,33 @@ impl ApiError {
         ApiError { retry_after_s: Some(seconds), ..error }
     }
 
+    /// Returns an error for an address that opened too many share links that do not exist.
+    pub(super) fn too_many_unknown_links(wait: std::time::Duration) -> ApiError {
+        let seconds = wait.as_secs().max(1);
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "too many share links that do not exist")
+            .hint(format!("Retry in {seconds} s."));
+        ApiError { retry_after_s: Some(seconds), ..error }
+    }
+
     /// Returns an error for a caller without the required permission.
     pub(super) fn forbidden(message: &str, hint: &str) -> ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).hint(hint)
+    }
+
+    /// Returns an error for a request whose response would reveal messages that the project hides from the caller.
+    pub(super) fn messages_hidden() -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, "messages_hidden", "the settings of this project hide messages from you")
+            .hint("Names, IDs, tokens, costs and durations are visible. A search in texts or attributes, exports and media are not.")
+    }
+
+    /// Returns an error for something that existed and does not exist any more.
+    pub(super) fn gone(code: &'static str, message: &str) -> ApiError {
+        ApiError::new(StatusCode::GONE, code, message)
+    }
+
+    /// Returns whether something does not exist, or the caller may not see it.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
     }
 
     /// Returns an error for a request that conflicts with another one.
@@ -114,7 +167,7 @@ impl ApiError {
         ApiError::new(StatusCode::CONFLICT, code, message)
     }
 
-    /// Returns an error for something that is temporarily impossible.
+    /// Returns an error for a request that is temporarily impossible.
     pub(super) fn unavailable(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
@@ -167,7 +220,7 @@ impl ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_yet", message).hint("Retry in a second.")
     }
 
-    /// Returns an error for a failure of the server, whose cause is logged here.
+    /// Returns an error for a failure of the server, and logs its cause.
     pub(super) fn internal(error: impl std::fmt::Display) -> ApiError {
         tracing::error!(%error, "api.request.failed");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error; see the server log")
@@ -252,6 +305,9 @@ impl From<MetadataError> for ApiError {
             MetadataError::NoToken(_) => ApiError::not_found("token"),
             MetadataError::NoJob(_) => ApiError::not_found("job"),
             MetadataError::NoSession(_) => ApiError::not_found("session"),
+            MetadataError::NoGroup(_) => ApiError::not_found("group"),
+            MetadataError::Taken(reason) => ApiError::conflict("taken", reason),
+            MetadataError::LastOwner(_) => ApiError::bad_request("last_owner", error.to_string()),
             MetadataError::Invalid(reason) => ApiError::bad_request("invalid_value", reason),
             other => ApiError::internal(other),
         }

@@ -1,4 +1,4 @@
-//! Streams files of any size as responses: the server waits for slow clients, but not for stalled ones.
+//! Streams files of any size as responses. The server waits for slow clients, but not for clients that stop reading.
 
 use std::collections::HashMap;
 use std::io;
@@ -47,7 +47,7 @@ impl Default for ExportLimiter {
 }
 
 impl ExportLimiter {
-    /// Waits a few seconds for a slot; `None` if none becomes free.
+    /// Waits a few seconds for a slot; returns `None` if no slot becomes free.
     pub(super) async fn acquire(&self, project: u64) -> Option<ExportPermit> {
         self.acquire_within(project, EXPORT_SLOT_TIMEOUT).await
     }

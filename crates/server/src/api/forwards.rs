@@ -31,15 +31,15 @@ pub(super) struct ForwardView {
     has_key: bool,
     /// True if received requests are forwarded.
     enabled: bool,
-    /// Number of requests that wait.
+    /// Number of waiting requests.
     queued: u64,
-    /// Bytes of the requests that wait.
+    /// Bytes of the waiting requests.
     queued_bytes: u64,
     /// Number of requests that the target accepted.
     delivered: u64,
     /// Number of requests that the target rejected, that were given up after seven days, or that did not fit into the queue.
     failed: u64,
-    /// Reason of the last failed attempt; null if the last attempt succeeded.
+    /// Reason why the last attempt failed; null if it succeeded.
     #[schema(required)]
     last_error: Option<String>,
     /// Time of the last failed attempt (RFC 3339); null if the last attempt succeeded.
@@ -67,7 +67,7 @@ pub(super) struct ForwardRequest {
     /// as `https://cloud.langfuse.com`.
     url: String,
     /// Key of the service: for OTLP a bearer token, or headers as `NAME=VALUE` separated by commas; for Langfuse `PUBLIC_KEY:SECRET_KEY`. A
-    /// DSN contains its key. If it is left out, the stored key is kept, unless the target moves to another host.
+    /// DSN contains its key. If omitted, the stored key is kept, unless the target moves to another host.
     #[serde(default)]
     key: Option<String>,
     /// True if received requests are forwarded. Default: true.
@@ -118,7 +118,8 @@ pub(super) async fn get(
 
 /// Creates a target.
 ///
-/// From now on, each request that the project receives in the protocol of the service is passed on, after the client has its answer.
+/// From now on, the server forwards each received request that is in the protocol of the service. It forwards a request after the client
+/// has received the response.
 #[utoipa::path(post, path = "/projects/{project}/forwards", tag = "forwards", params(("project" = u64, Path, description = "ID of the project.")), request_body = ForwardRequest,
     responses((status = 201, body = ForwardView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
@@ -128,7 +129,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<ForwardView>), ApiError> {
     let draft = checked_draft(&api, authorized.project, body?.0)?;
     if draft.key.is_none() && draft.kind != ForwardType::Otlp {
-        return Err(ApiError::bad_request("invalid_value", "`key` is missing: the service accepts no request without it"));
+        return Err(ApiError::bad_request("invalid_value", "`key` is missing: the service requires a key"));
     }
     let created = api.forwards.store().create(authorized.project, draft, jiff::Timestamp::now().as_microsecond()).await?;
     let id =
@@ -138,7 +139,7 @@ pub(super) async fn create(
 
 /// Replaces a target.
 ///
-/// Requests that wait are sent to the new address immediately.
+/// Waiting requests are sent to the new address immediately.
 #[utoipa::path(put, path = "/projects/{project}/forwards/{forward}", tag = "forwards",
     params(("project" = u64, Path, description = "ID of the project."), ("forward" = i64, Path, description = "ID of the target.")), request_body = ForwardRequest,
     responses((status = 200, body = ForwardView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
@@ -154,7 +155,10 @@ pub(super) async fn update(
     // Otherwise whoever may change the URL could read the key.
     let moved = stored.kind != draft.kind || host(&stored.url) != host(&draft.url);
     if moved && draft.key.is_none() && !stored.key.reveal().is_empty() {
-        return Err(ApiError::bad_request("invalid_value", "`key` is missing: the target moves to another host, enter its key again"));
+        return Err(ApiError::bad_request(
+            "invalid_value",
+            "`key` is missing: enter the key again, because the target moves to another host",
+        ));
     }
     api.forwards.store().update(project, id, draft).await?;
     view_of(&api, project, id).await.map(Json)
@@ -162,7 +166,7 @@ pub(super) async fn update(
 
 /// Deletes a target.
 ///
-/// Requests that wait for it are not sent any more.
+/// Waiting requests for this target are no longer sent.
 #[utoipa::path(delete, path = "/projects/{project}/forwards/{forward}", tag = "forwards",
     params(("project" = u64, Path, description = "ID of the project."), ("forward" = i64, Path, description = "ID of the target.")),
     responses((status = 204, description = "The target was deleted."), (status = 404, body = super::error::ErrorResponse)))]
@@ -195,7 +199,10 @@ fn checked_draft(api: &ApiState, project: u64, request: ForwardRequest) -> Resul
     // The random keys of this server are not those of another one.
     let is_own = |key: &str| api.meta.key(key).is_some_and(|known| known.project == project);
     if key.as_ref().is_some_and(|key| key.reveal().split([':', '=', ' ', ',']).any(is_own)) {
-        return Err(ApiError::bad_request("forward_loop", "the key belongs to this project: it would forward to itself"));
+        return Err(ApiError::bad_request(
+            "forward_loop",
+            "the key belongs to this project, so the project would forward requests to itself",
+        ));
     }
     Ok(ForwardDraft { kind: request.r#type, url, key, enabled: request.enabled })
 }

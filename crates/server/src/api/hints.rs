@@ -30,8 +30,8 @@ pub(super) struct HintList {
 
 /// Lists hints on client settings that would make more data available.
 ///
-/// Hints are grouped by SDK. They are those that were seen since `from`, by default in the last seven days. Hints about a model that has
-/// a price by now are left out, even if stored calls of the model have no cost yet.
+/// Hints are grouped by SDK. The list contains hints that were seen since `from`, by default in the last seven days. Hints about a model
+/// that has a price by now are not returned, even if stored calls of the model have no cost yet.
 #[utoipa::path(get, path = "/projects/{project}/hints", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), TimeRangeParameters),
     responses((status = 200, body = HintList)))]
 pub(super) async fn hints(
@@ -47,7 +47,7 @@ pub(super) async fn hints(
     Ok(Json(HintList { hints }))
 }
 
-/// Marks the hints about models without a price that have one by now.
+/// Marks hints about unpriced models if the model has a price by now.
 pub(super) async fn mark_priced(api: &ApiState, project: u64, mut hints: Vec<HintRow>) -> Result<Vec<HintRow>, ApiError> {
     let prices = api.prices.book_of(project);
     for row in hints.iter_mut().filter(|row| row.hint == InstrumentationHint::UnpricedModel.as_str()) {

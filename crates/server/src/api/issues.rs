@@ -13,7 +13,7 @@ use super::auth::AuthorizedProject;
 use super::params::QueryParameters;
 use super::permission::{Member, Viewer};
 use super::{ApiError, ApiState};
-use crate::query_parameters::{FilterParameters, ISSUE_SORT, PageParameters, PageQuery};
+use crate::query_parameters::{ErrorFilterParameters, ISSUE_SORT, PageParameters, PageQuery};
 
 impl ApiState {
     /// Adds the cost of the traces with events of the issues.
@@ -34,17 +34,17 @@ impl ApiState {
 }
 
 /// Lists issues with events in the time range.
-#[utoipa::path(get, path = "/projects/{project}/issues", tag = "issues", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, PageParameters),
+#[utoipa::path(get, path = "/projects/{project}/issues", tag = "issues", params(("project" = u64, Path, description = "ID of the project."), ErrorFilterParameters, PageParameters),
     responses((status = 200, body = IssuePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn issues(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Viewer>,
-    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(range): QueryParameters<ErrorFilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<IssuePage>, ApiError> {
     let scope = range.scope()?;
     let PageQuery { sort, limit, cursor } = rows.query(ISSUE_SORT)?;
-    let within = api.errors_within(authorized.project, &scope).await?;
+    let within = api.errors_of_scope(authorized.project, &scope).await?;
     let mut page = api.errors.issues(authorized.project, within.clone(), sort, limit, cursor).await?;
     api.add_costs(authorized.project, &mut page.issues, within).await?;
     Ok(Json(page))
@@ -55,18 +55,18 @@ const MAX_CHANGED: usize = 100;
 
 /// Returns an issue with its newest events.
 ///
-/// For an issue that was merged into another one, it returns that one, under its own number.
+/// If the issue was merged into another issue, the response contains the other issue, with the number of the other issue.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}", tag = "issues",
-    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), FilterParameters),
+    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), ErrorFilterParameters),
     responses((status = 200, body = IssueDetail), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn issue(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Viewer>,
     Path((_project, issue)): Path<(String, String)>,
-    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(range): QueryParameters<ErrorFilterParameters>,
 ) -> Result<Json<IssueDetail>, ApiError> {
     let id = issue_number(&issue)?;
-    let within = api.errors_within(authorized.project, &range.scope()?).await?;
+    let within = api.errors_of_scope(authorized.project, &range.scope()?).await?;
     let mut found = api.errors.issue(authorized.project, id, within.clone()).await?.ok_or_else(|| ApiError::not_found("issue"))?;
     api.add_costs(authorized.project, std::slice::from_mut(&mut found.issue), within).await?;
     Ok(Json(found))
@@ -98,23 +98,28 @@ async fn merged_issue(api: &ApiState, project: u64, text: &str) -> Result<i64, A
 
 /// Returns the tags of the events of an issue with the frequency of their values.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}/tags", tag = "issues",
-    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), FilterParameters),
+    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), ErrorFilterParameters),
     responses((status = 200, body = IssueTagList), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn tags(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Viewer>,
     Path((_project, issue)): Path<(String, String)>,
-    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(range): QueryParameters<ErrorFilterParameters>,
 ) -> Result<Json<IssueTagList>, ApiError> {
     let id = merged_issue(&api, authorized.project, &issue).await?;
-    let within = api.errors_within(authorized.project, &range.scope()?).await?;
-    Ok(Json(api.errors.issue_tags(authorized.project, id, within).await?))
+    let within = api.errors_of_scope(authorized.project, &range.scope()?).await?;
+    let mut found = api.errors.issue_tags(authorized.project, id, within).await?;
+    if authorized.messages.is_hidden() {
+        // The address of a request contains what its client sent.
+        found.tags.retain(|tag| tag.key != "url");
+    }
+    Ok(Json(found))
 }
 
 /// Returns the groups of events in an issue.
 ///
-/// An issue begins with one group: the events that the grouping algorithm considers the same error. It gets further ones when issues are
-/// merged, and when a new version of the algorithm divides its events.
+/// An issue begins with one group: the events that the grouping algorithm considers the same error. An issue gets further groups when other
+/// issues are merged into it, and when a new version of the algorithm divides its events.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}/groups", tag = "issues",
     params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue.")),
     responses((status = 200, body = IssueGroupList), (status = 404, body = super::error::ErrorResponse)))]
@@ -127,7 +132,7 @@ pub(super) async fn groups(
     Ok(Json(api.errors.issue_groups(authorized.project, id).await?))
 }
 
-/// Issues to be merged into another one.
+/// Issues that are merged into another issue.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IssueMergeRequest {
@@ -142,9 +147,10 @@ pub(super) struct IssueMergeResponse {
     issue_id: i64,
 }
 
-/// Merges issues into another one.
+/// Merges issues into another issue.
 ///
-/// Their events, also later ones, belong to that issue from then on, and their addresses show it. `/split` undoes it.
+/// The events of the merged issues then belong to the other issue, including events that arrive later. Links to the merged issues show the
+/// other issue. `/split` undoes it.
 #[utoipa::path(post, path = "/projects/{project}/issues/{issue}/merge", tag = "issues", request_body = IssueMergeRequest,
     params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue that remains.")),
     responses((status = 200, body = IssueMergeResponse), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]

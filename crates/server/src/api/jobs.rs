@@ -32,11 +32,11 @@ pub(super) struct JobStatus {
     kind: String,
     /// State of the job.
     state: JobState,
-    /// Number of items that have been processed; for `reprice`, of calls.
+    /// Number of items that have been processed. For `reprice`, the items are calls.
     done: u64,
-    /// Number of items to process, as far as it is known; 0 before the job starts.
+    /// Number of known items to process; 0 before the job starts.
     total: u64,
-    /// Reason of the failure; null unless the state is `failed`.
+    /// Reason for the failure; null unless the state is `failed`.
     #[schema(required)]
     reason: Option<String>,
     /// Time at which the job was requested (RFC 3339).
@@ -53,8 +53,8 @@ pub(super) struct JobStatus {
     /// End of the time range that `reprice` works on, exclusive (RFC 3339); null for no end.
     #[schema(required)]
     to: Option<String>,
-    /// Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later ones may still have the previous
-    /// one. Null before the job starts.
+    /// Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later calls may still have their previous
+    /// cost. Null before the job starts.
     #[schema(required)]
     reached: Option<String>,
     /// Changes made so far, or by the whole job once it has ended; null before the job starts.

@@ -4,19 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive};
 use hinomi_model::id::TraceId;
 
+use hinomi_tables::metadata::MetadataStore;
 use hinomi_tables::{error_events, log_lines};
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::auth::AuthorizedProject;
+use super::auth::{ApiCaller, AuthorizedProject, CallerCredential};
 use super::permission::Viewer;
 use super::streaming::streamed_events;
 use super::{ApiError, ApiState};
@@ -25,6 +28,8 @@ use super::{ApiError, ApiState};
 const BATCH_INTERVAL: Duration = Duration::from_millis(500);
 /// Interval of keep-alive comments, which prevent proxies from closing the connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// Interval at which the access of the caller is checked again, in addition to before each event.
+const ACCESS_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum number of trace IDs in one event. A page that gets fewer IDs than spans reloads its data.
 const MAX_TRACE_IDS: usize = 200;
 
@@ -53,10 +58,49 @@ enum LiveStreamSignal {
     Change,
     Unrelated,
     End,
+    /// The caller may not see the project any more.
+    AccessEnded,
+}
+
+/// The access with which a stream was opened, checked again while it is open: the session may end, the token be revoked or expire, and the
+/// account be deactivated or lose its role, also by a command.
+struct LiveStreamAccess {
+    meta: Arc<MetadataStore>,
+    credential: CallerCredential,
+    project: u64,
+    checks: Interval,
+}
+
+impl LiveStreamAccess {
+    fn new(meta: Arc<MetadataStore>, credential: CallerCredential, project: u64) -> LiveStreamAccess {
+        let mut checks = tokio::time::interval_at(tokio::time::Instant::now() + ACCESS_CHECK_INTERVAL, ACCESS_CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        LiveStreamAccess { meta, credential, project, checks }
+    }
+
+    /// Waits for the next check. Returns whether the caller may still see the project.
+    async fn next_check(&mut self) -> bool {
+        self.checks.tick().await;
+        let access = match self.credential {
+            CallerCredential::Session(id) => self.meta.session_access(id),
+            CallerCredential::Token(id) => self.meta.token_access(id),
+        };
+        match access {
+            Ok(access) => access.is_some_and(|access| access.role_in(self.project).is_some()),
+            // A database that cannot be read for a moment ends no stream.
+            Err(error) => {
+                tracing::warn!(%error, "api.live.access_check_failed");
+                true
+            }
+        }
+    }
 }
 
 struct LiveStreamSubscriptions {
     project: u64,
+    /// The request, with the credentials of the caller.
+    request: Parts,
+    api: Arc<ApiState>,
     spans: Receiver<hinomi_store::SpanStoreChange>,
     errors: Receiver<error_events::ErrorStoreChange>,
     logs: Receiver<log_lines::LogStoreChange>,
@@ -68,6 +112,7 @@ impl LiveStreamSubscriptions {
     async fn next_signal(&mut self, change: &mut LiveUpdate) -> LiveStreamSignal {
         tokio::select! {
             () = self.stop.cancelled() => LiveStreamSignal::End,
+            may_see = self.access.next_check() => if may_see { LiveStreamSignal::Unrelated } else { LiveStreamSignal::AccessEnded },
             heard = self.spans.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
                     change.add_traces(&stored.traces);
@@ -102,6 +147,26 @@ impl LiveStreamSubscriptions {
         }
     }
 
+    /// Returns the next event; `None` when the server stops or the caller has lost access, for example because the session has ended.
+    async fn next_permitted_event(&mut self) -> Option<LiveUpdate> {
+        let (mut request, api) = (self.request.clone(), self.api.clone());
+        let mut checks = tokio::time::interval(ACCESS_CHECK_INTERVAL);
+        // One future for all checks: it holds the changes that it has collected.
+        let waiting = self.next_event();
+        tokio::pin!(waiting);
+        let event = loop {
+            tokio::select! {
+                event = &mut waiting => break event?,
+                _ = checks.tick() => {
+                    if !has_access(&mut request, &api).await {
+                        return None;
+                    }
+                }
+            }
+        };
+        has_access(&mut request, &api).await.then_some(event)
+    }
+
     /// Returns the next event: the changes within half a second of the first one.
     async fn next_event(&mut self) -> Option<LiveUpdate> {
         let mut change = LiveUpdate::default();
@@ -109,7 +174,7 @@ impl LiveStreamSubscriptions {
             match self.next_signal(&mut change).await {
                 LiveStreamSignal::Change => break,
                 LiveStreamSignal::Unrelated => {}
-                LiveStreamSignal::End => return None,
+                LiveStreamSignal::End | LiveStreamSignal::AccessEnded => return None,
             }
         }
         let gathered = tokio::time::sleep(BATCH_INTERVAL);
@@ -117,23 +182,37 @@ impl LiveStreamSubscriptions {
         loop {
             tokio::select! {
                 () = &mut gathered => return Some(change),
-                heard = self.next_signal(&mut change) => if matches!(heard, LiveStreamSignal::End) { return Some(change) },
+                heard = self.next_signal(&mut change) => match heard {
+                    LiveStreamSignal::End => return Some(change),
+                    LiveStreamSignal::AccessEnded => return None,
+                    LiveStreamSignal::Change | LiveStreamSignal::Unrelated => {}
+                },
             }
         }
     }
 }
 
+async fn has_access(request: &mut Parts, api: &Arc<ApiState>) -> bool {
+    AuthorizedProject::<Viewer>::from_request_parts(request, api).await.is_ok()
+}
+
 /// Streams changes of a project as server-sent events.
 ///
 /// Events of type `change` carry `{"traces":[...],"spans":N,"errors":N,"logs":N}`: IDs of at most 200 changed traces, and the number of
-/// new spans, error events and log lines. At most two events are sent per second.
+/// new spans, error events and log lines. At most two events are sent per second. The stream ends within a few seconds when the session or
+/// token ends, or its account loses its access to the project.
 #[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path, description = "ID of the project.")),
     responses((status = 200, content_type = "text/event-stream", body = LiveUpdate, description = "Events of type `change`.")))]
-pub(super) async fn live(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Result<impl IntoResponse, ApiError> {
+pub(super) async fn live(
+    State(api): State<Arc<ApiState>>,
+    authorized: AuthorizedProject<Viewer>,
+    request: Parts,
+) -> Result<impl IntoResponse, ApiError> {
     let (spans, errors, logs) = (api.store.changes(), api.errors.changes(), api.logs.changes());
-    let ears = LiveStreamSubscriptions { project: authorized.project, spans, errors, logs, stop: api.shutdown.clone() };
+    let stop = api.shutdown.clone();
+    let ears = LiveStreamSubscriptions { project: authorized.project, request, api, spans, errors, logs, stop };
     let events = futures::stream::unfold(ears, |mut ears| async {
-        let change = ears.next_event().await?;
+        let change = ears.next_permitted_event().await?;
         let event = Event::default().event("change").json_data(&change).unwrap_or_default();
         Some((Ok(event), ears))
     });

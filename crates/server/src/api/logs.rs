@@ -43,8 +43,8 @@ pub(super) async fn logs(
 pub(super) struct ListedLogLine {
     #[serde(flatten)]
     line: LogLineResponse,
-    /// Issue of the error event that the line reports: an event of the same trace and span within a second of a line of the level `error`
-    /// or `fatal`; null if there is none.
+    /// Issue of the error event that the line reports. A line with the level `error` or `fatal` reports an event of the same trace and span
+    /// within one second of the line. Null if there is no such event.
     #[schema(required)]
     issue_id: Option<i64>,
 }
@@ -63,7 +63,7 @@ pub(super) struct LogList {
 /// Lists the log lines of a project, the newest first.
 ///
 /// A filter can use the fields `level`, `trace`, `span`, `body`, `service`, `environment`, `release`, `user` and `attr.NAME`. Words search
-/// the text of a line, ignoring case.
+/// the text of a line. Case is ignored.
 #[utoipa::path(get, path = "/projects/{project}/logs", tag = "traces",
     params(("project" = u64, Path, description = "ID of the project."), LogFilterParameters, LogListParameters),
     responses((status = 200, body = LogList), (status = 400, body = super::error::ErrorResponse)))]

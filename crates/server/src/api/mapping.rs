@@ -34,7 +34,7 @@ struct MappableFieldView {
     name: &'static str,
     /// Type of the value.
     value_type: MappedValueType,
-    /// Units in which the client can send the value; the first is the default.
+    /// Units in which the client can send the value; the first unit is the default.
     units: Vec<MappedValueUnit>,
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn get(State(api): State<Arc<ApiState>>, authorized: Authorized
     Ok(mapping_view(&api.meta.project(authorized.project)?))
 }
 
-/// Rules that replace those of a project.
+/// Rules that replace the rules of a project.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MappingRequest {

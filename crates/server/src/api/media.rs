@@ -1,7 +1,7 @@
 //! Images, audio and files of messages.
 //!
-//! Whoever sends telemetry chooses the bytes. So the type under which they are served depends on the bytes alone and is one that cannot
-//! contain a script; everything else is only downloaded.
+//! The sender of telemetry chooses the bytes. The content type of the response therefore depends only on the bytes, and is a type that
+//! cannot contain a script. All other media can only be downloaded.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ const DOWNLOADED_TYPES: [&str; 1] = ["application/pdf"];
     params(("project" = u64, Path, description = "ID of the project."), ("media_id" = String, Path, description = "ID of the media, as a part of a message contains it.")),
     responses((status = 200, description = "The bytes."),
         (status = 206, description = "The requested range of the bytes."),
-        (status = 304, description = "The bytes are those that the client has."), (status = 404, body = super::error::ErrorResponse)))]
+        (status = 304, description = "The client already has these bytes."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn get(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Viewer>,
@@ -54,7 +54,7 @@ pub(super) async fn get(
     found.map(|media| media_response(media, id, &headers)).ok_or_else(|| ApiError::not_found("media"))
 }
 
-/// Returns the bytes with headers that keep them from being executed.
+/// Returns the bytes with headers that prevent a browser from executing them.
 pub(crate) fn media_response(media: StoredMedia, id: &str, request: &HeaderMap) -> Response {
     let (content_type, is_shown) = served_type(&media.bytes);
     let etag = format!("\"{id}\"");

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use hinomi_tables::metadata::{AccountDraft, AccountRole, MemberRecord, MetadataError};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::accounts::{AccountReference, check_rank, invite};
@@ -82,9 +83,10 @@ pub(super) async fn add(
         let email = email.clone();
         run_change(&api, move |meta| meta.account_by_email(&email)).await?
     };
+    let mut before = None;
     let added = match known {
         Some(account) => {
-            check_member_rank(&api, authorized, account.id).await?;
+            before = check_member_rank(&api, authorized, account.id).await?;
             run_change(&api, move |meta| meta.set_member(project, account.id, role)).await?;
             AddedMember { account_id: account.id, invitation_url: None }
         }
@@ -94,7 +96,8 @@ pub(super) async fn add(
             AddedMember { account_id: invited.account.id, invitation_url: invited.invitation_url }
         }
     };
-    let details = audit_details([("account_id", added.account_id.into()), ("role", role.name().into())]);
+    let changes = role_change(before, Some(role));
+    let details = audit_details([("account_id", added.account_id.into()), ("role", role.name().into()), ("changes", changes)]);
     Ok((StatusCode::CREATED, details, Json(added)))
 }
 
@@ -120,9 +123,10 @@ pub(super) async fn update(
 ) -> Result<(Extension<AuditDetails>, Json<MemberView>), ApiError> {
     let Json(MemberRoleRequest { role }) = body?;
     check_rank(Some(authorized.role), Some(role))?;
-    let account = existing_member(&api, authorized, &account).await?;
+    let (account, before) = existing_member(&api, authorized, &account).await?;
     let member = run_change(&api, move |meta| meta.set_member(authorized.project, account, role)).await?;
-    Ok((audit_details([("role", role.name().into())]), Json(member_view(member))))
+    let details = [("role", role.name().into()), ("changes", role_change(Some(before), Some(role)))];
+    Ok((audit_details(details), Json(member_view(member))))
 }
 
 /// Removes a member from a project.
@@ -136,25 +140,32 @@ pub(super) async fn remove(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Admin>,
     Path((_project, account)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    let account = existing_member(&api, authorized, &account).await?;
+) -> Result<(StatusCode, Extension<AuditDetails>), ApiError> {
+    let (account, before) = existing_member(&api, authorized, &account).await?;
     run_change(&api, move |meta| meta.remove_member(authorized.project, account)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, audit_details([("changes", role_change(Some(before), None))])))
 }
 
-/// Returns the ID of a member whose role is not higher than the caller's.
-async fn existing_member(api: &Arc<ApiState>, authorized: AuthorizedProject<Admin>, account: &str) -> Result<i64, ApiError> {
+/// Returns the roles before and after a change, for the details of an entry of the audit log.
+fn role_change(before: Option<AccountRole>, after: Option<AccountRole>) -> Value {
+    json!({ "role": { "before": before.map(AccountRole::name), "after": after.map(AccountRole::name) } })
+}
+
+/// Returns the ID and the role of a member whose role is not higher than the caller's.
+async fn existing_member(api: &Arc<ApiState>, authorized: AuthorizedProject<Admin>, account: &str) -> Result<(i64, AccountRole), ApiError> {
     let account: i64 = account.parse().map_err(|_| ApiError::not_found("account"))?;
-    match check_member_rank(api, authorized, account).await? {
-        true => Ok(account),
-        false => Err(MetadataError::NoAccount(account).into()),
-    }
+    let role = check_member_rank(api, authorized, account).await?;
+    Ok((account, role.ok_or(MetadataError::NoAccount(account))?))
 }
 
-/// Checks that the role of an account in the project is not higher than the caller's. Returns whether the account is a member.
-async fn check_member_rank(api: &Arc<ApiState>, authorized: AuthorizedProject<Admin>, account: i64) -> Result<bool, ApiError> {
+/// Checks that the role of an account in the project is not higher than the caller's. Returns the role; `None` if it is not a member.
+async fn check_member_rank(
+    api: &Arc<ApiState>,
+    authorized: AuthorizedProject<Admin>,
+    account: i64,
+) -> Result<Option<AccountRole>, ApiError> {
     let members = run_change(api, move |meta| meta.members(authorized.project)).await?;
     let role = members.into_iter().find(|member| member.account.id == account).map(|member| member.role);
     check_rank(Some(authorized.role), role)?;
-    Ok(role.is_some())
+    Ok(role)
 }

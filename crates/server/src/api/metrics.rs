@@ -36,8 +36,8 @@ pub(super) async fn list(
 
 /// Returns an OpenTelemetry metric over time.
 ///
-/// Counters have an `increase` and a `rate`, gauges have values, histograms have percentiles. In an empty bucket, counts are 0 and all
-/// other values are null.
+/// Counters have an `increase` and a `rate`, gauges have values, histograms have percentiles. In a bucket without points, counts are 0 and
+/// all other values are null.
 #[utoipa::path(get, path = "/projects/{project}/metrics/series", tag = "metrics", params(("project" = u64, Path, description = "ID of the project."), TimeRangeParameters, OtelMetricSeriesParameters),
     responses((status = 200, body = OtelMetricSeriesResponse), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn series(

@@ -1,9 +1,10 @@
-//! The API under `/api/v1`: the contract that the page and other programs rely on. Each handler is registered once, route and
-//! description together; the description is served at `/api/v1/openapi.json`.
+//! The API under `/api/v1`: the contract that the page and other programs rely on. Each handler is registered once, together with its route
+//! and its description. The descriptions are served at `/api/v1/openapi.json`.
 
 mod accounts;
 mod alerts;
 mod audit;
+mod audit_export;
 mod auth;
 mod bill;
 mod channels;
@@ -13,6 +14,7 @@ mod error;
 mod file_response;
 mod forwards;
 mod hints;
+mod ingest_keys;
 mod issues;
 mod jobs;
 mod live;
@@ -22,20 +24,27 @@ mod media;
 mod members;
 mod metrics;
 mod middleware;
+mod openid_connect;
 mod outcomes;
 mod params;
 mod permission;
 mod prices;
 mod projects;
+mod proxy_session;
 mod queries;
+mod repeated_denials;
 mod reprice;
 mod retention;
+mod scim;
 mod scores;
 mod session;
+mod shares;
+mod sign_in;
 mod streaming;
 mod system;
 mod traces;
 mod transfer;
+mod visibility;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,21 +69,28 @@ use hinomi_tables::outcomes::OutcomeStore;
 use hinomi_tables::prices::ActivePrices;
 use hinomi_tables::retained_rows::RetainedRows;
 use hinomi_tables::scores::ScoreStore;
+use hinomi_tables::share_links::ShareLinkStore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::config::GroupRole;
 use crate::forward::ForwardWorker;
+use crate::ingest::IngestKeyUsage;
 use crate::jobs::JobRunner;
 use crate::retention::{RetentionHoldTracker, RetentionResources};
+use crate::sign_in::SignInService;
 pub use accounts::{create_password_link, password_url};
 pub use error::ApiError;
 pub use file_response::ExportLimiter;
 pub use middleware::shared_queries::QueryScheduler;
 use middleware::{audit_trail, quarantine_retry, request_timeout, shared_queries, unknown_params};
 use permission::permitted_routes;
+pub use repeated_denials::DenialLimiter;
+pub(crate) use scim::role_events;
+pub use shares::ShareVisits;
 pub use system::SystemProblem;
 pub use transfer::MISSING_SEGMENTS_HEADER;
 
@@ -85,6 +101,14 @@ pub struct ApiState {
     pub meta: Arc<MetadataStore>,
     /// Audit log.
     pub audit: Arc<AuditLog>,
+    /// Ways of signing in.
+    pub sign_in: Arc<SignInService>,
+    /// Limit of the entries about denials.
+    pub denials: DenialLimiter,
+    /// Roles of the groups that an identity provider states.
+    pub group_roles: Vec<GroupRole>,
+    /// Use of the ingest keys.
+    pub key_usage: Arc<IngestKeyUsage>,
     /// Spans.
     pub store: Arc<Store>,
     /// Error events.
@@ -103,6 +127,10 @@ pub struct ApiState {
     pub forwards: Arc<ForwardWorker>,
     /// Images, audio and files of messages.
     pub media: Arc<MediaStore>,
+    /// Share links.
+    pub share_links: Arc<ShareLinkStore>,
+    /// Visits of share links.
+    pub share_visits: ShareVisits,
     /// Notification channels and deliveries.
     pub delivery_worker: Arc<DeliveryWorker>,
     /// Alert rules, budgets and incidents.
@@ -143,7 +171,7 @@ pub struct ApiState {
     pub changes: AtomicU64,
     /// Lock that deletions hold; see [`RetentionResources`].
     pub deletion_lock: Arc<tokio::sync::Mutex<()>>,
-    /// Memory in bytes that queries and ingestion may use together.
+    /// Memory in bytes that queries and ingestion may use in total.
     pub memory_limit: u64,
     /// Time at which the server started.
     pub started: Instant,
@@ -189,6 +217,7 @@ impl ApiState {
             self.outcomes.clone(),
             self.forwards.store().clone(),
             self.media.clone(),
+            self.share_links.clone(),
         ]
     }
 
@@ -258,7 +287,11 @@ pub fn routes(api: Arc<ApiState>) -> Router {
     let (router, mut description) = described_routes().split_for_parts();
     set_operation_ids(&mut description);
     enum_facts::add(&mut description);
-    // Innermost, so that a change is recorded even if its client disconnects.
+    visibility::describe_hidden_fields(&mut description);
+    let visibility = visibility::VisibilityLayers::new(api.clone(), &description);
+    // Innermost, so that no other layer sees a message that the caller must not see.
+    let router = router.route_layer(axum::middleware::from_fn_with_state(visibility.clone(), visibility::filter_answer));
+    // Within the others, so that a change is recorded even if its client disconnects.
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), audit_trail::record_request));
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), quarantine_retry::retry_without_damaged));
     // Within it, so that the thread that computes an answer compresses it too.
@@ -266,9 +299,13 @@ pub fn routes(api: Arc<ApiState>) -> Router {
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), request_timeout::limit_request));
     let router = router
         .route_layer(axum::middleware::from_fn_with_state(unknown_params::from_description(&description), unknown_params::reject_unknown));
+    // Outermost, so that callers with different access share no response.
+    let router = router.route_layer(axum::middleware::from_fn_with_state(visibility, visibility::decide));
     let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
-    router.merge(session::routes()).with_state(api)
+    let router = router.merge(session::routes());
+    // Outermost, so that nothing sees the headers of a proxy before they are checked.
+    router.layer(axum::middleware::from_fn_with_state(api.clone(), proxy_session::separate_identity)).with_state(api)
 }
 
 /// Gives each operation an ID of its own, from its method and path: handlers of several resources have the same name.
@@ -293,7 +330,19 @@ fn set_operation_ids(description: &mut utoipa::openapi::OpenApi) {
 
 fn described_routes() -> OpenApiRouter<Arc<ApiState>> {
     let v1 = account_routes().merge(telemetry_routes()).merge(alert_routes()).merge(system_routes());
-    OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1)
+    OpenApiRouter::with_openapi(OpenApiDocument::openapi())
+        .nest("/api/v1", v1)
+        .nest(scim::SCIM_PREFIX, scim::routes())
+        .merge(provider_routes())
+}
+
+/// Routes to which an identity provider sends browsers and reports.
+fn provider_routes() -> OpenApiRouter<Arc<ApiState>> {
+    permitted_routes!(OpenApiRouter::new();
+        openid_connect::start,
+        openid_connect::callback,
+        openid_connect::back_channel_logout,
+    )
 }
 
 /// Routes of sessions, credentials, projects, prices and jobs.
@@ -304,6 +353,7 @@ fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
         session::set_password,
         session::me,
         session::change_password,
+        sign_in::options,
         accounts::list,
         accounts::create,
         accounts::update,
@@ -323,15 +373,25 @@ fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
         projects::get,
         projects::update,
         retention::delete_project,
-        projects::keys,
-        projects::create_key,
-        projects::delete_key,
+        ingest_keys::list,
+        ingest_keys::create,
+        ingest_keys::update,
+        ingest_keys::rotate,
+        ingest_keys::delete,
         prices::list,
         prices::create,
         prices::end,
         prices::delete,
         prices::unpriced,
         reprice::reprice,
+        shares::list,
+        shares::create,
+        shares::get,
+        shares::revoke,
+        shares::shared::trace,
+        shares::shared::span,
+        shares::shared::logs,
+        shares::shared::media,
         jobs::list,
         jobs::get,
         jobs::cancel,

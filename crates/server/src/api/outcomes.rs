@@ -22,7 +22,7 @@ pub(super) struct OutcomeList {
 
 /// Returns what happened to received items, and why.
 ///
-/// Items are accepted, rejected, dropped, duplicates, or were dropped by the client before they were sent.
+/// An item was accepted, rejected or dropped, is a duplicate, or was dropped by the client before sending.
 #[utoipa::path(get, path = "/projects/{project}/outcomes", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), TimeRangeParameters),
     responses((status = 200, body = OutcomeList)))]
 pub(super) async fn outcomes(

@@ -1,5 +1,5 @@
-//! Permissions of routes. Each handler takes an extractor that carries its permission as its argument after the state; one
-//! that takes none cannot be registered. The OpenAPI document states the permission of each operation as `x-permission`.
+//! Permissions of routes. The argument of each handler after the state is an extractor that carries the required permission. A handler
+//! without such an extractor cannot be registered. The OpenAPI document states the permission of each operation as `x-permission`.
 
 use hinomi_tables::metadata::AccountRole;
 use utoipa::openapi::extensions::ExtensionsBuilder;
@@ -17,6 +17,8 @@ pub(super) enum RoutePermission {
     Member,
     /// Permission to change settings, keys and prices, and to delete.
     Admin,
+    /// Permission to manage users and groups as an identity provider, which only a SCIM token has.
+    Provisioning,
 }
 
 impl RoutePermission {
@@ -27,6 +29,7 @@ impl RoutePermission {
             RoutePermission::Viewer => "viewer",
             RoutePermission::Member => "member",
             RoutePermission::Admin => "admin",
+            RoutePermission::Provisioning => "provisioning",
         }
     }
 
@@ -36,6 +39,8 @@ impl RoutePermission {
             RoutePermission::Public | RoutePermission::Viewer => AccountRole::Viewer,
             RoutePermission::Member => AccountRole::Member,
             RoutePermission::Admin => AccountRole::Admin,
+            // Whoever creates such a token is an owner.
+            RoutePermission::Provisioning => AccountRole::Owner,
         }
     }
 }
@@ -92,7 +97,7 @@ pub(super) fn permission_of<A, H: PermittedHandler<A>>(_: H) -> RoutePermission 
     H::PERMISSION
 }
 
-/// States the permission in the description of a route, which has one operation.
+/// Adds the permission to the OpenAPI operation of a route, as `x-permission`.
 pub(super) fn with_permission<S: Clone + Send + Sync + 'static>(
     mut route: UtoipaMethodRouter<S>,
     permission: RoutePermission,

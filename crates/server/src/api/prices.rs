@@ -20,7 +20,7 @@ use super::projects::run_change;
 use super::{ApiError, ApiState};
 use crate::query_parameters::FilterParameters;
 
-/// A custom price of a project. It takes precedence over the price table.
+/// A custom price of a project. Custom prices take precedence over the price table.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CustomPriceView {
     /// ID of the price; null for a price from the price file of the server, which can only be changed there.
@@ -75,7 +75,7 @@ pub(super) struct ProjectPriceList {
 
 /// A custom price to create.
 #[derive(Debug, Deserialize, ToSchema)]
-#[expect(dead_code, reason = "it only describes what OwnPrice reads")]
+#[expect(dead_code, reason = "it only describes the form that OwnPrice reads")]
 pub(super) struct CustomPriceRequest {
     /// Name of the model as clients send it, with or without a date suffix, or a prefix that ends with `*`.
     model: String,
@@ -127,7 +127,7 @@ pub(super) async fn list(State(api): State<Arc<ApiState>>, authorized: Authorize
 
 /// Creates a custom price.
 ///
-/// It applies to calls that arrive from now on. `reprice` recalculates the cost of stored calls.
+/// The price applies to calls that arrive from now on. `reprice` recalculates the cost of stored calls.
 #[utoipa::path(post, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path, description = "ID of the project.")), request_body = CustomPriceRequest,
     responses((status = 201, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
@@ -171,7 +171,7 @@ pub(super) async fn end(
 
 /// Deletes a custom price, as if it had never existed.
 ///
-/// To keep the price for past days, set its end date instead.
+/// If past calls should keep the price, set an end date instead.
 #[utoipa::path(delete, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path, description = "ID of the project."), ("price" = i64, Path, description = "ID of the custom price.")),
     responses((status = 204, description = "The price was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(
@@ -188,7 +188,7 @@ pub(super) async fn delete(
 /// Models without a price.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UnpricedModelList {
-    /// Models, at most 200, those with the most calls first.
+    /// Models, at most 200, in descending order of their number of calls.
     models: Vec<UnpricedModel>,
     /// Number of models without a price.
     count: u64,

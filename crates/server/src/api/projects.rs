@@ -1,19 +1,19 @@
-//! Projects and their ingest keys.
+//! Projects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::metadata;
-use hinomi_tables::metadata::{DisplayCurrency, ProjectPatch, RetentionOverrides};
+use hinomi_tables::metadata::{AccountRole, DisplayCurrency, MessageHiding, ProjectPatch, RetentionOverrides};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{ApiCaller, AuthorizedCaller, AuthorizedProject};
+use super::middleware::audit_trail::{AuditDetails, audit_details};
 use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
 
@@ -29,7 +29,7 @@ pub(super) struct ProjectView {
     /// DSN for Sentry SDKs, with the oldest ingest key; null if the project has no key.
     #[schema(required)]
     dsn: Option<String>,
-    /// Days for which spans are stored: the project's own setting, otherwise the server's.
+    /// Days for which spans are stored: the setting of the project, or of the server if the project has none.
     retention_days: u32,
     /// Retention of classes of data that differs from `retention_days`.
     retention: RetentionOverridesView,
@@ -41,6 +41,11 @@ pub(super) struct ProjectView {
     /// True if the tokens of calls without token usage are estimated from their messages where possible. Such calls are marked as
     /// estimated.
     estimate_usage: bool,
+    /// Whom messages are hidden from: prompts, answers, tool arguments and results, attributes, error texts, local variables, log lines and
+    /// media.
+    hide_messages: MessageHiding,
+    /// True if messages are hidden from the caller.
+    messages_hidden: bool,
     /// True if the project rejects all incoming data.
     disabled: bool,
     /// Time at which the project was created (RFC 3339).
@@ -70,25 +75,8 @@ impl RetentionOverridesView {
     }
 }
 
-/// An ingest key. Programs send data with it; it cannot read.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct IngestKeyView {
-    /// ID of the key.
-    id: i64,
-    /// The key as programs send it: 32 lower-case hexadecimal digits.
-    public_key: String,
-    /// Name of the key.
-    name: String,
-    /// Always false.
-    disabled: bool,
-    /// Time at which the key was created (RFC 3339).
-    created_at: String,
-    /// Time of the last use (RFC 3339), accurate to about a minute; null if the key has never been used.
-    #[schema(required)]
-    last_used_at: Option<String>,
-}
-
-fn project_view(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectView {
+/// Returns a project as a caller with a role sees it.
+fn project_view(api: &ApiState, project: &metadata::ProjectRecord, role: AccountRole) -> ProjectView {
     ProjectView {
         id: project.id,
         name: project.name.clone(),
@@ -99,27 +87,19 @@ fn project_view(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectVie
         currency: project.currency.clone(),
         prefer_client_cost: project.prefer_client_cost,
         estimate_usage: project.estimate_usage,
+        hide_messages: project.message_hiding,
+        messages_hidden: project.message_hiding.hides_from(role),
         disabled: project.disabled,
         created_at: rfc3339(project.created_us),
         first_span_at: project.first_span_us.map(rfc3339),
     }
 }
 
-fn key_view(key: &metadata::IngestKey) -> IngestKeyView {
-    IngestKeyView {
-        id: key.id,
-        public_key: key.public_key.clone(),
-        name: key.name.clone(),
-        disabled: false,
-        created_at: rfc3339(key.created_us),
-        last_used_at: key.last_used_us.map(rfc3339),
-    }
-}
-
 /// Returns the projects that a caller may see.
 pub(super) fn visible_projects(api: &ApiState, caller: &ApiCaller) -> Vec<ProjectView> {
     let directory = api.meta.directory();
-    directory.projects.values().filter(|project| caller.can_see(project.id)).map(|project| project_view(api, project)).collect()
+    let visible = directory.projects.values().filter_map(|project| Some((project, caller.access.role_in(project.id)?)));
+    visible.map(|(project, role)| project_view(api, project, role)).collect()
 }
 
 /// Projects that the caller may see.
@@ -135,34 +115,35 @@ pub(super) async fn list(State(api): State<Arc<ApiState>>, AuthorizedCaller { ca
     Json(ProjectList { projects: visible_projects(&api, &caller) })
 }
 
-/// The name of a new project or ingest key.
+/// The name of a new project.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ProjectOrKeyName {
+pub(super) struct ProjectName {
     /// Name of 1 to 100 characters.
     name: String,
 }
 
 /// Creates a project with its first ingest key.
-#[utoipa::path(post, path = "/projects", tag = "projects", request_body = ProjectOrKeyName,
+#[utoipa::path(post, path = "/projects", tag = "projects", request_body = ProjectName,
     responses((status = 201, body = ProjectView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
-    _: AuthorizedCaller<Admin>,
-    body: Result<Json<ProjectOrKeyName>, JsonRejection>,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Admin>,
+    body: Result<Json<ProjectName>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     let Json(named) = body?;
     let project = run_change(&api, move |meta| meta.create_project(&named.name, false)).await?;
-    Ok((StatusCode::CREATED, Json(project_view(&api, &project))))
+    let role = caller.access.role_in(project.id).unwrap_or(AccountRole::Viewer);
+    Ok((StatusCode::CREATED, Json(project_view(&api, &project, role))))
 }
 
 /// Returns a project.
 #[utoipa::path(get, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = ProjectView)))]
 pub(super) async fn get(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Result<Json<ProjectView>, ApiError> {
-    Ok(Json(project_view(&api, &api.meta.project(authorized.project)?)))
+    Ok(Json(project_view(&api, &api.meta.project(authorized.project)?, authorized.role)))
 }
 
-/// Changes to a project. Fields that are left out keep their value.
+/// Changes to a project. Omitted fields keep their value.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProjectUpdateRequest {
@@ -170,8 +151,8 @@ pub(super) struct ProjectUpdateRequest {
     name: Option<String>,
     /// Days for which spans are stored, from 1 to 3650.
     retention_days: Option<u32>,
-    /// Retention of classes of data that differs from `retention_days`. Replaces all classes: one that is left out falls back to
-    /// `retention_days`.
+    /// Retention of classes of data that differs from `retention_days`. The new value replaces all classes: a class that is omitted falls
+    /// back to `retention_days`.
     retention: Option<RetentionOverrides>,
     /// Currency in which amounts are displayed in addition to US dollars; null removes it.
     #[serde(default, deserialize_with = "deserialize_present")]
@@ -181,11 +162,13 @@ pub(super) struct ProjectUpdateRequest {
     prefer_client_cost: Option<bool>,
     /// Whether the tokens of calls without token usage are estimated from their messages where possible.
     estimate_usage: Option<bool>,
+    /// Whom messages are hidden from.
+    hide_messages: Option<MessageHiding>,
     /// Whether the project rejects all incoming data.
     disabled: Option<bool>,
 }
 
-/// Distinguishes null from a field that is left out.
+/// Distinguishes null from a field that is omitted.
 pub(super) fn deserialize_present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -197,7 +180,7 @@ pub(super) async fn update(
     State(api): State<Arc<ApiState>>,
     authorized: AuthorizedProject<Admin>,
     body: Result<Json<ProjectUpdateRequest>, JsonRejection>,
-) -> Result<Json<ProjectView>, ApiError> {
+) -> Result<(Option<Extension<AuditDetails>>, Json<ProjectView>), ApiError> {
     let Json(changes) = body?;
     let patch = ProjectPatch {
         name: changes.name,
@@ -206,51 +189,12 @@ pub(super) async fn update(
         currency: changes.currency,
         prefer_client_cost: changes.prefer_client_cost,
         estimate_usage: changes.estimate_usage,
+        message_hiding: changes.hide_messages,
         disabled: changes.disabled,
     };
+    let details = patch.message_hiding.map(|hiding| audit_details([("hide_messages", hiding.name().into())]));
     let project = run_change(&api, move |meta| meta.update_project(authorized.project, &patch)).await?;
-    Ok(Json(project_view(&api, &project)))
-}
-
-/// Ingest keys of a project.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct IngestKeyList {
-    /// Ingest keys, the oldest first.
-    keys: Vec<IngestKeyView>,
-}
-
-/// Lists the ingest keys of a project.
-#[utoipa::path(get, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = IngestKeyList)))]
-pub(super) async fn keys(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Json<IngestKeyList> {
-    Json(IngestKeyList { keys: api.meta.directory().keys_of(authorized.project).into_iter().map(key_view).collect() })
-}
-
-/// Creates an ingest key.
-#[utoipa::path(post, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), request_body = ProjectOrKeyName,
-    responses((status = 201, body = IngestKeyView), (status = 400, body = super::error::ErrorResponse)))]
-pub(super) async fn create_key(
-    State(api): State<Arc<ApiState>>,
-    authorized: AuthorizedProject<Admin>,
-    body: Result<Json<ProjectOrKeyName>, JsonRejection>,
-) -> Result<(StatusCode, Json<IngestKeyView>), ApiError> {
-    let Json(named) = body?;
-    let key = run_change(&api, move |meta| meta.create_key(authorized.project, &named.name)).await?;
-    Ok((StatusCode::CREATED, Json(key_view(&key))))
-}
-
-/// Deletes an ingest key.
-///
-/// Data that is sent with the key is rejected from then on.
-#[utoipa::path(delete, path = "/projects/{project}/keys/{key}", tag = "projects", params(("project" = u64, Path, description = "ID of the project."), ("key" = i64, Path, description = "ID of the ingest key.")),
-    responses((status = 204, description = "The key was deleted."), (status = 404, body = super::error::ErrorResponse)))]
-pub(super) async fn delete_key(
-    State(api): State<Arc<ApiState>>,
-    authorized: AuthorizedProject<Admin>,
-    Path((_project, key)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    let key: i64 = key.parse().map_err(|_| ApiError::not_found("key"))?;
-    run_change(&api, move |meta| meta.delete_key(authorized.project, key)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((details, Json(project_view(&api, &project, authorized.role))))
 }
 
 /// Runs a change on a thread that may block, because it waits for the disk.

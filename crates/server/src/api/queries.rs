@@ -1,13 +1,14 @@
 //! Totals of a time range, over time and by property.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use hinomi_model::api_time::rfc3339;
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::span::Span;
+use hinomi_model::span::{ChatMessage, MessagePart, Span};
+use hinomi_query::filter::Filter;
 use hinomi_query::{
     BreakdownRow, BucketInterval, FacetValue, GroupBy, OtherTimeSeriesGroups, ProjectSnapshot, QueryError, QueryScope, SeriesMeasure,
     SpanMatcher, TimeSeries, TimeSeriesGroup, UsageSummary,
@@ -21,43 +22,81 @@ use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::{ApiError, ApiState};
 use crate::query_parameters::{
-    BreakdownParameters, BreakdownQuery, FacetParameters, FilterParameters, FilterSelection, TimeSeriesParameters, TimeSeriesQuery,
+    BreakdownParameters, BreakdownQuery, ErrorEventScope, FacetParameters, FilterParameters, FilterSelection, TimeSeriesParameters,
+    TimeSeriesQuery,
 };
 
 impl ApiState {
-    /// Returns a filter for the error events of a query: those in its time range, and with a filter those in matching traces and those
-    /// that match by themselves.
+    /// Returns a filter for the error events of a query: the events in the time range. If the query has a filter, only two kinds of events
+    /// are selected: events in matching traces, and events that match the filter.
     pub(super) async fn errors_within(&self, project: u64, scope: &QueryScope) -> Result<ErrorEventFilter, ApiError> {
-        let (from_us, to_us) = (scope.from_us, scope.to_us);
-        if scope.filter.0.is_empty() {
-            return Ok(ErrorEventFilter::in_range(from_us, to_us));
-        }
-        let candidates = self.errors.traces(project, from_us, to_us).await?;
-        // A trace may have begun before the range and failed within it.
-        let any_time = QueryScope { from_us: i64::MIN, to_us: i64::MAX, filter: scope.filter.clone() };
-        let traces = self.snapshot(project).matching_traces(&any_time, &candidates).await?;
-        let events = self.matching_errors(project, scope).await?.into();
-        Ok(ErrorEventFilter { from_us, to_us, traces: Some(Arc::new(traces)), events })
+        self.errors_of_scope(project, &ErrorEventScope { of_event: Filter::default(), of_event_or_trace: scope.clone() }).await
     }
 
-    /// Returns the numbers of the error events that match a filter by themselves. An event has attributes, tags, a user and a trace;
-    /// filters by anything else match only the traces of events.
-    async fn matching_errors(&self, project: u64, scope: &QueryScope) -> Result<Vec<i64>, ApiError> {
-        let matcher = SpanMatcher::new(&scope.filter)?;
-        if !matcher.columns().iter().all(|column| ERROR_COLUMNS.contains(column)) {
-            return Ok(Vec::new());
+    /// Returns a filter for the error events of a query with fields of events: those that match these fields and, by themselves or by
+    /// their trace, the rest of the filter.
+    pub(super) async fn errors_of_scope(&self, project: u64, scope: &ErrorEventScope) -> Result<ErrorEventFilter, ApiError> {
+        let ErrorEventScope { of_event, of_event_or_trace: QueryScope { from_us, to_us, filter } } = scope;
+        let (from_us, to_us) = (*from_us, *to_us);
+        let range = ErrorEventFilter::in_range(from_us, to_us);
+        if of_event.0.is_empty() && filter.0.is_empty() {
+            return Ok(range);
         }
-        let range = ErrorEventFilter::in_range(scope.from_us, scope.to_us);
-        let selects = move |error: &SearchableError| matcher.holds(&span_of_error(error));
-        Ok(self.errors.search(project, range, selects).await?)
+        let traces = if filter.0.is_empty() {
+            HashSet::new()
+        } else {
+            let candidates = self.errors.traces(project, from_us, to_us).await?;
+            // A trace may have begun before the range and failed within it.
+            let any_time = QueryScope { from_us: i64::MIN, to_us: i64::MAX, filter: filter.clone() };
+            self.snapshot(project).matching_traces(&any_time, &candidates).await?
+        };
+        let (by_itself, by_event) = (ErrorEventMatcher::new(filter)?, ErrorEventMatcher::new(of_event)?);
+        if of_event.0.is_empty() {
+            let events = if by_itself.can_match {
+                self.errors.search(project, range.clone(), move |error| by_itself.holds(&span_of_error(error))).await?.into()
+            } else {
+                Arc::default()
+            };
+            return Ok(ErrorEventFilter { traces: Some(Arc::new(traces)), events, ..range });
+        }
+        let selects = move |error: &SearchableError| {
+            let span = span_of_error(error);
+            by_event.holds(&span) && (error.trace_id.is_some_and(|trace| traces.contains(&trace)) || by_itself.holds(&span))
+        };
+        let events = self.errors.search(project, range.clone(), selects).await?.into();
+        Ok(ErrorEventFilter { traces: Some(Arc::default()), events, ..range })
+    }
+}
+
+/// A filter that is applied to error events.
+struct ErrorEventMatcher {
+    matcher: SpanMatcher,
+    /// Whether an event can match by itself. It has texts, attributes, tags, a user and a trace; a filter by anything else matches only
+    /// traces.
+    can_match: bool,
+}
+
+impl ErrorEventMatcher {
+    fn new(filter: &Filter) -> Result<ErrorEventMatcher, ApiError> {
+        let matcher = SpanMatcher::new(filter)?;
+        let can_match = matcher.columns().iter().all(|column| ERROR_COLUMNS.contains(column));
+        Ok(ErrorEventMatcher { matcher, can_match })
+    }
+
+    fn holds(&self, span: &Span) -> bool {
+        self.can_match && self.matcher.holds(span)
     }
 }
 
 /// Columns of spans that error events have as well.
-const ERROR_COLUMNS: [&str; 7] = ["attributes", "tags", "user_id", "release", "environment", "trace_id", "span_id"];
+const ERROR_COLUMNS: [&str; 9] =
+    ["attributes", "tags", "user_id", "release", "environment", "trace_id", "span_id", "input_messages", "output_messages"];
 
-/// Returns an error event as a span, to which filters apply.
+/// Returns an error event as a span, to which filters apply. Its texts are where a span has those of a message, so words are found in
+/// them.
 fn span_of_error(error: &SearchableError) -> Span {
+    let texts = error.texts.iter().chain(error.attributes.values());
+    let parts = texts.map(|text| MessagePart::Text { text: text.clone() }).collect();
     let attribute = |name: &str| error.attributes.get(name).cloned();
     Span {
         trace_id: error.trace_id.unwrap_or(TraceId(0)),
@@ -67,6 +106,7 @@ fn span_of_error(error: &SearchableError) -> Span {
         user_id: error.user_id.clone(),
         release: attribute("release"),
         environment: attribute("environment"),
+        input_messages: vec![ChatMessage { role: String::new(), parts }],
         tags: error.attributes.clone(),
         attributes: error.attributes.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect(),
         ..Span::default()
@@ -98,7 +138,7 @@ pub(super) struct TimeSeriesResponse {
     bucket: &'static str,
     /// Lines of the first measure.
     groups: Vec<TimeSeriesGroup>,
-    /// Lines of each measure by its name: the 50 largest groups.
+    /// Lines by the name of the measure; each measure has the 50 largest groups.
     #[schema(value_type = BTreeMap<SeriesMeasure, Vec<TimeSeriesGroup>>)]
     measures: BTreeMap<String, Vec<TimeSeriesGroup>>,
     /// Number and sum of the remaining groups, for each measure that has more than 50.
@@ -190,7 +230,8 @@ pub(super) struct FacetValueList {
 
 /// Returns the most frequent values of a field.
 ///
-/// Values are counted in spans, or in traces with `select=traces`. They are suitable for completing a filter.
+/// The count of a value is the number of spans with this value or, with `select=traces`, the number of traces. Clients can use the values
+/// to complete a filter.
 #[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, FilterSelection, FacetParameters),
     responses((status = 200, body = FacetValueList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn facets(

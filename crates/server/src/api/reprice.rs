@@ -43,7 +43,7 @@ fn default_true() -> bool {
 /// Recalculates the cost of stored calls with current prices.
 ///
 /// Each call gets the price that is effective on its day, from custom prices and the price table. The work is done by a job of kind
-/// `reprice`; it waits if another job of the project is running.
+/// `reprice`. The job waits if another job of the project is running.
 #[utoipa::path(post, path = "/projects/{project}/reprice", tag = "prices", params(("project" = u64, Path, description = "ID of the project.")), request_body = RepriceRequest,
     responses((status = 200, body = RepriceReport, description = "What was changed, or would be changed with `dry_run`."), (status = 202, body = JobStatus, description = "The job that recalculates the cost, with `wait` set to false."),
         (status = 400, body = super::error::ErrorResponse), (status = 409, body = super::error::ErrorResponse, description = "The job was cancelled.")))]

@@ -50,8 +50,8 @@ pub(super) async fn unpin(
 
 /// Deletes a trace with its error events, scores and log lines.
 ///
-/// The data is removed from every file. Spans of the trace that arrive later are stored again. Responds with 404 if nothing is stored of
-/// the trace.
+/// The data is removed from every file. Spans of the trace that arrive later are stored again. Responds with 404 if no data of the trace is
+/// stored.
 #[utoipa::path(delete, path = "/projects/{project}/traces/{trace}", tag = "deletion",
     params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace.")),
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
@@ -68,7 +68,7 @@ pub(super) async fn delete_trace(
 /// Deletes the data of a user.
 ///
 /// Deletes the spans with the user's ID, spans without a user ID in the same traces, and the error events, scores and log lines of these
-/// traces. The data is removed from every file. Responds with 404 if nothing is stored of the user.
+/// traces. The data is removed from every file. Responds with 404 if no data of the user is stored.
 #[utoipa::path(delete, path = "/projects/{project}/users/{user}", tag = "deletion",
     params(("project" = u64, Path, description = "ID of the project."), ("user" = String, Path, description = "ID of the user.")),
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
@@ -104,7 +104,7 @@ pub(super) async fn of_trace(
     stored(&api, authorized.project, DeletionSubject::Trace(langfuse::trace_id(&trace))).await
 }
 
-/// Returns how much data the deletion of a user's data would remove.
+/// Returns how much data a deletion of the user's data would remove.
 #[utoipa::path(get, path = "/projects/{project}/users/{user}/deletion", tag = "deletion",
     params(("project" = u64, Path, description = "ID of the project."), ("user" = String, Path, description = "ID of the user.")), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_user(
@@ -142,7 +142,7 @@ async fn erase(api: &Arc<ApiState>, project: u64, subject: DeletionSubject, name
         Ok(receipt) => Ok(Json(receipt)),
         Err(RetentionError::Meta(error)) => Err(error.into()),
         Err(RetentionError::NotFound) => {
-            Err(ApiError::not_found(&named).hint("Nothing was deleted. Compare the ID with the one that is shown on the page."))
+            Err(ApiError::not_found(&named).hint("Nothing was deleted. Compare the ID with the ID on the page."))
         }
         Err(error @ RetentionError::Store(StoreError::DiskFull { .. } | StoreError::Closed)) => {
             Err(ApiError::unavailable(error.to_string()))
@@ -186,8 +186,9 @@ pub(super) async fn list(
 
 /// Confirms a pending deletion.
 ///
-/// Data that would expire all at once, because retention was shortened or the clock jumped, is not deleted until this request or a grace
-/// period of seven days. `GET /system` describes the pending deletion. Requires admin permission.
+/// If unusually much data would expire at once, because retention was shortened or the clock jumped, the deletion is pending. The data is
+/// deleted after this request, or after a grace period of seven days. `GET /system` describes the pending deletion. Requires admin
+/// permission.
 #[utoipa::path(post, path = "/retention/confirm", tag = "deletion",
     responses((status = 204, description = "The data is deleted within seconds."), (status = 404, description = "No deletion is pending.", body = super::error::ErrorResponse)))]
 pub(super) async fn confirm(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<StatusCode, ApiError> {

@@ -24,8 +24,8 @@ pub(super) struct ScoreIdList {
 /// Stores a score or a list of scores.
 ///
 /// A score is `{"trace_id", "name", "value"}`, where the value is a number, a boolean or a string. `span_id`, `id`, `comment` and
-/// `timestamp` are optional. A score with an existing ID replaces the stored one. Requires the role of a member, or an ingest key of
-/// the project sent in the same way as for OTLP.
+/// `timestamp` are optional. A score with an existing ID replaces the stored score. Requires the role of a member, or an ingest key of the
+/// project sent in the same way as for OTLP.
 #[utoipa::path(post, path = "/projects/{project}/scores", tag = "traces", params(("project" = u64, Path, description = "ID of the project.")),
     request_body = Value, extensions(("x-ingest-key" = json!(true))),
     responses((status = 201, body = ScoreIdList), (status = 400, body = super::error::ErrorResponse), (status = 403, body = super::error::ErrorResponse)))]

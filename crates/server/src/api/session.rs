@@ -1,4 +1,4 @@
-//! Signing in with a one-time link, as notebook servers do, or with a password; and the account of the caller.
+//! Signs in with a one-time link or with a password, and returns the account of the caller.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use hinomi_tables::audit_log::AuditEvent;
-use hinomi_tables::metadata::{AccountRole, PasswordSignIn};
+use hinomi_tables::metadata::{AccountRole, PasswordSignIn, ProviderSession};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,6 +21,7 @@ use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::projects::{ProjectView, run_change, visible_projects};
 use super::{ApiError, ApiState};
+use crate::sign_in::PROXY_ISSUER;
 
 /// A browser keeps the cookie this long, in seconds; the server's own record decides.
 const COOKIE_MAX_AGE_S: u32 = 30 * 86_400;
@@ -127,6 +128,7 @@ pub(super) async fn create(
             audit::record_sign_in(&api, &origin, &session, "link").await;
             session
         }
+        (None, Some(_), Some(_)) if !api.sign_in.passwords => return Err(passwords_off()),
         (None, Some(email), Some(password)) => {
             let (from, address) = (origin.clone(), email.clone());
             let signed_in = run_change(&api, move |meta| meta.sign_in_with_password(&address, &password, from.as_session())).await?;
@@ -134,12 +136,40 @@ pub(super) async fn create(
                 audit::record_failed_sign_in(&api, &origin, &email).await;
             }
             let session = session_of(signed_in)?;
+            check_password_session(&api, &session)?;
             audit::record_sign_in(&api, &origin, &session, "password").await;
             session
         }
         _ => return Err(ApiError::bad_request("invalid_body", "send either `token`, or `email` and `password`")),
     };
     Ok(api.signed_in(&session))
+}
+
+fn passwords_off() -> ApiError {
+    ApiError::password_not_used("passwords are turned off on this server")
+}
+
+/// Ends the new session of an account that signs in at the identity provider: with a password it would not notice that the person was
+/// removed there.
+fn check_password_session(api: &ApiState, session: &str) -> Result<(), ApiError> {
+    let Some(found) = api.meta.session(session)? else { return Ok(()) };
+    let checked = check_own_password(api, found.account.id);
+    if checked.is_err() {
+        api.meta.sign_out(session)?;
+    }
+    checked
+}
+
+/// Checks that an account may have a password.
+fn check_own_password(api: &ApiState, account: i64) -> Result<(), ApiError> {
+    if !api.sign_in.passwords {
+        return Err(passwords_off());
+    }
+    let Some(provider) = &api.sign_in.openid_connect else { return Ok(()) };
+    match api.meta.last_provider_sign_in_us(account, provider.issuer())? {
+        Some(_) => Err(ApiError::password_not_used("this account signs in with the identity provider")),
+        None => Ok(()),
+    }
 }
 
 fn session_of(signed_in: PasswordSignIn) -> Result<String, ApiError> {
@@ -172,9 +202,13 @@ pub(super) async fn set_password(
     body: Result<Json<LinkPasswordRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(LinkPasswordRequest { token, password }) = body?;
+    if !api.sign_in.passwords {
+        return Err(passwords_off());
+    }
     let from = origin.clone();
     let set = run_change(&api, move |meta| meta.set_password_with_link(token.trim(), &password, from.as_session())).await?;
     let (_, session) = set.ok_or_else(ApiError::expired_link)?;
+    check_password_session(&api, &session)?;
     audit::record_sign_in(&api, &origin, &session, "new password").await;
     Ok(api.signed_in(&session))
 }
@@ -203,27 +237,63 @@ pub(super) async fn change_password(
     let Json(PasswordChangeRequest { current_password, password }) = body?;
     let session = caller.session().ok_or_else(|| ApiError::bad_request("needs_session", "an API token cannot change a password"))?;
     let account = caller.account.id;
+    check_own_password(&api, account)?;
     let from = origin.clone();
     let changed =
         run_change(&api, move |meta| meta.change_password(account, &current_password, &password, session, from.as_session())).await?;
+    if changed == PasswordSignIn::Rejected {
+        audit::record_denial(&api, AuditEvent::new(caller.audit_actor(&origin), "password.update.failed")).await;
+    }
     session_of(changed)?;
     audit::record(&api, AuditEvent::new(caller.audit_actor(&origin), "password.update")).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A session that has ended here, but not at the identity provider or the proxy.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EndedSession {
+    /// URL at which the person also signs out of the identity provider or the proxy. The page opens it.
+    provider_sign_out_url: String,
+}
+
 /// Signs out and ends the session of the caller.
-#[utoipa::path(delete, path = "/session", tag = "session", responses((status = 204, description = "Signed out.")))]
+#[utoipa::path(delete, path = "/session", tag = "session",
+    responses((status = 200, body = EndedSession, description = "Signed out here, and the provider or proxy has a URL for signing out there."), (status = 204, description = "Signed out.")))]
 pub(super) async fn end(
     State(api): State<Arc<ApiState>>,
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
     headers: HeaderMap,
     origin: RequestOrigin,
 ) -> Result<Response, ApiError> {
-    if let Some(session) = cookie(&headers, &api.cookie) {
+    let behind = caller.session().map(|session| api.meta.provider_session(session)).transpose()?.flatten();
+    let own = cookie(&headers, &api.cookie);
+    if let Some(session) = own {
         api.meta.sign_out(session)?;
+    }
+    if let (Some(session), Some(_)) = (caller.session(), &behind) {
+        api.meta.end_session(session)?;
+    }
+    if own.is_some() || behind.is_some() {
         audit::record(&api, AuditEvent::new(caller.audit_actor(&origin), "session.delete")).await;
     }
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, api.cookie_line("", 0))]).into_response())
+    let ended = [(header::SET_COOKIE, api.cookie_line("", 0))];
+    let elsewhere = match (caller.session(), &behind) {
+        (Some(session), Some(behind)) => sign_out_url(&api, session, behind).await,
+        _ => None,
+    };
+    Ok(match elsewhere {
+        Some(provider_sign_out_url) => (ended, Json(EndedSession { provider_sign_out_url })).into_response(),
+        None => (StatusCode::NO_CONTENT, ended).into_response(),
+    })
+}
+
+/// Returns the URL at which a person signs out of the provider or proxy with which a session began.
+async fn sign_out_url(api: &ApiState, session: i64, behind: &ProviderSession) -> Option<String> {
+    match (&api.sign_in.proxy_header, &api.sign_in.openid_connect) {
+        (Some(proxy), _) if behind.issuer == PROXY_ISSUER => proxy.sign_out_url.clone(),
+        (_, Some(provider)) => provider.sign_out_url(session, behind).await,
+        _ => None,
+    }
 }
 
 /// The server, the caller, and the projects that the caller may see.
@@ -264,8 +334,18 @@ impl ApiState {
     }
 
     fn cookie_line(&self, session: &str, age: u32) -> String {
+        self.named_cookie_line(&self.cookie, session, i64::from(age))
+    }
+
+    /// Returns the header that sets the cookie of a new session.
+    pub(super) fn session_cookie_line(&self, session: &str) -> String {
+        self.cookie_line(session, COOKIE_MAX_AGE_S)
+    }
+
+    /// Returns the header that sets a cookie of a browser.
+    pub(super) fn named_cookie_line(&self, name: &str, value: &str, age_s: i64) -> String {
         // Lax, not Strict: a link to a trace in a chat must open signed in.
         let secure = if self.public_url.starts_with("https://") { "; Secure" } else { "" };
-        format!("{}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}", self.cookie)
+        format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age_s}{secure}")
     }
 }

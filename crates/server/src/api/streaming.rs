@@ -1,5 +1,6 @@
-//! Bodies that are sent piece by piece. Layers around a handler, compression above all, poll a body again after its end; most streams panic
-//! at that, which cuts the response off. The streams here stay ended. No other file builds such a body: a test of the structure checks it.
+//! Bodies that are sent in pieces. Layers around a handler, such as compression, poll a body again after its end. Most streams then panic,
+//! which aborts the response. The streams in this file report their end again. No other file builds streamed bodies; a test of the
+//! structure checks this.
 
 use std::convert::Infallible;
 
@@ -10,7 +11,7 @@ use axum::response::sse::Event;
 use futures::stream::Fuse;
 use futures::{Stream, StreamExt};
 
-/// Returns a body of `chunks`. An error among them cuts the response off, so that the client sees that it is incomplete.
+/// Returns a body of `chunks`. An error among the chunks aborts the response, so the client sees that the response is incomplete.
 pub(super) fn streamed_body<E: Into<BoxError> + 'static>(chunks: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Body {
     Body::from_stream(chunks.fuse())
 }

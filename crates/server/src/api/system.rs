@@ -31,22 +31,22 @@ pub(super) struct SystemStatus {
     disk: DiskUsage,
     /// Number of spans.
     spans: SpanCounts,
-    /// Number of calls that are no longer compared with reports of the same call in other traces, since the start. The newest 100,000 calls
-    /// are compared; a later report of an earlier call counts as another call.
+    /// Number of calls that are no longer compared with reports of the same call in other traces, since the start. Only the newest 100,000
+    /// calls are compared; if another report of an older call arrives, it counts as another call.
     evicted_calls: u64,
     /// Number of segments.
     segments: u64,
     /// Resident memory of the server in bytes; null if the platform does not report it.
     #[schema(required)]
     memory_bytes: Option<u64>,
-    /// Memory in bytes that queries and ingestion may use together.
+    /// Memory in bytes that queries and ingestion may use in total.
     memory_limit_bytes: u64,
     /// Days for which spans are stored if a project has no setting of its own.
     retention_days: u32,
     /// Start of the oldest span (RFC 3339); null if there are no spans.
     #[schema(required)]
     oldest: Option<String>,
-    /// Requests without a valid ingest key in the last 24 hours, by reason. They are not part of any project.
+    /// Requests without a valid ingest key in the last 24 hours, by reason. These requests are not part of any project.
     refused: Vec<outcomes::OutcomeRow>,
     /// Current problems as text for administrators; empty if there are none.
     problems: Vec<String>,
@@ -135,7 +135,7 @@ impl ApiState {
         let paused = self.delivery_worker.is_paused().then(|| match self.are_notifications_paused {
             true => "alert notifications and forwarding are paused: the server was started with --quiet-notifications".to_owned(),
             false => {
-                "alert notifications are paused, as after a restore, and so is forwarding; resume both with `hinomi notifications resume`"
+                "alert notifications and forwarding are paused, for example after a restore; resume both with `hinomi notifications resume`"
                     .to_owned()
             }
         });

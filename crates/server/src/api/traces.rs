@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use hinomi_model::hints::{HintEvidence, InstrumentationHint};
-use hinomi_model::id::TraceId;
+use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::{langfuse, time};
 use hinomi_query::{SpanDetail, SpanPage, SpanSummary, TracePage, TraceSummary};
 use hinomi_tables::error_events::{ErrorEventSummary, preview};
@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use super::auth::AuthorizedProject;
 use super::params::QueryParameters;
 use super::permission::Viewer;
+use super::visibility::MessageVisibility;
 use super::{ApiError, ApiState, hints};
 use crate::query_parameters::{FilterParameters, PageParameters, PageQuery, SPAN_SORT, TimeHintParameters, TraceSearchParameters};
 
@@ -91,17 +92,17 @@ pub(super) async fn traces(
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TraceResponse {
     /// Totals of the trace.
-    trace: TraceSummary,
+    pub(super) trace: TraceSummary,
     /// Spans without messages and attributes, by start time.
-    spans: Vec<SpanSummary>,
+    pub(super) spans: Vec<SpanSummary>,
     /// Error events of the trace.
-    errors: Vec<ErrorEventSummary>,
+    pub(super) errors: Vec<ErrorEventSummary>,
     /// Newest scores of the trace and its spans, at most 500 and 1 MiB of text, the oldest first.
     scores: Vec<scores::ScoreRow>,
     /// Number of all scores of the trace and its spans.
     score_count: u64,
     /// Number of log lines of the trace. `/traces/{trace}/logs` returns them.
-    log_count: u64,
+    pub(super) log_count: u64,
     /// True if the trace is pinned and does not expire.
     pinned: bool,
     /// Hints on client settings that would make more data available for these spans.
@@ -121,13 +122,24 @@ pub(super) async fn trace(
     QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<TraceResponse>, ApiError> {
     let id = langfuse::trace_id(&trace);
-    let found = api.snapshot(authorized.project).trace(&id, at.position_us()?).await?;
-    let errors = api.errors.events_of_trace(authorized.project, id).await?;
-    let log_extent = api.logs.extent_of_trace(authorized.project, id).await.map_err(ApiError::internal)?;
+    Ok(Json(read_trace(&api, authorized.project, authorized.messages, id, at.position_us()?).await?))
+}
+
+/// Reads a trace. `at_us` is a hint about its time.
+pub(super) async fn read_trace(
+    api: &Arc<ApiState>,
+    project: u64,
+    messages: MessageVisibility,
+    id: TraceId,
+    at_us: Option<i64>,
+) -> Result<TraceResponse, ApiError> {
+    let found = api.snapshot(project).trace(&id, at_us).await?;
+    let errors = api.errors.events_of_trace(project, id).await?;
+    let log_extent = api.logs.extent_of_trace(project, id).await.map_err(ApiError::internal)?;
     let (mut trace, mut spans, shown) = match found {
         Some(found) => (found.trace, found.spans, found.hints),
         None => {
-            let trace = trace_without_spans(&api, authorized.project, id, &errors, log_extent).await?;
+            let trace = trace_without_spans(api, project, messages, id, &errors, log_extent).await?;
             (trace.ok_or_else(|| ApiError::span_not_found("trace"))?, Vec::new(), Vec::new())
         }
     };
@@ -141,17 +153,18 @@ pub(super) async fn trace(
         span.error_preview = of_spans.get(span.span_id.as_str()).map(|event| preview(event)).or(span.error_preview.take());
     }
     let of_trace = api.scores.clone();
-    let scores = tokio::task::spawn_blocking(move || of_trace.scores_of_trace(authorized.project, id)).await?;
-    let hints = hints::mark_priced(&api, authorized.project, trace_hints(&api, authorized.project, shown)).await?;
-    let pinned = super::projects::run_change(&api, move |meta| meta.is_pinned(authorized.project, id)).await?;
+    let scores = tokio::task::spawn_blocking(move || of_trace.scores_of_trace(project, id)).await?;
+    let hints = hints::mark_priced(api, project, trace_hints(api, project, shown)).await?;
+    let pinned = super::projects::run_change(api, move |meta| meta.is_pinned(project, id)).await?;
     let (scores, score_count) = scores.map_err(ApiError::internal)?;
-    Ok(Json(TraceResponse { trace, spans, errors, scores, score_count, log_count: log_extent.lines, pinned, hints }))
+    Ok(TraceResponse { trace, spans, errors, scores, score_count, log_count: log_extent.lines, pinned, hints })
 }
 
 /// Returns the summary of a trace that has only error events or log lines; `None` if it has neither.
 async fn trace_without_spans(
     api: &ApiState,
     project: u64,
+    messages: MessageVisibility,
     id: TraceId,
     errors: &[ErrorEventSummary],
     lines: TraceLogExtent,
@@ -161,6 +174,8 @@ async fn trace_without_spans(
     let Some(times_us) = times_us else { return Ok(None) };
     let name = match errors.first() {
         Some(first) => first.title.clone().unwrap_or_else(|| first.kind.clone()),
+        // A log line is a message.
+        None if messages.is_hidden() => String::new(),
         None => {
             let first = api.logs.lines_of_trace(project, id, None, 1).await.map_err(ApiError::internal)?;
             first.logs.into_iter().next().map_or_else(String::new, |line| first_line(&line.body))
@@ -219,10 +234,20 @@ pub(super) async fn span(
     Path((_project, trace, span)): Path<(String, String, String)>,
     QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<SpanDetail>, ApiError> {
-    let missing = || ApiError::span_not_found("span");
     let (trace, span) = (langfuse::trace_id(&trace), langfuse::span_id(&span));
-    let found = api.snapshot(authorized.project).span(&trace, &span, at.position_us()?, &api.prices.book_of(authorized.project)).await?;
-    let mut found = found.ok_or_else(missing)?;
-    add_errors(&api, authorized.project, [&mut found.span]).await?;
-    Ok(Json(found))
+    Ok(Json(read_span(&api, authorized.project, &trace, &span, at.position_us()?).await?))
+}
+
+/// Reads a span. `at_us` is a hint about its time.
+pub(super) async fn read_span(
+    api: &Arc<ApiState>,
+    project: u64,
+    trace: &TraceId,
+    span: &SpanId,
+    at_us: Option<i64>,
+) -> Result<SpanDetail, ApiError> {
+    let found = api.snapshot(project).span(trace, span, at_us, &api.prices.book_of(project)).await?;
+    let mut found = found.ok_or_else(|| ApiError::span_not_found("span"))?;
+    add_errors(api, project, [&mut found.span]).await?;
+    Ok(found)
 }

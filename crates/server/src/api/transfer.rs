@@ -132,7 +132,7 @@ pub(super) struct SpanImportResult {
     read: usize,
     /// Number of new spans that were stored.
     stored: usize,
-    /// Number of spans that were already stored, by project, trace ID and span ID.
+    /// Number of spans that were already stored (with the same project, trace ID and span ID).
     duplicates: usize,
     /// Number of spans that were joined with a stored span of the same ID.
     joined: usize,
@@ -209,8 +209,8 @@ fn import_error(error: StoreError) -> ApiError {
 
 /// Downloads a backup of the data directory as a tar archive.
 ///
-/// `hinomi restore` reads the archive. Missing and damaged segments are left out: the header `x-hinomi-missing` holds their number, and
-/// the archive lists them. The archive contains ingest keys and the secrets of notification channels. Requires admin permission.
+/// `hinomi restore` reads the archive. Missing and damaged segments are omitted: the header `x-hinomi-missing` holds their number, and the
+/// archive lists them. The archive contains ingest keys and the secrets of notification channels. Requires admin permission.
 #[utoipa::path(get, path = "/backup", tag = "transfer", responses((status = 200, description = "The tar archive.")))]
 pub(super) async fn backup(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Response, ApiError> {
     // It takes as long as reading all of them, which holds up no deletion.

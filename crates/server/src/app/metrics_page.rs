@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Returns whether the server ingests data and answers queries. The text also lists problems that prevent neither.
+/// Returns whether the server ingests data and answers queries. The text also lists problems that do not stop the server.
 pub(super) fn readiness(api: &ApiState) -> (StatusCode, String) {
     let problems = api.problems();
     let refuses: Vec<&str> = problems.iter().filter(|problem| problem.rejects_data).map(|problem| problem.message.as_str()).collect();
@@ -21,7 +21,7 @@ pub(super) struct ServerMetricsState {
     pub(super) is_local: bool,
 }
 
-/// Answers a scrape: with the metrics of the server or, if the query names a project, with what that project's programs did.
+/// Responds to a scrape with the metrics of the server or, if the query names a project, with the metrics of the project's programs.
 pub(super) async fn answer_scrape(request: Request, measured: &ServerMetricsState, api: &Arc<ApiState>) -> Response {
     let query = request.uri().query().unwrap_or_default().to_owned();
     if let Some(project) = query.split('&').find_map(|pair| pair.strip_prefix("project=")) {

@@ -5,8 +5,8 @@
 //! manifest.db, segments/*, *.db, prices.json
 //! ```
 //!
-//! The server may run meanwhile. A backup contains everything that was acknowledged before it began: spans in segments, which are
-//! immutable and held until they are copied, everything else in copies that SQLite makes of its databases.
+//! The server may run during a backup. A backup contains everything that was acknowledged before the backup began. Spans are in segments,
+//! which never change and are not removed until they are copied. All other data is in copies of the databases, which SQLite makes.
 
 mod restore;
 #[cfg(test)]
@@ -44,7 +44,7 @@ pub struct BackupManifest {
     pub created_at: String,
     /// Number of spans.
     pub spans: u64,
-    /// All other files, in the order in which they follow.
+    /// All other files of the backup, in the order of the archive.
     pub files: Vec<BackupFileEntry>,
     /// Segments in the manifest that are not in the backup: they were missing or damaged when it was created.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -127,11 +127,12 @@ pub fn remove_leftovers(data: &Path) {
     }
 }
 
-/// Copies the databases and holds the segments. Takes about as long as reading both. Damaged segments are left out and listed as missing.
+/// Copies the databases and holds the segments. This takes about as long as reading the databases and the segments. Damaged segments are
+/// omitted and listed as missing.
 ///
 /// # Errors
 ///
-/// When the disk has too little space for the copies of the databases, or something cannot be read or written.
+/// Returns an error if the disk has too little space for the copies of the databases, or something cannot be read or written.
 pub async fn plan(store: &Store, data: &Path) -> anyhow::Result<BackupPlan> {
     store.quarantine_damaged().await?;
     let now = jiff::Timestamp::now().as_microsecond();
@@ -208,7 +209,7 @@ impl BackupPlan {
     ///
     /// # Errors
     ///
-    /// When the list cannot be serialized as JSON.
+    /// Returns an error if the list cannot be serialized as JSON.
     pub fn length(&self) -> io::Result<u64> {
         let list = self.manifest_json()?.len() as u64;
         let lengths = self.contents.files.iter().map(|file| file.bytes).chain([list]);
@@ -220,7 +221,7 @@ impl BackupPlan {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, its length has changed, or the output cannot be written.
+    /// Returns an error if a file cannot be read, its length has changed, or the output cannot be written.
     pub fn write(&self, out: impl Write) -> io::Result<()> {
         let mut archive = tar::Builder::new(out);
         let list = self.manifest_json()?;

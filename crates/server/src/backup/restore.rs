@@ -14,7 +14,7 @@ use super::{BACKUP_FORMAT, BackupFileEntry, BackupManifest, CONTENTS_FILE};
 /// File that is in a directory from the beginning of a restore to its end.
 const RESTORING_FILE: &str = "RESTORING";
 const RESTORING_FILE_TEXT: &str =
-    "A restore into this directory is incomplete. Run it again: until it ends, this is not a data directory.\n";
+    "A restore into this directory is incomplete. Run the restore again: until a restore ends, this is not a data directory.\n";
 
 /// Largest size of the list, in bytes.
 const MAX_CONTENTS_BYTES: u64 = 256 << 20;
@@ -35,7 +35,7 @@ pub struct RestoreReport {
 pub enum MissingFilePolicy {
     /// Restores everything or nothing.
     Refused,
-    /// Restores what is available.
+    /// Restores all files that the backup contains.
     Allowed,
 }
 
@@ -43,7 +43,7 @@ pub enum MissingFilePolicy {
 ///
 /// # Errors
 ///
-/// When the archive is not a backup or is truncated, or a file differs from the list.
+/// Returns an error if the archive is not a backup or is truncated, or a file differs from the list.
 pub fn verify(archive: impl Read) -> anyhow::Result<BackupManifest> {
     for_each_file(archive, |_| Ok(Box::new(io::sink())), None)
 }
@@ -52,7 +52,7 @@ pub fn verify(archive: impl Read) -> anyhow::Result<BackupManifest> {
 ///
 /// # Errors
 ///
-/// As [`verify`], and when the directory is not empty or cannot be written.
+/// Returns the same errors as [`verify`], and an error if the directory is not empty or cannot be written.
 pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<BackupManifest> {
     create_empty(folder)?;
     let contents = for_each_file(archive, |name| create_durable_file(&folder.join(name)), None)?;
@@ -70,7 +70,8 @@ pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<BackupManifes
 ///
 /// # Errors
 ///
-/// As [`unpack`], and when the result is incomplete, unless that is allowed. The manifest is needed in any case.
+/// Returns the same errors as [`unpack`], and an error if the result is incomplete, unless `gaps` allows that. A backup without a
+/// manifest is always an error.
 pub fn restore(
     source: &Path,
     archive: impl FnOnce() -> anyhow::Result<Box<dyn Read>>,
@@ -121,7 +122,7 @@ pub fn restore(
 ///
 /// # Errors
 ///
-/// When the mark cannot be removed durably.
+/// Returns an error if the mark cannot be removed durably.
 pub fn finish(data: &Path) -> anyhow::Result<()> {
     std::fs::remove_file(data.join(RESTORING_FILE))
         .and_then(|()| File::open(data)?.sync_all())
@@ -132,7 +133,7 @@ pub fn finish(data: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 ///
-/// When a restore into the directory has not finished.
+/// Returns an error if a restore into the directory has not finished.
 pub fn check_finished(data: &Path) -> anyhow::Result<()> {
     let is_finished = !data.join(RESTORING_FILE).exists();
     ensure!(is_finished, "a restore into {} is incomplete; run `hinomi restore` with this directory again, or remove it", data.display());
@@ -238,12 +239,12 @@ fn read_manifest(text: &[u8]) -> anyhow::Result<BackupManifest> {
     struct BackupFormatHeader {
         format: u32,
     }
-    let BackupFormatHeader { format } = serde_json::from_slice(text).context("not a backup: cannot read its list")?;
+    let BackupFormatHeader { format } = serde_json::from_slice(text).context("not a backup: cannot read the list of files")?;
     ensure!(
         format <= BACKUP_FORMAT,
         "the backup was written by a newer version of Hinomi (format {format}; supported: up to {BACKUP_FORMAT}); use that version"
     );
-    let contents: BackupManifest = serde_json::from_slice(text).context("not a backup: cannot read its list")?;
+    let contents: BackupManifest = serde_json::from_slice(text).context("not a backup: cannot read the list of files")?;
     for entry in &contents.files {
         // A foreign archive must not write outside the directory.
         let plain = Path::new(&entry.name).components().all(|part| matches!(part, Component::Normal(_)));
@@ -281,7 +282,8 @@ fn for_each_file(
             found => found?,
         };
         let name = found.path()?.to_string_lossy().into_owned();
-        let entry = awaited.remove(name.as_str()).with_context(|| format!("the backup contains {name:?}, which is not in its list"))?;
+        let entry =
+            awaited.remove(name.as_str()).with_context(|| format!("the backup contains {name:?}, which is not in the list of files"))?;
         skip_missing(&mut left_out, entry, copy(found, place(&name)?, entry))?;
     }
     let mut missing = contents.files.iter().filter(|entry| awaited.contains_key(entry.name.as_str())).peekable();

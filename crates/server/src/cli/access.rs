@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::audit_log::AuditEvent;
-use hinomi_tables::metadata::{AccountRole, ApiTokenDraft, ApiTokenRecord, MetadataStore, OPERATOR_ACCOUNT};
+use hinomi_tables::metadata::{AccountRole, ApiTokenDraft, ApiTokenKind, ApiTokenRecord, MetadataStore, OPERATOR_ACCOUNT};
 
 use super::audit::record_command;
 use super::user::{find_account, parse_role};
@@ -25,9 +26,12 @@ pub(super) enum TokenCommand {
         /// Role: viewer, member, admin or owner
         #[arg(long, default_value = "viewer", value_parser = parse_role)]
         role: AccountRole,
-        /// Allow everything that an admin may do, in all projects; not with --project or --role
+        /// Allow everything that an admin may do, in all projects; cannot be combined with --project or --role
         #[arg(long, conflicts_with_all = ["project", "role"])]
         admin: bool,
+        /// Create a token with which an identity provider manages users and groups; it has no access to data
+        #[arg(long, conflicts_with_all = ["project", "role", "admin"])]
+        scim: bool,
         /// E-mail address or ID of the account that the token belongs to; the token never has more access than it [default: 1]
         #[arg(long, value_name = "WHO")]
         account: Option<String>,
@@ -81,7 +85,7 @@ pub(super) struct LogoutCommand {
 impl TokenCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            TokenCommand::Create { common, project, role, admin, account, name, expires } => {
+            TokenCommand::Create { common, project, role, admin, scim, account, name, expires } => {
                 let config = effective_config(&common, None)?;
                 let data = &config.data;
                 let is_new = !data.join("hinomi.db").exists();
@@ -95,10 +99,20 @@ impl TokenCommand {
                 let account = account.map_or(Ok(OPERATOR_ACCOUNT), |account| find_account(&meta, &account).map(|found| found.id))?;
                 let role = if admin { AccountRole::Admin } else { role };
                 let draft = ApiTokenDraft { name, account, role, project: (!admin).then_some(project), lifetime: expires };
-                let token = meta.create_token(&draft)?;
+                if scim {
+                    let is_owner = meta.account(account)?.server_role == Some(AccountRole::Owner);
+                    ensure!(is_owner, "account {account} is not an owner of the server; only owners can have a SCIM token");
+                }
+                let (token, kind) = match scim {
+                    true => (meta.create_scim_token(&draft.name, account, draft.lifetime)?, ApiTokenKind::Scim),
+                    false => (meta.create_token(&draft)?, ApiTokenKind::Api),
+                };
                 record_command(&config, |actor| {
-                    let event = AuditEvent { project: draft.project, ..AuditEvent::new(actor, "tokens.create") };
-                    event.detail("name", draft.name).detail("role", role.name()).detail("account_id", account)
+                    let project = draft.project.filter(|_| !scim);
+                    let role = if scim { AccountRole::Owner } else { role };
+                    let event = AuditEvent { project, ..AuditEvent::new(actor, "tokens.create") };
+                    let event = event.detail("name", draft.name).detail("role", role.name()).detail("account_id", account);
+                    event.detail("kind", kind.name())
                 })?;
                 print_line(&token)
             }
@@ -160,13 +174,17 @@ fn open_metadata(common: &CommonArguments) -> anyhow::Result<(Config, MetadataSt
 }
 
 fn format_token(record: &ApiTokenRecord, now_us: i64) -> String {
-    let ApiTokenRecord { id, name, account, role, project, created_us, expires_us, last_used_us } = record;
+    let ApiTokenRecord { id, name, account, role, project, created_us, expires_us, last_used_us, kind } = record;
     let place = project.map_or_else(|| "all projects".to_owned(), |project| format!("project {project}"));
-    let (role, account) = (role.name(), &account.name);
+    let account = &account.name;
+    let access = match kind {
+        ApiTokenKind::Api => format!("{} of {place}", role.name()),
+        ApiTokenKind::Scim => "SCIM".to_owned(),
+    };
     let used = last_used_us.map_or_else(|| "never used".to_owned(), |at| format!("last used {}", rfc3339(at)));
     let expires = match expires_us {
         None => "never expires".to_owned(),
         Some(at) => format!("{} {}", if *at <= now_us { "expired" } else { "expires" }, rfc3339(*at)),
     };
-    format!("{id}\t{name}\t{role} of {place}\t{account}\tcreated {}\t{used}\t{expires}", rfc3339(*created_us))
+    format!("{id}\t{name}\t{access}\t{account}\tcreated {}\t{used}\t{expires}", rfc3339(*created_us))
 }

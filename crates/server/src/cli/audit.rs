@@ -1,15 +1,16 @@
 //! `hinomi audit`: read and verify the audit log, and record what commands do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use clap::Subcommand;
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::audit_log::{AuditActor, AuditEntry, AuditEvent, AuditFilter, AuditHead, AuditLog};
 use hinomi_tables::metadata::MetadataStore;
 
 use super::{CommonArguments, effective_config, open_existing, print_line};
+use crate::audit_heads::read_heads;
 use crate::config::Config;
 use crate::query_parameters::parse_lifetime;
 
@@ -22,7 +23,7 @@ pub(super) enum AuditCommand {
         /// Number of entries
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: usize,
-        /// Only entries with this action, or with one that begins with it and a dot
+        /// Only entries whose action is this text, or begins with this text and a dot
         #[arg(long)]
         action: Option<String>,
     },
@@ -31,11 +32,11 @@ pub(super) enum AuditCommand {
         #[command(flatten)]
         common: CommonArguments,
     },
-    /// Check that no entry was changed or removed (exit status 0: the chain holds, 1: it does not)
+    /// Check that no entry was changed or removed (exit status 0: the chain is intact, 1: it is not)
     Verify {
         #[command(flatten)]
         common: CommonArguments,
-        /// File with heads that `hinomi audit head` printed, one per line
+        /// File with heads, one per line: of `hinomi audit head`, of audit.head_to, of a syslog or of the server's log; - for standard input
         #[arg(long, value_name = "FILE")]
         head: Option<PathBuf>,
     },
@@ -59,22 +60,19 @@ impl AuditCommand {
             }
             AuditCommand::Head { common } => print_line(&serde_json::to_string(&open(&common)?.1.head()?)?),
             AuditCommand::Verify { common, head } => {
-                let heads = head.map_or(Ok(Vec::new()), |path| {
-                    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-                    read_heads(&text).with_context(|| format!("{} does not contain heads of an audit log", path.display()))
-                })?;
+                let heads = head.map_or(Ok(Vec::new()), |path| read_head_file(&path))?;
                 let (meta, log) = open(&common)?;
                 let verified = log.verify(&heads, &meta.audit_key()?)?;
                 let expired =
-                    if verified.first > 1 { format!(", earlier ones have expired (to {})", verified.first - 1) } else { String::new() };
+                    if verified.first > 1 { format!(" (entries up to {} have expired)", verified.first - 1) } else { String::new() };
                 let confirmed = match heads.len() {
-                    0 => "without an exported head (--head), a log that was cut or rewritten is not found".to_owned(),
+                    0 => "without an exported head (--head), a log that was cut or rewritten is not detected".to_owned(),
                     count => format!("{} of {count} exported heads confirmed", verified.confirmed_heads),
                 };
                 let (first, last) = (verified.first, verified.head.sequence);
-                print_line(&format!("the chain holds: entries {first} to {last}{expired}; {confirmed}"))?;
+                print_line(&format!("the chain is intact: entries {first} to {last}{expired}; {confirmed}"))?;
                 if verified.expired_heads > 0 {
-                    print_line(&format!("{} exported heads are of expired entries and cannot be compared", verified.expired_heads))?;
+                    print_line(&format!("{} exported heads refer to expired entries and cannot be compared", verified.expired_heads))?;
                 }
                 Ok(())
             }
@@ -96,16 +94,15 @@ fn open(common: &CommonArguments) -> anyhow::Result<(MetadataStore, AuditLog)> {
     Ok((meta, log))
 }
 
-/// Reads heads, one per line. The line may contain more, as one of a log file does.
-fn read_heads(text: &str) -> anyhow::Result<Vec<AuditHead>> {
-    let heads: Vec<AuditHead> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| serde_json::from_str(line).with_context(|| format!("not a head: {line}")))
-        .collect::<Result<_, _>>()?;
-    if heads.is_empty() {
-        bail!("no head found");
-    }
+/// Reads the heads of a file, or of standard input.
+fn read_head_file(path: &Path) -> anyhow::Result<Vec<AuditHead>> {
+    let text = match path == Path::new("-") {
+        true => std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?,
+        false => String::from_utf8_lossy(&std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?).into_owned(),
+    };
+    let heads = read_heads(&text);
+    // Otherwise the command would say that the chain holds, without having compared it.
+    ensure!(!heads.is_empty(), "{} does not contain heads of an audit log", path.display());
     Ok(heads)
 }
 
@@ -127,7 +124,7 @@ pub(super) fn record_command(config: &Config, event: impl FnOnce(AuditActor) -> 
     Ok(())
 }
 
-/// Returns who runs a command: the user of the operating system, as the environment names it.
+/// Returns the operating system user that runs the command, according to the environment.
 fn command_actor() -> AuditActor {
     let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|user| !user.is_empty());
     AuditActor {
@@ -135,19 +132,5 @@ fn command_actor() -> AuditActor {
         name: user.unwrap_or_else(|| "unknown user".to_owned()),
         credential: "command".to_owned(),
         address: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heads_are_read_line_by_line() {
-        let heads = read_heads("{\"sequence\":3,\"hash\":\"aa\"}\n\n{\"sequence\":5,\"hash\":\"bb\",\"time\":\"x\"}\n").unwrap();
-        assert_eq!(heads.iter().map(|head| head.sequence).collect::<Vec<_>>(), [3, 5]);
-        for wrong in ["", "\n", "{}", "3 aa"] {
-            assert!(read_heads(wrong).is_err(), "{wrong:?}");
-        }
     }
 }

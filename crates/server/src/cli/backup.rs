@@ -99,7 +99,7 @@ impl BackupCommand {
             out.flush()?;
             bar.finish_and_clear();
             ensure!(length.is_none_or(|length| length == copied), "the backup ended after {copied} bytes and is incomplete");
-            return self.check_missing(missing, "; backup.json in the archive lists them");
+            return self.check_missing(missing, "; backup.json in the archive lists the missing segments");
         }
         let contents = if target.extension().is_some_and(|extension| extension == "tar") {
             self.write_archive(archive)?
@@ -115,7 +115,7 @@ impl BackupCommand {
         self.check_missing(contents.missing.len(), "")
     }
 
-    /// Fails if segments are missing, so that a rotation does not replace a complete backup with an incomplete one unnoticed.
+    /// Fails if segments are missing, so that a rotation does not silently replace a complete backup with an incomplete backup.
     fn check_missing(&self, missing: usize, where_named: &str) -> anyhow::Result<()> {
         ensure!(
             missing == 0 || self.allow_missing,
@@ -205,7 +205,9 @@ impl RestoreCommand {
             print_line("all other files match the backup; sessions have ended; missing:")?;
             restored.missing.iter().try_for_each(|missing| print_line(&format!("  {missing}")))?;
         }
-        print_line("notifications are paused, and so is forwarding; run `hinomi notifications resume` when this server is the one in use")?;
+        print_line(
+            "notifications and forwarding are paused; run `hinomi notifications resume` once this server replaces the original server",
+        )?;
         print_line(&format!("start the server with: hinomi serve --data {}", data.display()))
     }
 }

@@ -37,7 +37,7 @@ pub(super) enum DeleteCommand {
     List {
         #[command(flatten)]
         common: CommonArguments,
-        /// Only receipts of this user ID (receipts contain only its hash)
+        /// Only receipts of this user ID (receipts contain only the hash of the ID)
         #[arg(long, value_name = "ID")]
         user: Option<String>,
     },
@@ -108,7 +108,7 @@ fn list(common: &CommonArguments, user: Option<&str>) -> anyhow::Result<()> {
         None => meta.receipts()?.iter().map(read).collect(),
     };
     if receipts.is_empty() {
-        return print_line(if user.is_some() { "no deletions of this user" } else { "no deletions" });
+        return print_line(if user.is_some() { "no receipts for this user" } else { "no deletions" });
     }
     receipts.iter().try_for_each(print_receipt)
 }

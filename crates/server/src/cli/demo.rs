@@ -30,7 +30,7 @@ pub(super) struct DemoCommand {
     /// Days of traffic to generate, up to now: 1 to 90
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=90))]
     days: u32,
-    /// Send live traffic afterwards, until stopped
+    /// Then send live traffic until the command is stopped
     #[arg(long)]
     live: bool,
     /// Seed of the random generator; another seed gives different traffic

@@ -11,7 +11,9 @@ use hinomi_store::doctor::{DoctorFinding, DoctorSeverity, check_store, lock_hold
 use hinomi_store::free_bytes;
 use hinomi_store::repair;
 use hinomi_tables::metadata::MetadataStore;
-use hinomi_tables::{audit_log, bills, database, error_events, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores};
+use hinomi_tables::{
+    audit_log, bills, database, error_events, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores, share_links,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::security_findings::check_security;
@@ -20,7 +22,7 @@ use crate::config::Config;
 use crate::retention;
 
 /// Databases other than the manifest, and the newest supported format of each.
-const DATABASES: [(&str, u32); 12] = [
+const DATABASES: [(&str, u32); 13] = [
     ("hinomi.db", metadata::FORMAT),
     ("audit.db", audit_log::FORMAT),
     ("errors.db", error_events::FORMAT),
@@ -33,6 +35,7 @@ const DATABASES: [(&str, u32); 12] = [
     ("outcomes.db", outcomes::FORMAT),
     ("forwards.db", forwards::FORMAT),
     ("media.db", media::FORMAT),
+    ("shares.db", share_links::FORMAT),
 ];
 
 /// Check the data directory (exit status 0: no problems, 1: problems found)
@@ -129,7 +132,8 @@ fn check_environment(root: &Path, config: &Config) -> Vec<DoctorFinding> {
     findings
 }
 
-/// Finds files that the owner of the directory cannot write (left by a start as another user), and a directory that others can read.
+/// Finds files that the owner of the directory cannot write, for example after a start as another user. Also checks whether other users can
+/// read the directory.
 fn check_permissions(root: &Path) -> anyhow::Result<Vec<DoctorFinding>> {
     let of_root = std::fs::metadata(root).with_context(|| root.display().to_string())?;
     let mut findings = Vec::new();
@@ -188,13 +192,13 @@ fn check_databases(root: &Path) -> Vec<DoctorFinding> {
         if !path.exists() && has_data && *name == "hinomi.db" {
             return DoctorFinding::problem(
                 format!("{} is missing; it contained projects, keys, tokens and settings", path.display()),
-                "restore it from a backup; otherwise the next start creates an empty one, in which new projects get unused numbers",
+                "restore it from a backup; otherwise the next start creates an empty database, in which new projects get unused numbers",
             );
         }
         if !path.exists() {
             return DoctorFinding::note(
                 format!("{} does not exist", path.display()),
-                "the next start creates an empty one; if it existed before, restore a backup",
+                "the next start creates an empty database; if the database existed before, restore a backup",
             );
         }
         match database::check_database(&path, *known) {

@@ -1,4 +1,5 @@
-//! Gives files that root creates in another user's data directory to that user, whose server could not write them otherwise.
+//! Gives files that root creates in another user's data directory to that user. Otherwise, the server of that user could not write these
+//! files.
 
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};

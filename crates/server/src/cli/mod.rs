@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod file_owner;
+mod key;
 mod notifications;
 mod prices;
 mod reprice;
@@ -71,7 +72,7 @@ enum CliCommand {
         /// Write the port to this file when the server is ready
         #[arg(long, value_name = "FILE")]
         port_file: Option<PathBuf>,
-        /// Do not send notifications and do not forward requests; both wait
+        /// Send no notifications and forward no requests; both wait until a server runs without this option
         #[arg(long)]
         quiet_notifications: bool,
     },
@@ -96,6 +97,9 @@ enum CliCommand {
     /// Manage projects
     #[command(subcommand)]
     Project(ProjectCommand),
+    /// Manage ingest keys and their limits
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Update the price table, or check the price of a call
     #[command(subcommand)]
     Prices(prices::PricesCommand),
@@ -120,7 +124,7 @@ enum CliCommand {
     /// Import bills of providers to compare them with the observed cost
     #[command(subcommand)]
     Bill(bill::BillCommand),
-    /// Print the effective configuration as TOML: that of the running server, or what `hinomi serve` would use
+    /// Print the effective configuration of the running server as TOML; if no server runs, that of `hinomi serve`
     Config {
         #[command(flatten)]
         common: CommonArguments,
@@ -198,8 +202,7 @@ fn execute(command: CliCommand) -> anyhow::Result<()> {
             let data = config.data.display();
             ensure!(
                 lock_holder(&config.data).is_some(),
-                "no server is running on {data}; start one with `hinomi serve --data {data}`, which prints a sign-in link, \
-                 or pass the data directory of the running server with --data (the server prints it at startup)"
+                "no server is running on {data}; to start one, run `hinomi serve --data {data}`; if your server uses another data directory, pass it with --data (the server prints the path at startup)"
             );
             let link = sign_in_link(&meta, &public_url(&meta, &config))?;
             audit::record_command(&config, |actor| AuditEvent::new(actor, "sign_in_link.create"))?;
@@ -230,6 +233,7 @@ fn execute(command: CliCommand) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        CliCommand::Key(command) => command.run(),
         CliCommand::Prices(command) => command.run(),
         CliCommand::Alerts(command) => command.run(),
         CliCommand::Reprice(reprice) => reprice.run(),
@@ -259,18 +263,20 @@ fn effective_config(common: &CommonArguments, listen: Option<SocketAddr>) -> any
     Ok(config)
 }
 
-/// Opens the metadata of an existing data directory. Does not create one, so a command that only reads leaves no new directory behind.
+/// Opens the metadata of an existing data directory. Does not create the directory, so a command that only reads leaves no new directory
+/// behind.
 fn open_existing(config: &Config) -> anyhow::Result<MetadataStore> {
     let is_there = config.data.join("hinomi.db").exists();
     ensure!(
         is_there,
-        "{} is not a data directory; pass your server's with --data (it prints the path at startup), or create one with `hinomi serve`",
+        "{} is not a data directory; pass the data directory of your server with --data (the server prints the path at startup), or create a new one with `hinomi serve`",
         config.data.display()
     );
     Ok(MetadataStore::open(&config.data)?)
 }
 
-/// Returns the base URL of links: `public_url` if it is set, else the URL that the running server stored, else the listening address.
+/// Returns the base URL of links: `public_url` if it is set, otherwise the URL that the running server stored, or the listening address if
+/// there is no such URL.
 fn public_url(meta: &MetadataStore, config: &Config) -> String {
     if !config.public_url.is_empty() {
         return config.public_url.clone();

@@ -9,12 +9,12 @@ use crate::app::PAUSED_SETTING;
 /// Pause or resume notifications and forwarding; both are paused after a restore
 #[derive(Debug, Subcommand)]
 pub(super) enum NotificationsCommand {
-    /// Pause notifications and forwarding; both wait
+    /// Pause notifications and forwarding until `hinomi notifications resume`
     Pause {
         #[command(flatten)]
         common: CommonArguments,
     },
-    /// Resume notifications, and send those that wait in the outbox
+    /// Resume notifications and forwarding, and send the waiting notifications and requests
     Resume {
         #[command(flatten)]
         common: CommonArguments,
@@ -32,8 +32,10 @@ impl NotificationsCommand {
         set_paused(&meta, paused)?;
         print_line(match (before, paused) {
             (true, true) => "notifications were already paused",
-            (false, true) => "notifications are paused and wait, and so do forwarded requests; `hinomi notifications resume` sends them",
-            (true, false) => "notifications are resumed, and so is forwarding; the server sends what waited",
+            (false, true) => {
+                "notifications and forwarding are paused; `hinomi notifications resume` resumes both and sends everything that is waiting"
+            }
+            (true, false) => "notifications and forwarding are resumed; the server sends the waiting notifications and requests",
             (false, false) => "notifications were not paused",
         })
     }

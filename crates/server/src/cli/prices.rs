@@ -17,7 +17,7 @@ use super::{CommonArguments, effective_config, open_existing, print_line, runnin
 use crate::app::write_atomically;
 use crate::config;
 
-/// Input and output tokens assumed when no counts are given; below any long-context threshold.
+/// Number of input and of output tokens for a call whose counts are not given. It is below the long-context threshold of each model.
 const DEFAULT_TOKENS: u64 = 1_000;
 /// Tokens of a call to which the long-context price applies, if the model has one.
 const LONG_CONTEXT_TOKENS: u64 = 1_000_000;
@@ -75,7 +75,10 @@ fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
         }
     }
     if !imported.left_out.is_empty() {
-        print_line(&format!("{} models were skipped: they are not sold, or their name rules are not supported", imported.left_out.len()))?;
+        print_line(&format!(
+            "{} models were skipped: their provider does not sell them, or rules for their names are not supported",
+            imported.left_out.len()
+        ))?;
     }
     print_line("A running server loads the new table within seconds. `hinomi reprice` recalculates the cost of stored calls.")
 }
@@ -239,7 +242,7 @@ impl PriceCheckCommand {
         PriceBucket::ALL.iter().any(|bucket| bucket.of(&usage).is_some())
     }
 
-    /// Returns the given counts; if there are none, this number of input and output tokens.
+    /// Returns the given counts. If no counts are given, input and output are `tokens`.
     fn usage(&self, tokens: u64) -> Usage {
         let mut usage = self.to_usage();
         // If one count is given, the others are 0.

@@ -96,7 +96,7 @@ impl RepriceCommand {
         Ok(sum)
     }
 
-    /// Starts a job on the server and waits until it ends.
+    /// Starts a job on the server and waits until the job ends.
     fn run_job(
         &self,
         server: &RunningServer,
@@ -122,7 +122,7 @@ impl RepriceCommand {
                     let why = job.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
                     let far = job
                         .reached
-                        .map(|reached| format!("; calls before {reached} have new costs, later ones may still have the old"))
+                        .map(|reached| format!("; calls before {reached} have new costs, later calls may still have their old costs"))
                         .unwrap_or_default();
                     bail!("project {project}: job {} {}{why}{far}; run the command again to finish", job.id, job.state.name())
                 }
@@ -175,7 +175,7 @@ struct RepriceJobReport {
     result: Option<RepriceReport>,
 }
 
-/// Returns the body of a response, or an error if it does not have the expected status.
+/// Returns the body of a response, or an error if the response does not have the expected status.
 fn expect_status(mut answer: Response<Body>, status: u16) -> anyhow::Result<String> {
     let text = answer.body_mut().read_to_string()?;
     if answer.status().as_u16() != status {

@@ -40,7 +40,7 @@ impl RetentionArguments {
                     print_line(what)?;
                 }
                 print_line(
-                    "confirmed; a running server deletes the data within seconds, otherwise the next one within ten minutes of startup",
+                    "confirmed; a running server deletes the data within seconds, a stopped server within ten minutes of its next start",
                 )
             }
             Some(held) => print_line(&held.description()),

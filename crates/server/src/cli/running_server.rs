@@ -49,7 +49,7 @@ impl RunningServer {
     }
 }
 
-/// Session of a command, with the permissions of the page. It is signed out when dropped.
+/// Session of a command, with the permissions of the page. Dropping this value ends the session.
 pub(super) struct CommandSession<'a> {
     meta: &'a MetadataStore,
     secret: String,

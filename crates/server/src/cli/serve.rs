@@ -62,7 +62,7 @@ fn signal_ignored(name: &str) {
     tracing::warn!(signal = name, hint = "restart the server to change its settings", "server.signal.ignored");
 }
 
-/// Ignores signals that would end the process by default, and that make other servers log more or reopen files.
+/// Ignores signals that would otherwise end the process. Other servers write more to their log or reopen files on these signals.
 fn ignore_signals() -> anyhow::Result<()> {
     #[cfg(unix)]
     {

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::audit_log::AuditEvent;
 use hinomi_tables::metadata::{AccountDraft, AccountPatch, AccountRecord, AccountRole, MetadataError, MetadataStore};
+use serde_json::json;
 
 use super::audit::record_command;
 use super::{CommonArguments, effective_config, open_existing, print_line, print_note, public_url};
@@ -73,6 +74,13 @@ pub(super) enum UserCommand {
         /// E-mail address or ID of the account
         account: String,
     },
+    /// Unlink an account from its identities at providers: the next identity with its e-mail address gets it
+    Unlink {
+        #[command(flatten)]
+        common: CommonArguments,
+        /// E-mail address or ID of the account
+        account: String,
+    },
     /// Activate a deactivated account again
     Activate {
         #[command(flatten)]
@@ -115,6 +123,10 @@ impl UserCommand {
             UserCommand::Role { common, account, role: OptionalRole(role), project } => {
                 let (config, meta) = open(&common)?;
                 let account = find_account(&meta, &account)?;
+                let before = match project {
+                    None => account.server_role,
+                    Some(project) => meta.account_access(account.id)?.projects.get(&project).copied(),
+                };
                 match (project, role) {
                     (None, role) => {
                         let patch = AccountPatch { server_role: Some(role), ..AccountPatch::default() };
@@ -123,9 +135,23 @@ impl UserCommand {
                     (Some(project), Some(role)) => meta.set_member(project, account.id, role).map(drop)?,
                     (Some(project), None) => meta.remove_member(project, account.id)?,
                 }
-                record(&config, "accounts.role.update", account.id, project, role)?;
+                record_command(&config, |actor| {
+                    let object = format!("account {}", account.id);
+                    let changes = json!({ "role": { "before": before.map(AccountRole::name), "after": role.map(AccountRole::name) } });
+                    AuditEvent { object, project, ..AuditEvent::new(actor, "accounts.role.update") }
+                        .detail("role", role.map(AccountRole::name))
+                        .detail("changes", changes)
+                })?;
                 let place = project.map_or_else(|| "on the server".to_owned(), |project| format!("in project {project}"));
                 print_line(&format!("{} has the role {} {place}", account.name, role.map_or("none", AccountRole::name)))
+            }
+            UserCommand::Unlink { common, account } => {
+                let (config, meta) = open(&common)?;
+                let account = find_account(&meta, &account)?;
+                let removed = meta.unlink_identities(account.id)?;
+                record(&config, "accounts.unlink", account.id, None, None)?;
+                let unit = if removed == 1 { "identity" } else { "identities" };
+                print_line(&format!("{} was unlinked from {removed} {unit}", account.name))
             }
             UserCommand::Deactivate { common, account } => set_deactivated(&common, &account, true),
             UserCommand::Activate { common, account } => set_deactivated(&common, &account, false),

@@ -78,7 +78,7 @@ pub const SETTINGS: &[ConfigSetting] = &[
     ConfigSetting {
         path: "ingest.quiet_trace_s",
         variable: "HINOMI_INGEST_QUIET_TRACE_S",
-        description: "seconds without new spans after which the sum of an agent completes a call that reports no usage",
+        description: "seconds without new spans after which an agent's own usage is counted, if no call below it reports usage",
     },
     ConfigSetting {
         path: "queries.threads",
@@ -150,5 +150,120 @@ pub const SETTINGS: &[ConfigSetting] = &[
         path: "secrets.key",
         variable: "HINOMI_SECRETS_KEY",
         description: "the same keys as a value; they precede those of the file",
+    },
+    ConfigSetting {
+        path: "audit.head_to",
+        variable: "HINOMI_AUDIT_HEAD_TO",
+        description: "where the head of the audit log is sent: a file, syslog, syslog://HOST, or the URL of a webhook; empty: nowhere",
+    },
+    ConfigSetting {
+        path: "audit.head_every_s",
+        variable: "HINOMI_AUDIT_HEAD_EVERY_S",
+        description: "seconds between two heads of the audit log, in the server's log and at audit.head_to",
+    },
+    ConfigSetting {
+        path: "audit.retention_days",
+        variable: "HINOMI_AUDIT_RETENTION_DAYS",
+        description: "days for which entries of the audit log are stored; a signed checkpoint replaces older ones; 0: no limit",
+    },
+    ConfigSetting {
+        path: "sign_in.passwords",
+        variable: "HINOMI_SIGN_IN_PASSWORDS",
+        description: "sign in with passwords: true or false; one-time links of the command line always work",
+    },
+    ConfigSetting {
+        path: "sign_in.accounts",
+        variable: "HINOMI_SIGN_IN_ACCOUNTS",
+        description: "who gets an account at the first sign-in with a provider or proxy: invited (invited people) or first_sign_in (everybody)",
+    },
+    ConfigSetting {
+        path: "sign_in.email_domains",
+        variable: "HINOMI_SIGN_IN_EMAIL_DOMAINS",
+        description: "domains of e-mail addresses that may sign in with a provider or proxy, such as example.com, example.org; empty: any",
+    },
+    ConfigSetting {
+        path: "sign_in.default_role",
+        variable: "HINOMI_SIGN_IN_DEFAULT_ROLE",
+        description: "role of new accounts, or with group_roles of everybody: viewer, member, admin or owner; empty: none",
+    },
+    ConfigSetting {
+        path: "sign_in.group_roles",
+        variable: "HINOMI_SIGN_IN_GROUP_ROLES",
+        description: "roles of groups at the provider, such as [{ group = 'ops', role = 'admin' }, { group = 'app', role = 'member', project = 2 }]",
+    },
+    ConfigSetting {
+        path: "sign_in.openid_connect.issuer",
+        variable: "HINOMI_SIGN_IN_OPENID_CONNECT_ISSUER",
+        description: "issuer of the OpenID Connect provider, such as https://login.example.com; empty: no provider",
+    },
+    ConfigSetting {
+        path: "sign_in.openid_connect.client_id",
+        variable: "HINOMI_SIGN_IN_OPENID_CONNECT_CLIENT_ID",
+        description: "ID of the client that is registered at the provider",
+    },
+    ConfigSetting {
+        path: "sign_in.openid_connect.client_secret",
+        variable: "HINOMI_SIGN_IN_OPENID_CONNECT_CLIENT_SECRET",
+        description: "secret of the client; empty: none, or that of the file",
+    },
+    ConfigSetting {
+        path: "sign_in.openid_connect.client_secret_file",
+        variable: "HINOMI_SIGN_IN_OPENID_CONNECT_CLIENT_SECRET_FILE",
+        description: "file with the secret of the client",
+    },
+    ConfigSetting {
+        path: "sign_in.openid_connect.scopes",
+        variable: "HINOMI_SIGN_IN_OPENID_CONNECT_SCOPES",
+        description: "scopes that are requested, separated by spaces",
+    },
+    ConfigSetting {
+        path: "sign_in.openid_connect.groups_claim",
+        variable: "HINOMI_SIGN_IN_OPENID_CONNECT_GROUPS_CLAIM",
+        description: "claim with the groups of a person; dots separate nested names, such as realm_access.roles",
+    },
+    ConfigSetting {
+        path: "sign_in.openid_connect.require_verified_email",
+        variable: "HINOMI_SIGN_IN_OPENID_CONNECT_REQUIRE_VERIFIED_EMAIL",
+        description: "reject addresses that the provider does not state as verified (email_verified): true or false",
+    },
+    ConfigSetting {
+        path: "sign_in.openid_connect.label",
+        variable: "HINOMI_SIGN_IN_OPENID_CONNECT_LABEL",
+        description: "text of the button on the sign-in page; empty: a general text",
+    },
+    ConfigSetting {
+        path: "sign_in.openid_connect.session_s",
+        variable: "HINOMI_SIGN_IN_OPENID_CONNECT_SESSION_S",
+        description: "seconds after which the provider must confirm a session, 10 to 3600",
+    },
+    ConfigSetting {
+        path: "sign_in.openid_connect.token_days",
+        variable: "HINOMI_SIGN_IN_OPENID_CONNECT_TOKEN_DAYS",
+        description: "days after the last sign-in at the provider during which API tokens of the person work; 0: no limit",
+    },
+    ConfigSetting {
+        path: "sign_in.openid_connect.allow",
+        variable: "HINOMI_SIGN_IN_OPENID_CONNECT_ALLOW",
+        description: "private networks that the provider may be in, such as 10.0.0.0/8, 127.0.0.1, in addition to notify.allow",
+    },
+    ConfigSetting {
+        path: "sign_in.proxy_header.name",
+        variable: "HINOMI_SIGN_IN_PROXY_HEADER_NAME",
+        description: "header in which an authenticating proxy sends the e-mail address, such as x-forwarded-email; empty: no proxy",
+    },
+    ConfigSetting {
+        path: "sign_in.proxy_header.addresses",
+        variable: "HINOMI_SIGN_IN_PROXY_HEADER_ADDRESSES",
+        description: "addresses and networks of the proxy, such as 10.0.0.5; the header is ignored from others",
+    },
+    ConfigSetting {
+        path: "sign_in.proxy_header.groups_name",
+        variable: "HINOMI_SIGN_IN_PROXY_HEADER_GROUPS_NAME",
+        description: "header in which the proxy sends groups, separated by commas; empty: none",
+    },
+    ConfigSetting {
+        path: "sign_in.proxy_header.sign_out_url",
+        variable: "HINOMI_SIGN_IN_PROXY_HEADER_SIGN_OUT_URL",
+        description: "URL at which the proxy ends its session; the page opens it after signing out",
     },
 ];

@@ -89,6 +89,32 @@ fn printed_configuration_is_loadable() {
 }
 
 #[test]
+fn settings_of_signing_in_come_from_file_and_environment() {
+    let file =
+        "[sign_in]\ngroup_roles = [{ group = \"ops\", role = \"admin\" }]\n[sign_in.openid_connect]\nissuer = \"https://a.example\"\n";
+    let variables = [
+        ("HINOMI_SIGN_IN_OPENID_CONNECT_CLIENT_ID", "17"),
+        ("HINOMI_SIGN_IN_OPENID_CONNECT_CLIENT_SECRET", "hush"),
+        ("HINOMI_SIGN_IN_OPENID_CONNECT_SESSION_S", "60"),
+        ("HINOMI_SIGN_IN_PASSWORDS", "false"),
+    ];
+    let config = with(file, &variables).unwrap();
+    let sign_in = &config.sign_in;
+    assert_eq!((sign_in.passwords, sign_in.openid_connect.client_id.as_str(), sign_in.openid_connect.session_s), (false, "17", 60));
+    assert_eq!(sign_in.openid_connect.client_secret.reveal(), "hush");
+    let text = to_toml(&config);
+    assert!(text.contains("[sign_in.openid_connect]\n") && !text.contains("hush") && !format!("{config:?}").contains("hush"), "{text}");
+    assert_eq!(with(&text, &[]).unwrap().sign_in.group_roles, sign_in.group_roles);
+    let roles = [("HINOMI_SIGN_IN_GROUP_ROLES", "[{ group = \"app\", role = \"member\", project = 2 }]")];
+    let roles = with("", &roles).unwrap().sign_in.group_roles;
+    assert_eq!((roles[0].group.as_str(), roles[0].project), ("app", Some(2)));
+    let said = |name: &str, value: &str| with("", &[(name, value)]).unwrap_err().to_string();
+    assert!(said("HINOMI_SIGN_IN_GROUP_ROLES", "ops=admin").contains("GROUP_ROLES"));
+    assert!(said("HINOMI_SIGN_IN_ACCOUNTS", "all").contains("SIGN_IN_ACCOUNTS"));
+    assert!(said("HINOMI_SIGN_IN_PROXY_HEADER_NAME", "x-email").contains("sign_in.proxy_header.addresses"));
+}
+
+#[test]
 fn running_server_configuration_is_shown() {
     let here = with("retention_days = 7", &[]).unwrap();
     let running = to_toml(&with("retention_days = 30", &[]).unwrap());
@@ -119,9 +145,11 @@ fn keyless_senders_are_configured() {
 #[test]
 fn every_setting_is_printed() {
     let table = toml::Table::try_from(Config::default()).unwrap();
-    let leaves = table.values().map(|value| value.as_table().map_or(1, toml::Table::len)).sum::<usize>();
-    // `dsn_key` and `secrets.key` have descriptions but are not serialized.
-    assert_eq!(SETTINGS.len(), leaves + 2);
+    fn leaves(table: &toml::Table) -> usize {
+        table.values().map(|value| value.as_table().map_or(1, leaves)).sum()
+    }
+    // `dsn_key`, `secrets.key` and the secret of the OpenID Connect client have descriptions but are not serialized.
+    assert_eq!(SETTINGS.len(), leaves(&table) + 3);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Tracks requests and responses of a connection.
+//! Tracks the requests and responses of a connection.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

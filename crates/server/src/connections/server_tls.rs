@@ -57,7 +57,7 @@ impl ServerTls {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read or contains no certificate or key, or when the key does not belong to the certificate.
+    /// Returns an error if a file cannot be read or contains no certificate or key, or when the key does not belong to the certificate.
     pub fn from_config(config: &TlsConfig) -> anyhow::Result<Option<ServerTls>> {
         if !config.is_enabled() {
             return Ok(None);
@@ -105,7 +105,7 @@ impl ServerTls {
     ///
     /// # Errors
     ///
-    /// When the client does not speak TLS, or the handshake fails.
+    /// Returns an error if the client does not speak TLS, or the handshake fails.
     pub(super) async fn accept(&self, mut stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         // HTTP begins with the letters of a method, TLS with the number of a record type.
         let mut first = [0];

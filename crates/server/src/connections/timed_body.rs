@@ -17,7 +17,7 @@ const BODY_TIMEOUT: Duration = if cfg!(test) { Duration::from_millis(200) } else
 /// Each time this many bytes have arrived, the body may take one second more: the lowest allowed rate.
 const MIN_BYTES_PER_SECOND: u64 = 4 << 10;
 
-/// A body with a limit on the time in which the server waits for bytes. Time in which the server does not read does not count.
+/// A body with a limit on the time for which the server waits for bytes. The limit ignores time in which the server does not read.
 pub(super) struct TimedBody<B> {
     body: B,
     activity: Arc<ConnectionActivity>,

@@ -10,6 +10,7 @@
 
 mod batch;
 mod llm;
+mod log_lines;
 mod random;
 mod schedule;
 mod sentry_envelope;
@@ -43,8 +44,9 @@ pub struct DemoEnvelope {
     pub end_us: i64,
 }
 
-/// Generates the traffic of a period of length `span` before `now_us`, in the order in which it was sent. All of it has ended by
-/// `now_us`. The headers have no `sent_at`: a server would take an old one for a wrong clock and move the spans to the present.
+/// Generates the traffic of a period of length `span` before `now_us`, in the order in which it was sent. All spans have ended by `now_us`.
+/// The headers have no `sent_at`: from an old `sent_at`, a server would conclude that the client's clock is wrong, and move the spans to
+/// the present.
 pub fn envelopes(seed: u64, now_us: i64, span: Duration, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     envelopes_at(TRACES_PER_DAY, seed, now_us, span, dsn_key)
 }
@@ -57,8 +59,8 @@ pub fn envelopes_at(traces_per_day: u32, seed: u64, now_us: i64, span: Duration,
     EnvelopeSchedule::new(visits, now_us, dsn_key, false).filter(move |envelope| envelope.end_us <= now_us)
 }
 
-/// Generates endless traffic from `from_us` on, in the order in which it is to be sent. Each envelope is due at [`DemoEnvelope::end_us`].
-/// The rate is the same by day and by night, and the loop of the one customer continues.
+/// Generates endless traffic from `from_us` on, in the order in which it must be sent. Each envelope is due at [`DemoEnvelope::end_us`].
+/// The rate is the same by day and by night, and the customer whose agent loops continues to send.
 pub fn live(seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     live_at(LIVE_TRACES_PER_DAY, seed, from_us, dsn_key)
 }

@@ -34,7 +34,7 @@ impl DemoRng {
         self.share() < probability
     }
 
-    /// Returns an integer from `low` to `high`, both included.
+    /// Returns an integer from `low` to `high`, inclusive.
     pub(super) fn between(&mut self, low: i64, high: i64) -> i64 {
         low + (self.share() * (high - low + 1) as f64) as i64
     }

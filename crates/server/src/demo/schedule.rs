@@ -164,7 +164,7 @@ fn hourly(weights: &[f64; 24], at_us: i64) -> f64 {
     weights[hour] * (1.0 - part) + weights[(hour + 1) % 24] * part
 }
 
-/// Generates the whole trace of a visit. At `now_us` the newest release is nine hours old.
+/// Generates the whole trace of a visit. The newest release is nine hours old at `now_us`.
 pub(super) fn trace(visit: &DemoVisit, now_us: i64) -> DemoTrace {
     let mut dice = DemoRng::of(&[visit.seed]);
     let row = &texts::rows(texts::of("users"))[visit.user];

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::DemoEnvelope;
+use super::log_lines;
 use super::random::DemoRng;
 use super::texts::text;
 use super::trace::{DemoFailure, DemoSdk, DemoSpan, DemoTrace, DemoTraceSettings, ROOT_SPAN_INDEX};
@@ -77,6 +78,7 @@ impl DemoEnvelopeWriter<'_> {
         if !ai.is_empty() {
             items.push(self.container(ai));
         }
+        items.push(log_lines::container(self.trace));
         self.envelope(Some(event_id), root.end_us, items)
     }
 
@@ -84,7 +86,7 @@ impl DemoEnvelopeWriter<'_> {
     fn stream(&self) -> DemoEnvelope {
         let mut spans: Vec<&DemoSpan> = self.trace.spans.iter().collect();
         spans.sort_by_key(|span| span.end_us);
-        self.envelope(None, self.trace.root().end_us, vec![self.container(spans)])
+        self.envelope(None, self.trace.root().end_us, vec![self.container(spans), log_lines::container(self.trace)])
     }
 
     fn container(&self, spans: Vec<&DemoSpan>) -> (Value, Value) {
@@ -161,7 +163,8 @@ impl DemoEnvelopeWriter<'_> {
         let span = &self.trace.spans[failure.at];
         let what = failure.what;
         let platform = if setting.sdk == DemoSdk::Python { "python" } else { "node" };
-        let frames: Vec<Value> = what["frames"].as_array().into_iter().flatten().map(frame).collect();
+        let variables = self.variables(span);
+        let frames: Vec<Value> = what["frames"].as_array().into_iter().flatten().map(|row| frame(row, &variables)).collect();
         let exception = json!({
             "type": what["type"], "value": failure.value, "module": what["module"],
             "mechanism": {"type": what["mechanism"], "handled": what["handled"]}, "stacktrace": {"frames": frames},
@@ -178,6 +181,7 @@ impl DemoEnvelopeWriter<'_> {
             "exception": {"values": [exception]}, "event_id": failure.id, "timestamp": time(failure.time_us), "contexts": contexts,
             "transaction": setting.transaction, "tags": self.tags(), "release": setting.release, "environment": setting.environment,
             "server_name": setting.server, "sdk": sdk(setting.sdk), "platform": platform,
+            "breadcrumbs": {"values": self.breadcrumbs(failure.time_us)},
         });
         if let Some(user) = setting.user {
             event["user"] = json!({"id": user});
@@ -187,6 +191,31 @@ impl DemoEnvelopeWriter<'_> {
             failure.time_us,
             vec![(json!({"type": "event", "content_type": "application/json"}), event)],
         )
+    }
+
+    /// Returns the steps of the trace that ended before a time, as SDKs record them.
+    fn breadcrumbs(&self, before_us: i64) -> Vec<Value> {
+        let ended = self.trace.spans[1..].iter().filter(|span| span.end_us <= before_us);
+        let crumb = |span: &DemoSpan| {
+            let kind = if span.op == "http.client" { "http" } else { "default" };
+            let level = if span.failed.is_some() { "warning" } else { "info" };
+            let data = json!({"duration_ms": (span.end_us - span.start_us) / 1000});
+            json!({"timestamp": seconds(span.end_us), "type": kind, "category": span.op, "message": span.name, "level": level, "data": data})
+        };
+        ended.map(crumb).collect()
+    }
+
+    /// Returns the local variables of the function in which a span failed.
+    fn variables(&self, span: &DemoSpan) -> Value {
+        let quoted = |value: &str| format!("'{value}'");
+        let model = span.data.get("gen_ai.request.model").and_then(Value::as_str);
+        let named = [
+            ("model", model.map(quoted)),
+            ("user", self.setting().user.map(quoted)),
+            ("session", self.setting().session.as_deref().map(quoted)),
+            ("step", Some(quoted(&span.name))),
+        ];
+        named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect::<Map<_, _>>().into()
     }
 
     fn envelope(&self, event_id: Option<String>, end_us: i64, items: Vec<(Value, Value)>) -> DemoEnvelope {
@@ -248,11 +277,13 @@ fn attribute(value: Value) -> Value {
     json!({"type": kind, "value": value})
 }
 
-/// Builds a frame from `[file, module, function, line of code, line number, in_app]`.
-fn frame(row: &Value) -> Value {
+/// Builds a frame from `[file, module, function, line of code, line number, in_app]`. Frames of the application have variables.
+fn frame(row: &Value, variables: &Value) -> Value {
+    let variables = if row[5] == true { variables } else { &Value::Null };
     json!({
         "filename": row[0], "abs_path": row[0].as_str().map(|file| if file.starts_with('/') { file.to_owned() } else { format!("/srv/app/{file}") }),
         "module": row[1], "function": row[2], "context_line": row[3], "lineno": row[4], "in_app": row[5],
+        "vars": variables,
     })
 }
 

@@ -129,6 +129,7 @@ fn demo_errors_reference_existing_spans() {
         for (header, payload) in items(&envelope.body) {
             if header["type"] == "event" {
                 assert!(payload["exception"]["values"][0]["stacktrace"]["frames"].as_array().is_some_and(|frames| frames.len() > 1));
+                assert!(payload["exception"]["values"][0]["stacktrace"]["frames"].to_string().contains("\"step\""), "{payload}");
                 let value = payload["exception"]["values"][0]["value"].as_str().expect("a value").to_owned();
                 // An unfilled slot.
                 assert!(!value.contains("{model}") && !value.contains("{times}"), "{value}");
@@ -150,6 +151,12 @@ fn demo_day_covers_all_pages() {
         for (header, payload) in items(&envelope.body) {
             assert!(payload["sent_at"].is_null());
             reports += usize::from(header["type"] == "client_report");
+            if header["type"] == "log" {
+                let lines = payload["items"].as_array().expect("lines");
+                assert_eq!(header["item_count"], lines.len());
+                add("failing log lines", lines.iter().any(|line| line["level"] == "error"));
+                add("log lines", lines.len() > 1);
+            }
             let text = payload.to_string();
             assert!(!text.contains("{city") && !text.contains("{booking}"), "a slot that was not filled");
         }
@@ -192,6 +199,8 @@ fn demo_day_covers_all_pages() {
         ("refused", 1),
         ("handoffs", 10),
         ("pipelines", 800),
+        ("log lines", 1_300),
+        ("failing log lines", 10),
     ] {
         assert!(count[what] >= least, "{what}: {}", count[what]);
     }

@@ -24,7 +24,7 @@ pub(super) fn rows(value: &'static Value) -> &'static [Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Returns a row of a list whose first field is the language, in that language if the list has it.
+/// Returns a row in the language, or in any language if the list has no such row. The first field of each row is its language.
 pub(super) fn in_language(dice: &mut DemoRng, list: &'static Value, language: &str) -> &'static Value {
     let fitting: Vec<&'static Value> = rows(list).iter().filter(|row| row[0] == language).collect();
     if fitting.is_empty() {

@@ -137,7 +137,7 @@ impl DemoTrace {
         at
     }
 
-    /// Runs steps concurrently: each starts now, and the clock continues at the end of the last one.
+    /// Runs steps concurrently: each step starts now, and the clock continues at the end of the last step.
     pub(super) fn together(&mut self, steps: Vec<DemoTraceStep<'_>>) {
         let (start, mut end) = (self.now_us, self.now_us);
         for step in steps {

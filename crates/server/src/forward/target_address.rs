@@ -3,14 +3,14 @@
 use hinomi_alerting::delivery::{AllowedNetworks, ChannelError, check_url};
 use hinomi_tables::forwards::{ForwardKey, ForwardType};
 
-/// Reason for which an address is not valid.
+/// Reason why an address is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForwardAddressError {
     /// The URL is not valid or not allowed.
     #[error(transparent)]
     Url(#[from] ChannelError),
     /// The address of Sentry has no key or no project.
-    #[error("`url` must be a DSN such as https://KEY@HOST/PROJECT; copy it from the client keys of the project in Sentry")]
+    #[error("`url` must be a DSN such as https://KEY@HOST/PROJECT; copy the DSN from the client keys of the project in Sentry")]
     Dsn,
     /// The key has another form.
     #[error("`key` {0}")]
@@ -27,11 +27,11 @@ pub struct TargetAddress {
 }
 
 impl TargetAddress {
-    /// Reads the address of a target. A DSN contains its key; for other services it is given beside the URL.
+    /// Reads the address of a target. A DSN contains its key; for other services, the key is a separate argument.
     ///
     /// # Errors
     ///
-    /// When the URL is not valid or names a private address that is not allowed, or the key has another form.
+    /// Returns an error if the URL is not valid or names a private address that is not allowed, or the key has another form.
     pub fn parse(kind: ForwardType, url: &str, key: Option<&str>, allowed: &AllowedNetworks) -> Result<TargetAddress, ForwardAddressError> {
         let url = url.trim().trim_end_matches('/');
         let key = key.map(str::trim).filter(|key| !key.is_empty());

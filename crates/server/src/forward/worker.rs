@@ -77,7 +77,7 @@ impl ForwardWorker {
         self.is_paused_flag.load(Ordering::Relaxed)
     }
 
-    /// Forwards until `stop` is cancelled. Without targets, it only waits for one.
+    /// Forwards requests until `stop` is cancelled. If there are no targets, waits until a target is added.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut expiry = tokio::time::interval(EXPIRY_INTERVAL);
         while !stop.is_cancelled() {

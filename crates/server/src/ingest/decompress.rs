@@ -1,4 +1,4 @@
-//! Decompresses request bodies with a limit on the result: 4 KB on the wire may be 440 KB, or a decompression bomb.
+//! Decompresses request bodies with a limit on the result: 4 KB on the wire may decompress to 440 KB, or may be a decompression bomb.
 
 use std::io::{BufRead, BufReader, Read};
 

@@ -1,4 +1,4 @@
-//! What is forwarded of a received request.
+//! The part of a received request that is forwarded.
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, header};
@@ -12,7 +12,7 @@ use super::{AuthenticatedSender, IngestState};
 /// Maximum number of servers that a request passes.
 const MAX_HOPS: usize = 8;
 
-/// A request that targets of its project take, without its body.
+/// A request that has a target, without its body.
 #[derive(Debug, Clone)]
 pub(super) struct ForwardSource {
     protocol: ForwardedProtocol,
@@ -38,7 +38,7 @@ impl ForwardSource {
 }
 
 impl IngestState {
-    /// Returns what is forwarded of a request; `None` if no target of the project takes its protocol.
+    /// Returns the part of a request that is forwarded; `None` if no target of the project accepts its protocol.
     pub(super) fn forward_source(
         &self,
         sender: &AuthenticatedSender,

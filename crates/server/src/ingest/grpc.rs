@@ -1,4 +1,4 @@
-//! gRPC as far as a unary call needs it. With its own implementation the bodies are subject to the same limits as all others.
+//! The part of gRPC that unary calls need. Hinomi uses no gRPC library, so gRPC bodies have the same limits as all other bodies.
 //!
 //! A message is preceded by a flag (1: compressed) and its length in 4 bytes. The status is in trailers, or in the headers if there is no
 //! message.

@@ -1,7 +1,7 @@
-//! Decides which requests are accepted without a key: those of programs on this machine, which nobody else could have sent.
+//! Decides which requests are accepted without a key: requests that only a program on this machine can have sent.
 //!
-//! A server that listens on loopback only is not protected by that: a reverse proxy forwards requests from the whole network, and a page
-//! in a browser on this machine sends requests for its author. Both can be recognized by their headers.
+//! Listening only on loopback is not enough: a reverse proxy forwards requests from the whole network, and a web page in a browser on this
+//! machine sends requests on behalf of its author. Both kinds of requests can be recognized by their headers.
 
 use std::net::IpAddr;
 

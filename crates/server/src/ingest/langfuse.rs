@@ -77,6 +77,7 @@ async fn ingestion(State(ingestion): State<Arc<IngestState>>, headers: HeaderMap
 
 async fn ingest_batch(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> Result<Vec<LangfuseEventResult>, IngestRejection> {
     let sender = sender(ingestion, None, headers)?;
+    ingestion.check_key(&sender, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
     let compression = header_text(headers, "content-encoding").unwrap_or_default().to_owned();
     let is_compressed = is_compressed(&compression);
@@ -108,7 +109,8 @@ async fn ingest_batch(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: B
             move || decode_budget::decode_within(attempt.limits, || resolved_observations(&knows, &body, sender, received_us, &strays));
         let found = tokio::task::spawn_blocking(found).await.map_err(|_| IngestRejection::Stopping)?;
         if let Some(ready) = found.unwrap_or(Ok(None))? {
-            ingestion.store_prepared(received_us, ready).await?;
+            // Its items have been counted.
+            ingestion.store_prepared(received_us, PreparedTelemetry { items: 0, ..ready }).await?;
         }
     }
     Ok(verdicts)
@@ -166,6 +168,7 @@ async fn scores(State(ingestion): State<Arc<IngestState>>, headers: HeaderMap, b
 /// Returns the ID of the last score.
 async fn ingest_scores(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> Result<Option<String>, IngestRejection> {
     let sender = sender(ingestion, None, headers)?;
+    ingestion.check_key(&sender, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
     let compression = header_text(headers, "content-encoding").unwrap_or_default().to_owned();
     let is_compressed = is_compressed(&compression);

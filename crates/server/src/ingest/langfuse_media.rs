@@ -1,7 +1,8 @@
-//! Uploads of media as Langfuse's SDKs make them.
+//! Uploads of media by Langfuse's SDKs.
 //!
-//! The SDK announces the hash of the bytes, gets a URL, and sends the bytes there without its key. So the URL contains a signed token that
-//! names project, hash and size, and expires. An ingest key cannot read: what it can ask about an upload contains no bytes.
+//! The SDK announces the hash of the bytes, gets a URL, and sends the bytes there without its key. The URL therefore contains a signed
+//! token, which contains project, hash and size, and expires. An ingest key cannot read media: the responses about an upload contain no
+//! bytes.
 
 use std::sync::Arc;
 
@@ -98,6 +99,7 @@ pub(super) async fn announce(State(ingestion): State<Arc<IngestState>>, headers:
 
 async fn announced(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> Result<Value, IngestRejection> {
     let sender = sender(ingestion, None, headers)?;
+    ingestion.check_key(&sender, headers)?;
     let announcement: UploadAnnouncement = serde_json::from_slice(&small_body(ingestion, &sender, headers, body).await?)
         .map_err(|_| IngestRejection::MediaUpload("invalid JSON"))?;
     let hash = STANDARD.decode(&announcement.sha256_hash).ok().and_then(|hash| <[u8; 32]>::try_from(hash).ok());
@@ -117,6 +119,8 @@ async fn announced(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: Body
         return Ok(json!({ "mediaId": id, "uploadUrl": null }));
     }
     check_quota(ingestion, project, &id, size).await?;
+    // The upload itself has no key.
+    ingestion.count_bytes(&sender, size);
     let expires_s = jiff::Timestamp::now().as_second() + UPLOAD_VALIDITY_S;
     let trace = trace.map(|trace| trace.to_string());
     let grant = UploadGrant { project, sha256, size, content_type: announcement.content_type, trace, expires_s };
@@ -204,7 +208,7 @@ async fn uploaded(
     Ok(())
 }
 
-/// Takes the report of an SDK about its upload. What the server stored, it knows itself.
+/// Accepts the report of an SDK about its upload, and ignores it: the server knows what it has stored.
 pub(super) async fn report(State(ingestion): State<Arc<IngestState>>, headers: HeaderMap, body: Body) -> Response {
     let read = async {
         let sender = sender(&ingestion, None, &headers)?;
@@ -216,7 +220,7 @@ pub(super) async fn report(State(ingestion): State<Arc<IngestState>>, headers: H
     }
 }
 
-/// Describes an upload. Its URL requires permission to read.
+/// Describes an upload. The URL in the description requires permission to read.
 pub(super) async fn describe(State(ingestion): State<Arc<IngestState>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let project = match sender(&ingestion, None, &headers) {
         Ok(sender) => sender.project.id,

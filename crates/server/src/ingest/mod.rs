@@ -9,6 +9,7 @@ pub mod auth;
 pub mod decompress;
 mod forwarded;
 mod grpc;
+mod key_limits;
 pub mod keyless;
 mod langfuse;
 mod langfuse_media;
@@ -20,9 +21,9 @@ mod rejection;
 mod sdk_client;
 mod sentry;
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -56,6 +57,7 @@ use crate::config;
 use crate::memory::MemoryBudget;
 use admission::{DecodeAttempt, IngestAdmission};
 use auth::AuthError;
+pub use key_limits::IngestKeyUsage;
 use read_body::{IncomingBody, ReceivedBody};
 use rejection::IngestRejection;
 
@@ -91,8 +93,8 @@ pub struct IngestState {
     upload_signer: langfuse_media::UploadSigner,
     /// Traces of Langfuse's observations.
     observation_traces: observation_traces::ObservationTraceCache,
-    /// Time of last use by ID of the key, until it is written to the database.
-    key_uses: Mutex<HashMap<i64, i64>>,
+    /// Use of the keys, for their limits.
+    key_usage: Arc<IngestKeyUsage>,
 }
 
 /// Authenticated sender of a request: its project, and its key unless it needs none.
@@ -128,6 +130,8 @@ struct DecodedTelemetry {
 /// A decoded request that is ready to be stored.
 struct PreparedTelemetry {
     sender: AuthenticatedSender,
+    /// Number of items for the limit of the key.
+    items: usize,
     spans: Option<PreparedAppend>,
     errors: Vec<ErrorEvent>,
     scores: Vec<Score>,
@@ -184,20 +188,36 @@ impl IngestState {
             public_url: config.public_url.clone(),
             upload_signer: langfuse_media::UploadSigner::default(),
             observation_traces: observation_traces::ObservationTraceCache::default(),
-            key_uses: Mutex::new(HashMap::new()),
+            key_usage: Arc::default(),
         }
     }
 
-    /// Authenticates a sender by its key, for a project if the request names one.
+    /// Authenticates a sender by its key, for a project if the request names one. [`check_key`](Self::check_key) checks the key's limits.
     fn sender(&self, key: &str, project: Option<u64>) -> Result<AuthenticatedSender, IngestRejection> {
         let key = self.meta.key(key).ok_or_else(|| IngestRejection::UnknownKey { key: shorten_key(key) })?;
         if project.is_some_and(|project| project != key.project) {
             return Err(IngestRejection::OtherProject { key: shorten_key(&key.public_key) });
         }
         let project = self.project(key.project)?;
-        let at_us = jiff::Timestamp::now().as_microsecond();
-        self.key_uses.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, at_us);
         Ok(AuthenticatedSender { prices: self.prices.book_of(project.id), project, key: Some(key), sdk: None })
+    }
+
+    /// Checks that the limits of a sender's key admit a request with these headers.
+    fn check_key(&self, sender: &AuthenticatedSender, headers: &HeaderMap) -> Result<(), IngestRejection> {
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        sender.key.as_ref().map_or(Ok(()), |key| self.key_usage.admit(key, headers, now_us))
+    }
+
+    /// Counts bytes that were received from a sender.
+    fn count_bytes(&self, sender: &AuthenticatedSender, bytes: usize) {
+        if let Some(key) = &sender.key {
+            self.key_usage.count_bytes(key, bytes, jiff::Timestamp::now().as_microsecond());
+        }
+    }
+
+    /// Returns the use of the ingest keys.
+    pub fn key_usage(&self) -> &Arc<IngestKeyUsage> {
+        &self.key_usage
     }
 
     /// Returns the sender of a request without a key, if such requests are allowed.
@@ -214,9 +234,9 @@ impl IngestState {
         if project.disabled { Err(IngestRejection::Disabled { project: id }) } else { Ok(project.clone()) }
     }
 
-    /// Writes to the database when keys were last used. Call it periodically.
+    /// Writes the use of the keys to the database. Call it periodically.
     pub fn note_used_keys(&self) {
-        let used: Vec<_> = std::mem::take(&mut *self.key_uses.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect();
+        let used = self.key_usage.take_unwritten();
         if used.is_empty() {
             return;
         }
@@ -245,6 +265,7 @@ impl IngestState {
         let admission = self.admission.admission_of(sender.key.as_ref().map(|key| key.id), self.limits.max_body_bytes);
         let ReceivedBody { bytes, permit } = incoming.read_to_end(self.limits.max_body_bytes, &admission).await?;
         let size = bytes.len();
+        self.count_bytes(sender, size);
         // Held by the decoding thread, which continues when the client disconnects.
         let work = Arc::new((unpack, decode, permit));
         let attempt = |attempt: DecodeAttempt| {
@@ -300,6 +321,7 @@ impl IngestState {
     fn prepare(&self, sender: AuthenticatedSender, content: DecodedTelemetry) -> Result<PreparedTelemetry, IngestRejection> {
         let DecodedTelemetry { mut spans, errors, scores, lines, points, mut outcomes, mut evidence, sdk, sample_rate, forwarded } =
             content;
+        let items = spans.len() + errors.len() + scores.len() + lines.len() + points.len();
         let mut sender = sender;
         sender.sdk = sdk.or_else(|| spans.first().and_then(hints::sdk_of)).or(sender.sdk);
         // Hints describe the request as sent, before anything is added to its spans.
@@ -322,6 +344,7 @@ impl IngestState {
         let spans = if spans.is_empty() { None } else { Some(PreparedAppend::new(sender.project.id, spans)?) };
         Ok(PreparedTelemetry {
             sender,
+            items,
             spans,
             errors,
             scores,
@@ -337,7 +360,10 @@ impl IngestState {
     /// Stores a prepared request and counts its outcomes. When it returns without an error, everything accepted is durable and visible.
     /// Returns the outcomes of items that were not stored.
     async fn store_prepared(&self, received_us: i64, ready: PreparedTelemetry) -> Result<Vec<Outcome>, IngestRejection> {
-        let PreparedTelemetry { sender, spans, errors, scores, lines, points, mut outcomes, evidence, forwarded, media } = ready;
+        let PreparedTelemetry { sender, items, spans, errors, scores, lines, points, mut outcomes, evidence, forwarded, media } = ready;
+        if let Some(key) = &sender.key {
+            self.key_usage.count_items(key, items, received_us);
+        }
         let project = sender.project.id;
         // A request may have both spans and errors. If only one store succeeds, the client sends the request again, and the other store
         // drops its part as a duplicate.

@@ -1,7 +1,7 @@
 //! Maps the observations of Langfuse to their traces, for updates that do not name a trace.
 //!
-//! The traces of a request are recorded before it is stored. Of two concurrent requests, the later one therefore finds what the earlier
-//! one reported, or the store joins the two.
+//! The traces of a request are recorded before the request is stored. If two requests arrive at the same time, the later request therefore
+//! finds the traces of the earlier request, or the store joins the data of both.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ use hinomi_store::Store;
 /// Largest number of remembered observations: about 20 MB.
 const MAX_OBSERVATIONS: usize = 200_000;
 
-/// Project and ID of an observation. IDs of 64 bits are distinct within a project only: two equal ones are the same span.
+/// Project and ID of an observation. IDs of 64 bits are unique only within a project: two equal IDs mean the same span.
 type ObservationKey = (u64, SpanId);
 
 /// Bounded cache of the newest observations.
@@ -37,13 +37,13 @@ impl ObservationTraceCache {
         self.lock_entries().traces.get(&(project, observation)).copied()
     }
 
-    /// Remembers the traces of a project's observations.
+    /// Adds the traces of a project's observations.
     pub(super) fn remember(&self, project: u64, told: &[(SpanId, ObservationTrace)]) {
         let mut known = self.lock_entries();
         told.iter().for_each(|(span, home)| known.remember((project, *span), *home));
     }
 
-    /// Adds the observations that were stored before the server started, once.
+    /// Adds the observations that were stored before the server started. Later calls do nothing.
     pub(super) fn load_stored(&self, store: &Store) {
         let mut is_complete = self.is_complete.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::replace(&mut *is_complete, true) {

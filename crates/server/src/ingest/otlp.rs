@@ -116,6 +116,7 @@ async fn ingest_request(
     is_compressed: bool,
 ) -> Result<Vec<u8>, IngestRejection> {
     let sender = sender(ingestion, project, headers)?;
+    ingestion.check_key(&sender, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
     let from = sender.clone();
     let forward = ingestion.forward_source(&sender, headers, ForwardedProtocol::Otlp(signal_name(signal).to_owned()))?;
@@ -142,7 +143,8 @@ pub(super) fn count(ingestion: &IngestState, project: Option<u64>, headers: &Hea
     ingestion.count_rejection(sender(ingestion, project, headers).ok().as_ref(), headers, refusal);
 }
 
-/// Authenticates a sender by any of the headers that may have a key. Without a key, the sender of the project for such requests.
+/// Authenticates a sender by any of the headers that may contain a key. A request without a key gets the project for requests without a
+/// key.
 pub(super) fn sender(ingestion: &IngestState, project: Option<u64>, headers: &HeaderMap) -> Result<AuthenticatedSender, IngestRejection> {
     let key =
         auth::otlp_key(header_text(headers, "x-hinomi-key"), header_text(headers, "authorization"), header_text(headers, "x-sentry-auth"))?;

@@ -43,7 +43,7 @@ impl IncomingBody {
         IncomingBody { chunks, bytes: Vec::new(), announced_length, has_ended: false }
     }
 
-    /// Returns the decompressed first line of a body whose sender is not identified yet. The bytes that were read stay part of the body.
+    /// Decompresses a body whose sender is not identified yet, and returns the first line. The bytes that were read stay part of the body.
     /// Returns `None` if the body has no first line that is short enough.
     pub(super) async fn first_line(&mut self, encoding: &str, admission: &IngestAdmission) -> Result<Option<Vec<u8>>, IngestRejection> {
         let broken_off = IngestRejection::Interrupted { seconds: UNIDENTIFIED_TIMEOUT.as_secs() };

@@ -21,7 +21,7 @@ const RETRY_AFTER_S: u32 = 10;
 /// Hint for requests that need a key.
 const KEY_REQUIRED_HINT: &str = "send the header Authorization: Bearer KEY, with an ingest key of the project";
 
-/// Reason why nothing of a request is stored.
+/// Reason why no data of a request is stored.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum IngestRejection {
     #[error(transparent)]
@@ -30,6 +30,14 @@ pub(super) enum IngestRejection {
     UnknownKey { key: String },
     #[error("key {key} belongs to another project; copy the DSN from the project's Set up page")]
     OtherProject { key: String },
+    #[error("the key was replaced and is no longer valid; copy the DSN from the project's Set up page")]
+    KeyExpired,
+    #[error("pages of {0} cannot send with this key; add the origin to the key's allowed origins in the project's settings")]
+    Origin(String),
+    #[error("the key has used up its {limit} items per minute; send again in {retry_s} s, or raise the limit in the project's settings")]
+    KeyRateLimit { limit: u64, retry_s: u32 },
+    #[error("the key has used up its {limit} bytes of today (UTC); send again tomorrow, or raise the limit in the project's settings")]
+    KeyQuota { limit: u64, retry_s: u32 },
     #[error("unknown project")]
     NoProject,
     #[error("project {project} is disabled; enable it in its settings")]
@@ -108,6 +116,10 @@ impl IngestRejection {
             IngestRejection::Auth(AuthError::Malformed) => (S::BAD_REQUEST, OutcomeReason::MalformedKey),
             IngestRejection::UnknownKey { .. } => (S::UNAUTHORIZED, OutcomeReason::UnknownKey),
             IngestRejection::OtherProject { .. } => (S::UNAUTHORIZED, OutcomeReason::KeyOfOtherProject),
+            IngestRejection::KeyExpired => (S::UNAUTHORIZED, OutcomeReason::KeyExpired),
+            IngestRejection::Origin(_) => (S::FORBIDDEN, OutcomeReason::OriginNotAllowed),
+            IngestRejection::KeyRateLimit { .. } => (S::TOO_MANY_REQUESTS, OutcomeReason::KeyRateLimit),
+            IngestRejection::KeyQuota { .. } => (S::TOO_MANY_REQUESTS, OutcomeReason::KeyQuota),
             IngestRejection::NoProject => (S::UNAUTHORIZED, OutcomeReason::UnknownProject),
             IngestRejection::Disabled { .. } => (S::FORBIDDEN, OutcomeReason::ProjectDisabled),
             IngestRejection::Mismatch(_) => (S::BAD_REQUEST, OutcomeReason::DsnMismatch),
@@ -155,7 +167,19 @@ impl IngestRejection {
 
     /// Returns the seconds after which the same request may be sent again; `None` if it would be rejected again.
     fn retry_s(&self) -> Option<u32> {
-        matches!(self.status_and_reason().0, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S)
+        match self {
+            IngestRejection::KeyRateLimit { retry_s, .. } | IngestRejection::KeyQuota { retry_s, .. } => Some(*retry_s),
+            _ => matches!(self.status_and_reason().0, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+                .then_some(RETRY_AFTER_S),
+        }
+    }
+
+    /// Returns the scope of the limit, as Sentry's header `X-Sentry-Rate-Limits` names it.
+    fn rate_limit_scope(&self) -> &'static str {
+        match self {
+            IngestRejection::KeyRateLimit { .. } | IngestRejection::KeyQuota { .. } => "key",
+            _ => "organization",
+        }
     }
 
     /// Returns the gRPC status code.
@@ -193,8 +217,8 @@ impl IngestRejection {
     pub(super) fn into_langfuse(self) -> Response {
         let (status, reason) = self.status_and_reason();
         let mut response = (status, axum::Json(json!({ "message": self.to_string(), "error": reason }))).into_response();
-        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        if let Some(seconds) = self.retry_s() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -217,12 +241,12 @@ impl IntoResponse for IngestRejection {
         if let Ok(text) = HeaderValue::from_str(&detail) {
             headers.insert(HeaderName::from_static("x-sentry-error"), text);
         }
-        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        if let Some(seconds) = self.retry_s() {
             // Seconds, categories (empty means all), scope, reason. Without this header a client pauses for a minute.
-            if let Ok(limits) = HeaderValue::from_str(&format!("{RETRY_AFTER_S}::organization:{reason}")) {
+            if let Ok(limits) = HeaderValue::from_str(&format!("{seconds}::{}:{reason}", self.rate_limit_scope())) {
                 headers.insert(HeaderName::from_static("x-sentry-rate-limits"), limits);
             }
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -247,6 +271,10 @@ mod tests {
         assert_eq!((answer.status(), said(&answer, "grpc-status")), (StatusCode::OK, "14"));
         let details = base64::engine::general_purpose::STANDARD_NO_PAD.decode(said(&answer, "grpc-status-details-bin")).unwrap();
         assert!(String::from_utf8_lossy(&details).contains("google.rpc.RetryInfo"));
+        let limited = IngestRejection::KeyRateLimit { limit: 5, retry_s: 12 }.into_response();
+        assert_eq!(limited.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!((said(&limited, "retry-after"), said(&limited, "x-sentry-rate-limits")), ("12", "12::key:key_rate_limit"));
+        assert_eq!(said(&IngestRejection::KeyQuota { limit: 5, retry_s: 900 }.into_grpc(), "grpc-status"), "14");
         let full = IngestRejection::Database(SqliteError::DiskFull { path: "x".into() });
         assert_eq!(full.into_otlp(OtlpEncoding::Json, "application/json").status(), StatusCode::SERVICE_UNAVAILABLE);
     }
@@ -258,6 +286,8 @@ mod tests {
             || IngestRejection::TooManyItems { items: 1 },
             || IngestRejection::Frame,
             || IngestRejection::NoProject,
+            || IngestRejection::KeyExpired,
+            || IngestRejection::Origin("https://evil.example".into()),
         ] {
             assert_eq!(said(&refusal().into_otlp(OtlpEncoding::Json, "application/json"), "retry-after"), "");
             assert!(!["8", "14"].contains(&said(&refusal().into_grpc(), "grpc-status")), "codes that clients send again");

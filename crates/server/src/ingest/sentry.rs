@@ -224,6 +224,7 @@ async fn ingest_envelope(
         None => sender_of_dsn(ingestion, incoming.first_line(&encoding, &ingestion.admission).await?, sender_request.project)?,
     };
     let _ = sender_request.sender.set(sender.clone());
+    ingestion.check_key(&sender, &sender_request.headers)?;
     let sender = AuthenticatedSender { sdk: sdk_client::of_headers(&sender_request.headers), ..sender };
     let from = sender.clone();
     let protocol = ForwardedProtocol::Sentry(sender_request.path.clone());
@@ -313,7 +314,7 @@ fn decode_store(body: &[u8], context: &DecodeContext) -> Result<DecodedEnvelope,
     }
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(body.trim_ascii())
-        .map_err(|_| EnvelopeError::Event("expected JSON, or base64 of it".into()))?;
+        .map_err(|_| EnvelopeError::Event("expected JSON, or JSON as base64".into()))?;
     if bytes.first() == Some(&b'{') {
         return sentry::decode_store_event(&bytes, context);
     }

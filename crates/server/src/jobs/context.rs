@@ -1,4 +1,4 @@
-//! What a handler sees of the job it works on.
+//! The view of a job that its handler gets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,8 +25,8 @@ impl JobCounts {
         counts
     }
 
-    /// Returns the number of processed items, and the number of all items, which is at least as large: items may have been added since
-    /// they were counted.
+    /// Returns the number of processed items and the number of all items. The second number is never smaller than the first, even if items
+    /// were added after they were counted.
     pub fn get(&self) -> (u64, u64) {
         let done = self.done.load(Ordering::Relaxed);
         (done, self.total.load(Ordering::Relaxed).max(done))
@@ -47,7 +47,7 @@ impl JobCounts {
         self.total.store(items, Ordering::Relaxed);
     }
 
-    /// Returns the counter of processed items, for work that counts by itself.
+    /// Returns the counter of processed items, for work that increments the counter itself.
     pub fn done_counter(&self) -> Arc<AtomicU64> {
         self.done.clone()
     }
@@ -58,7 +58,7 @@ impl JobCounts {
 pub enum JobInterruption {
     /// A user cancelled the job; it does not continue.
     Cancelled,
-    /// The server stops; the job continues after its next start, from the progress that was saved last.
+    /// The server stops; after the next start, the job continues from the last saved progress.
     Shutdown,
 }
 
@@ -91,7 +91,7 @@ impl JobSignals {
     }
 }
 
-/// Everything that an attempt at a job needs, of any kind.
+/// Everything that an attempt at a job of any kind needs.
 #[derive(Debug)]
 pub(super) struct JobAttempt {
     pub(super) queue: Arc<JobQueue>,
@@ -142,7 +142,7 @@ impl<H: JobHandler> JobContext<H> {
         &self.limits
     }
 
-    /// Returns the counters of processed items and of all items. They continue from those of the last saved progress.
+    /// Returns the counters of processed items and of all items. The counters continue from the last saved progress.
     pub fn counts(&self) -> &JobCounts {
         &self.counts
     }
@@ -153,11 +153,12 @@ impl<H: JobHandler> JobContext<H> {
         record.progress.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
 
-    /// Writes the progress and the counters durably. The counters must match the progress: the next attempt continues from both.
+    /// Writes the progress and the counters durably. The counters must match the progress, because the next attempt continues from the
+    /// counters and the progress.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written, or the job was deleted together with its project.
+    /// Returns an error if the database cannot be written, or the job was deleted together with its project.
     pub fn save_progress(&self, progress: &H::Progress) -> Result<(), JobError> {
         let text = serde_json::to_string(progress).map_err(|error| JobError::Permanent(format!("unwritable progress: {error}")))?;
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
@@ -175,7 +176,7 @@ impl<H: JobHandler> JobContext<H> {
         self.signals.interruption()
     }
 
-    /// Returns a token that is cancelled when the job must end, whatever the reason.
+    /// Returns a token that is cancelled when the job must end, for any reason.
     pub fn interrupted(&self) -> &CancellationToken {
         &self.signals.interrupted
     }
@@ -184,7 +185,7 @@ impl<H: JobHandler> JobContext<H> {
     ///
     /// # Errors
     ///
-    /// [`JobError::Interrupted`] when it must end.
+    /// Returns [`JobError::Interrupted`] if the job must end.
     pub fn check(&self) -> Result<(), JobError> {
         if self.interrupted().is_cancelled() { Err(JobError::Interrupted) } else { Ok(()) }
     }
@@ -193,7 +194,7 @@ impl<H: JobHandler> JobContext<H> {
     ///
     /// # Errors
     ///
-    /// [`JobError::Interrupted`] when the job must end before that.
+    /// Returns [`JobError::Interrupted`] if the job must end before that.
     pub async fn acquire(&self, limit: &RateLimit) -> Result<(), JobError> {
         self.interrupted().run_until_cancelled(limit.acquire()).await.ok_or(JobError::Interrupted)
     }

@@ -1,4 +1,4 @@
-//! What a kind of job consists of: its task, its progress, its work and its limits.
+//! The parts of a kind of job: its task, its progress, its work and its limits.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,8 +20,8 @@ const MAX_REQUESTED_DELAY: Duration = Duration::from_secs(6 * 3600);
 
 /// Does the work of one kind of job. It holds the resources that the work needs.
 ///
-/// An attempt may be interrupted at any time, and the next one starts from the last saved progress. What was done after that is done
-/// again, so the work must be repeatable.
+/// An attempt may be interrupted at any time. The next attempt starts from the last saved progress and repeats all later work, so the work
+/// must be repeatable.
 pub trait JobHandler: fmt::Debug + Send + Sync + Sized + 'static {
     /// Name of the kind in the database and in the API.
     const KIND: &'static str;
@@ -39,14 +39,14 @@ pub trait JobHandler: fmt::Debug + Send + Sync + Sized + 'static {
     ///
     /// # Errors
     ///
-    /// The [`JobError`] says whether the job fails, is attempted again, or was interrupted.
+    /// Returns a [`JobError`] that says whether the job fails, is attempted again, or was interrupted.
     fn run(&self, job: &JobContext<Self>) -> impl Future<Output = Result<(), JobError>> + Send;
 }
 
 /// Limits of a kind of job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobLimits {
-    /// Number of jobs of the kind that run at the same time, of all projects; at least 1.
+    /// Maximum number of jobs of this kind that run at the same time, in all projects; at least 1.
     pub max_running: usize,
     /// Number of items that one job works on at the same time; at least 1.
     pub max_workers: usize,

@@ -18,7 +18,7 @@ impl JobQueue {
         JobQueue { meta, changes: watch::Sender::new(0) }
     }
 
-    /// Writes a job, and wakes those who wait for a change.
+    /// Writes a job, and wakes all waiters for a change.
     pub(super) fn store_record(&self, record: &JobRecord) -> Result<(), MetadataError> {
         self.meta.update_job(record)?;
         self.signal();
@@ -30,7 +30,7 @@ impl JobQueue {
         self.store_record(&JobRecord { ended_us: Some(now_us()), retry_us: None, ..record })
     }
 
-    /// Wakes those who wait for a change.
+    /// Wakes all waiters for a change.
     pub(super) fn signal(&self) {
         self.changes.send_modify(|changes| *changes += 1);
     }

@@ -1,4 +1,4 @@
-//! A limit on the number of calls per time, such as that of an external API.
+//! A limit on the number of calls per time, such as the rate limit of an external API.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ impl RateLimit {
         RateLimit { interval: period / calls.max(1), next: Mutex::new(Instant::now()) }
     }
 
-    /// Waits until the next call is allowed. Callers are served in the order in which they ask; one that stops waiting uses up nothing.
+    /// Waits until the next call is allowed. Callers are served in the order of their calls. A caller that stops waiting does not use up a
+    /// call.
     pub async fn acquire(&self) {
         // The lock is held while waiting: it queues the callers.
         let mut next = self.next.lock().await;

@@ -13,7 +13,7 @@ use super::context::{JobAttempt, JobCounts, JobInterruption, JobSignals};
 use super::handler::{JobError, JobHandler, JobRegistry, RegisteredJobHandler};
 use super::queue::{JobQueue, now_us};
 
-/// Number of jobs that run at the same time, of all kinds and projects.
+/// Maximum number of jobs of all kinds and projects that run at the same time.
 pub(super) const MAX_RUNNING_JOBS: usize = 4;
 
 /// Runs the jobs of a server.
@@ -42,13 +42,13 @@ struct RunningJob {
 /// How the work on a job ended.
 enum JobEnd {
     Done,
-    /// A user cancelled it, or the server stops.
+    /// A user cancelled the attempt, or the server stops.
     Interrupted,
     Failed(String),
 }
 
 impl JobRunner {
-    /// Creates a runner without jobs: [`start`](JobRunner::start) begins them.
+    /// Creates a runner that runs no jobs yet: [`start`](JobRunner::start) starts the stored jobs.
     pub fn new(meta: Arc<MetadataStore>, handlers: JobRegistry, threads: Handle, stop: CancellationToken) -> Arc<JobRunner> {
         Arc::new(JobRunner {
             queue: Arc::new(JobQueue::new(meta)),
@@ -64,7 +64,7 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn start(self: &Arc<Self>) -> Result<(), MetadataError> {
         let mut running = self.lock_running();
         let mut busy: HashSet<(u64, &str)> = running.values().map(|job| (job.project, job.kind)).collect();
@@ -96,7 +96,7 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn submit_job<H: JobHandler>(self: &Arc<Self>, project: u64, task: &H::Task) -> Result<JobRecord, MetadataError> {
         let text = serde_json::to_string(task).map_err(|error| MetadataError::Invalid(error.to_string()))?;
         let record = self.queue.meta.create_job(project, H::KIND, &text)?;
@@ -108,7 +108,7 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when the job does not exist.
+    /// Returns [`MetadataError::NoJob`] if the job does not exist.
     pub fn get(&self, id: i64) -> Result<JobRecord, MetadataError> {
         let record = self.queue.meta.job(id)?;
         Ok(self.with_progress(record))
@@ -118,18 +118,18 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn list(&self, filter: &JobFilter, limit: usize) -> Result<Vec<JobRecord>, MetadataError> {
         let records = self.queue.meta.jobs(filter, limit)?;
         Ok(records.into_iter().map(|record| self.with_progress(record)).collect())
     }
 
-    /// Cancels a job between two of its writes, and waits until it has ended. What it has done stays done. A job that has ended is
-    /// returned unchanged.
+    /// Cancels a job between two of its writes, and waits until it has ended. Completed work of the job is kept. A job that has already
+    /// ended is returned unchanged.
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when the job does not exist.
+    /// Returns [`MetadataError::NoJob`] if the job does not exist.
     pub async fn cancel(self: &Arc<Self>, id: i64) -> Result<JobRecord, MetadataError> {
         if self.cancel_in_queue(id)? { self.get(id) } else { self.wait_for_job(id).await }
     }
@@ -154,7 +154,7 @@ impl JobRunner {
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when the job does not exist.
+    /// Returns [`MetadataError::NoJob`] if the job does not exist.
     pub async fn wait_for_job(&self, id: i64) -> Result<JobRecord, MetadataError> {
         let mut changes = self.queue.subscribe();
         loop {

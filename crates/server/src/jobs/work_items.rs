@@ -13,15 +13,15 @@ const ITEMS_PER_WORKER: usize = 4;
 
 impl<H: JobHandler> JobContext<H> {
     /// Works on up to [`max_workers`](super::JobLimits::max_workers) items at the same time. `completed` receives the results in the order
-    /// of the items, each after it was counted as done: when it is called, all earlier items are complete, so the item's key is a progress
-    /// from which the job can continue.
+    /// of the items, each after the item was counted as done. At the time of a call, all earlier items are complete, so the key of the item
+    /// can be saved as progress.
     ///
-    /// All items share one thread. Work that computes for long belongs on a thread of its own.
+    /// All items share one thread. Long computations must run on other threads.
     ///
     /// # Errors
     ///
-    /// The first error of an item or of `completed`: items in work are abandoned, and no others begin. [`JobError::Interrupted`] when the
-    /// job must end: items in work are completed first, unless they watch [`interrupted`](JobContext::interrupted) themselves.
+    /// Returns the first error of an item or of `completed`; the work on other items then stops. Returns [`JobError::Interrupted`] if the
+    /// job must end; items in progress are completed first, unless they watch [`interrupted`](JobContext::interrupted) themselves.
     pub async fn process_items<T, R, W>(
         &self,
         items: impl Stream<Item = T> + Send,

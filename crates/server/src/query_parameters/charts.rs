@@ -18,7 +18,7 @@ pub struct TimeSeriesParameters {
     /// `new_input_tokens`, `cache_read_tokens`, `cache_write_tokens`, `reasoning_tokens`, `duration_p50`, `duration_p95`, `duration_p99`
     /// (milliseconds), `runs` or `spans`. Default: `calls`.
     pub measure: Option<String>,
-    /// Property to group by, as `by` of a breakdown: each value gets a line of its own. Default: one line for all spans.
+    /// Property to group by, as `by` of a breakdown: each value is a separate line. Default: one line for all spans.
     pub group_by: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl TimeSeriesParameters {
     ///
     /// # Errors
     ///
-    /// When a bucket length, measure or property is unknown.
+    /// Returns an error if a bucket length, measure or property is unknown.
     pub fn query(&self) -> Result<TimeSeriesQuery, QueryParameterError> {
         let buckets = BucketInterval::candidate_buckets(self.bucket.as_deref())?;
         let mut measures = Vec::new();
@@ -60,27 +60,27 @@ impl TimeSeriesParameters {
 pub struct OtelMetricSeriesParameters {
     /// Name of the metric.
     pub name: String,
-    /// Unit of the metric, if several metrics share the name; may be empty. Default: that of the metric with the newest point.
+    /// Unit of the metric, if several metrics share the name; may be empty. Default: the unit of the metric with the newest point.
     pub unit: Option<String>,
-    /// Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default:
-    /// that of the metric with the newest point.
+    /// Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default: the
+    /// kind of the metric with the newest point.
     pub kind: Option<String>,
     /// Length of a bucket: `1m`, `5m`, `15m`, `30m`, `1h`, `6h`, `12h` or `1d`. Default: `1h`, or for more than 5,000 hours the shortest
     /// length with at most 5,000 buckets.
     pub bucket: Option<String>,
-    /// One or more of the `measures` of the metric, separated by commas. Default: the first one.
+    /// One or more of the `measures` of the metric, separated by commas. Default: the first measure of the metric.
     pub measure: Option<String>,
-    /// Name of an attribute: each of its values gets a line of its own. Default: one line for all points.
+    /// Name of an attribute: each value of the attribute is a separate line. Default: one line for all points.
     pub group_by: Option<String>,
 }
 
 impl OtelMetricSeriesParameters {
-    /// Returns the bucket lengths to try in turn, and the query in a time range (in microseconds since the Unix epoch) without a bucket
-    /// length. The query checks names, kind and measures.
+    /// Returns the bucket lengths to try, in this order, and the query in a time range (in microseconds since the Unix epoch) without a
+    /// bucket length. The query checks names, kind and measures.
     ///
     /// # Errors
     ///
-    /// When the bucket length is unknown.
+    /// Returns an error if the bucket length is unknown.
     pub fn query(self, (from_us, to_us): (i64, i64)) -> Result<(Vec<BucketInterval>, OtelMetricQuery), QueryParameterError> {
         let buckets = BucketInterval::candidate_buckets(self.bucket.as_deref())?;
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());

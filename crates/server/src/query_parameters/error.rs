@@ -3,7 +3,7 @@
 use hinomi_query::QueryError;
 use hinomi_query::filter::FilterError;
 
-/// Reason for which a parameter is not valid.
+/// Reason why a parameter is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryParameterError {
     /// Text that is not a time.
@@ -19,7 +19,7 @@ pub enum QueryParameterError {
     /// Filter with a syntax error.
     #[error(transparent)]
     BadFilter(#[from] FilterError),
-    /// Unknown name, such as that of a measure or of a property to group by.
+    /// Unknown name, for example of a measure or of a property to group by.
     #[error(transparent)]
     BadQuery(#[from] QueryError),
     /// Cursor that does not come from this list.

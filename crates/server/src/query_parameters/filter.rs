@@ -1,6 +1,6 @@
 //! What a query covers: time range, filter, and what the filter selects.
 
-use hinomi_query::filter::{Filter, FilterFields};
+use hinomi_query::filter::{ErrorFilter, Filter, FilterFields};
 use hinomi_query::{LogLineMatcher, ProjectSnapshot, QueryError, QueryScope};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -26,12 +26,47 @@ impl FilterParameters {
     ///
     /// # Errors
     ///
-    /// When the filter or a time is not valid.
+    /// Returns an error if the filter or a time is not valid.
     pub fn scope(&self) -> Result<QueryScope, QueryParameterError> {
         let filter = Filter::parse(self.q.as_deref().unwrap_or_default())?;
         let (from_us, to_us) = range(self.from.as_deref(), self.to.as_deref(), now_us())?;
         Ok(QueryScope { from_us, to_us, filter })
     }
+}
+
+/// Time range and filter of a query for error events.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ErrorFilterParameters {
+    /// Start of the time range, inclusive, in the forms that the list of spans accepts. Default: all stored events.
+    pub from: Option<String>,
+    /// End of the time range, exclusive, in the same forms as `from`. Default: no end.
+    pub to: Option<String>,
+    /// Filter with the fields of error events, of spans, or words of the error, such as `type:RateLimitError level:error "try again"`.
+    /// Default: no filter.
+    pub q: Option<String>,
+}
+
+impl ErrorFilterParameters {
+    /// Returns the scope, which is all stored events if nothing is given.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the filter or a time is not valid.
+    pub fn scope(&self) -> Result<ErrorEventScope, QueryParameterError> {
+        let ErrorFilter { of_event, of_event_or_trace } = ErrorFilter::parse(self.q.as_deref().unwrap_or_default())?;
+        let (from_us, to_us) = range(self.from.as_deref(), self.to.as_deref(), now_us())?;
+        Ok(ErrorEventScope { of_event, of_event_or_trace: QueryScope { from_us, to_us, filter: of_event_or_trace } })
+    }
+}
+
+/// What a query for error events covers.
+#[derive(Debug, Clone)]
+pub struct ErrorEventScope {
+    /// Filter that an event must match by itself.
+    pub of_event: Filter,
+    /// Time range of the events, and filter that an event or a span of its trace must match.
+    pub of_event_or_trace: QueryScope,
 }
 
 /// Time range and filter of a query for log lines.
@@ -51,7 +86,7 @@ impl LogFilterParameters {
     ///
     /// # Errors
     ///
-    /// When the filter or a time is not valid.
+    /// Returns an error if the filter or a time is not valid.
     pub fn scope(&self) -> Result<LogLineScope, QueryParameterError> {
         let filter = Filter::parse_with_fields(self.q.as_deref().unwrap_or_default(), FilterFields::OF_LOG_LINES)?;
         let (from_us, to_us) = range(self.from.as_deref(), self.to.as_deref(), now_us())?;
@@ -85,8 +120,8 @@ pub enum FilterTarget {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FilterSelection {
-    /// What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-    /// that the trace list returns for the filter.
+    /// What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+    /// filter, with all their spans in the time range.
     #[serde(default)]
     #[param(inline)]
     pub select: FilterTarget,
@@ -102,7 +137,7 @@ impl FilterSelection {
     ///
     /// # Errors
     ///
-    /// When the matching traces cannot be determined.
+    /// Returns an error if the matching traces cannot be determined.
     pub async fn select_spans(&self, project: &ProjectSnapshot, scope: QueryScope) -> Result<QueryScope, QueryError> {
         if self.selects_traces() { project.scope_of_traces(&scope).await } else { Ok(scope) }
     }
@@ -112,7 +147,7 @@ impl FilterSelection {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct TraceSearchParameters {
-    /// Text to search for, ignoring case. It must not be empty.
+    /// Text to search for. Case is ignored. The text must not be empty.
     pub text: String,
 }
 
@@ -121,7 +156,7 @@ impl TraceSearchParameters {
     ///
     /// # Errors
     ///
-    /// When it is empty.
+    /// Returns an error if the text is empty.
     pub fn text(&self) -> Result<&str, QueryParameterError> {
         let text = self.text.trim();
         if text.is_empty() { Err(QueryParameterError::Empty { parameter: "text" }) } else { Ok(text) }

@@ -45,7 +45,7 @@ impl BreakdownParameters {
     ///
     /// # Errors
     ///
-    /// When the property is unknown.
+    /// Returns an error if the property is unknown.
     pub fn query(&self) -> Result<BreakdownQuery<'_>, QueryParameterError> {
         Ok(BreakdownQuery {
             by: GroupBy::parse(self.by.as_deref().unwrap_or("model"))?,
@@ -61,9 +61,9 @@ impl BreakdownParameters {
 pub struct FacetParameters {
     /// Field of the filter language, `tag.NAME`, or `tag` for the names of tags.
     pub field: String,
-    /// Prefix of the values to return, ignoring case. Default: all values.
+    /// Prefix of the values to return. Case is ignored. Default: all values.
     pub prefix: Option<String>,
-    /// Values to count even if they are not among the most frequent ones, as a JSON array of at most 100 strings.
+    /// Values that are counted even if they are not among the most frequent values, as a JSON array of at most 100 strings.
     pub values: Option<String>,
     /// Maximum number of most frequent values, from 1 to 1,000. Default: 20.
     pub limit: Option<usize>,
@@ -74,7 +74,7 @@ impl FacetParameters {
     ///
     /// # Errors
     ///
-    /// When the values are not a list, or too many.
+    /// Returns an error if the values are not a list, or too many.
     pub fn query(&self, selection: &FilterSelection) -> Result<FacetQuery<'_>, QueryParameterError> {
         let bad = |error| QueryParameterError::BadList { parameter: "values", error };
         let values: Vec<String> = self.values.as_deref().map(serde_json::from_str).transpose().map_err(bad)?.unwrap_or_default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// # Errors
 ///
-/// When the text has another form; the error says which forms are valid.
+/// Returns an error if the text has another form; the error says which forms are valid.
 pub fn parse_lifetime(text: &str) -> Result<Duration, String> {
     const HOUR_S: u64 = 3600;
     let seconds = |unit: char| match unit {

@@ -1,7 +1,7 @@
-//! Parameters of queries as text, whatever brings them: the URL of a request, the options of a command, or the arguments of a tool.
+//! Parameters of queries as text, from any source: the URL of a request, the options of a command, or the arguments of a tool.
 //!
-//! Each structure holds the texts of one group of parameters. Its methods parse them, and apply defaults and limits. They know no HTTP:
-//! `api` extracts the structures from requests and turns a [`QueryParameterError`] into its response.
+//! Each structure holds the texts of one group of parameters. The methods of a structure parse the texts, and apply defaults and limits.
+//! They do not depend on HTTP: `api` extracts the structures from requests and converts a [`QueryParameterError`] to a response.
 
 mod charts;
 mod error;
@@ -13,7 +13,10 @@ mod times;
 
 pub use charts::{OtelMetricSeriesParameters, TimeSeriesParameters, TimeSeriesQuery};
 pub use error::QueryParameterError;
-pub use filter::{FilterParameters, FilterSelection, FilterTarget, LogFilterParameters, LogLineScope, TraceSearchParameters};
+pub use filter::{
+    ErrorEventScope, ErrorFilterParameters, FilterParameters, FilterSelection, FilterTarget, LogFilterParameters, LogLineScope,
+    TraceSearchParameters,
+};
 pub use groups::{BreakdownParameters, BreakdownQuery, FacetParameters};
 pub use lifetimes::parse_lifetime;
 pub use pages::{ISSUE_SORT, LogLinePage, LogLineParameters, LogListParameters, PageParameters, PageQuery, SPAN_SORT};

@@ -49,7 +49,7 @@ impl PageParameters {
     ///
     /// # Errors
     ///
-    /// When the limit is out of range.
+    /// Returns an error if the limit is out of range.
     pub fn query<'a>(&'a self, default_sort: &'a str) -> Result<PageQuery<'a>, QueryParameterError> {
         let limit = checked_limit(self.limit.unwrap_or(DEFAULT_ROWS), MAX_ROWS)?;
         Ok(PageQuery { sort: self.sort.as_deref().unwrap_or(default_sort), limit, cursor: self.cursor.as_deref() })
@@ -73,7 +73,7 @@ impl LogListParameters {
     ///
     /// # Errors
     ///
-    /// When the order is unknown, the limit is out of range, or the cursor is not one of log lines.
+    /// Returns an error if the order is unknown, the limit is out of range, or the cursor is not one of log lines.
     pub fn page(&self) -> Result<(bool, LogLinePage), QueryParameterError> {
         let is_ascending = match self.sort.as_deref() {
             None | Some("" | "-time") => false,
@@ -108,7 +108,7 @@ impl LogLineParameters {
     ///
     /// # Errors
     ///
-    /// When the limit is out of range, or the cursor is not one of log lines.
+    /// Returns an error if the limit is out of range, or the cursor is not one of log lines.
     pub fn page(&self) -> Result<LogLinePage, QueryParameterError> {
         let limit = checked_limit(self.limit.unwrap_or(DEFAULT_LOG_LINES), MAX_LOG_LINES)?;
         let cursor = self.cursor.as_deref().filter(|text| !text.is_empty());

@@ -22,11 +22,11 @@ pub struct TimeRangeParameters {
 }
 
 impl TimeRangeParameters {
-    /// Returns start and end in microseconds since the Unix epoch; the minimum and maximum of `i64` if left out.
+    /// Returns start and end in microseconds since the Unix epoch: the minimum and maximum of `i64` if they are omitted.
     ///
     /// # Errors
     ///
-    /// When one of them is not a time.
+    /// Returns an error if the start or the end is not a time.
     pub fn range(&self) -> Result<(i64, i64), QueryParameterError> {
         range(self.from.as_deref(), self.to.as_deref(), now_us())
     }
@@ -42,11 +42,11 @@ pub struct TimeHintParameters {
 }
 
 impl TimeHintParameters {
-    /// Returns the time in microseconds since the Unix epoch; `None` if left out.
+    /// Returns the time in microseconds since the Unix epoch; `None` if it is omitted.
     ///
     /// # Errors
     ///
-    /// When it is not a time.
+    /// Returns an error if the text is not a time.
     pub fn position_us(&self) -> Result<Option<i64>, QueryParameterError> {
         let Some(text) = self.at.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
         let bad = || QueryParameterError::BadTime { parameter: "at", text: text.to_owned(), forms: None };
@@ -54,7 +54,7 @@ impl TimeHintParameters {
     }
 }
 
-/// Returns start and end in microseconds since the Unix epoch; unbounded if left out.
+/// Returns start and end in microseconds since the Unix epoch. The range is unbounded on a side that is omitted.
 pub(super) fn range(from: Option<&str>, to: Option<&str>, now_us: i64) -> Result<(i64, i64), QueryParameterError> {
     let time = |parameter, text: Option<&str>, open: i64| match text.map(str::trim).filter(|text| !text.is_empty()) {
         None => Ok(open),

@@ -23,7 +23,7 @@ pub use job::{RepriceJob, RepriceProgress, RepriceTask};
 /// Number of spans that are changed at a time; ingestion waits for each batch.
 const BATCH_SPANS: usize = 500;
 
-/// Result of recalculating the cost of stored calls. Amounts are in US dollars and cover calls that count.
+/// Result of recalculating the cost of stored calls. Amounts are in US dollars and cover the calls that totals include.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RepriceReport {
     /// Number of calls in the time range.
@@ -40,7 +40,7 @@ pub struct RepriceReport {
     /// New cost of all calls in the time range in US dollars; null if there are calls and none of them has a cost.
     #[schema(required)]
     pub cost_after: Option<f64>,
-    /// Changed calls by model, those with the largest changes first.
+    /// Changed calls by model, the largest changes first.
     pub models: Vec<RepricedModel>,
 }
 
@@ -62,7 +62,7 @@ pub struct RepricedModel {
     pub prices: BTreeSet<String>,
 }
 
-/// Reason why recalculation ended early. What was written before stays written.
+/// Reason why a recalculation ended early. Changes that were already written are kept.
 #[derive(Debug, thiserror::Error)]
 pub enum RepriceError {
     /// Calls could not be read.
@@ -117,9 +117,9 @@ pub struct PricingPolicy {
     pub prefer_client: bool,
 }
 
-/// Recalculates the cost of a project's calls that start in `from_us..to_us`, in microseconds since the Unix epoch. Without a store
-/// nothing is changed, and the report says what would change. Returns the report and how the work ended: what was written before an error
-/// stays, and a second run does the rest.
+/// Recalculates the cost of a project's calls that start in `from_us..to_us`, in microseconds since the Unix epoch. Without a store nothing
+/// is changed, and the report says what would change. Returns the report, and whether the work ended with an error. Changes before an error
+/// are kept, and a second run makes the remaining changes.
 pub async fn reprice(
     calls: &ProjectSnapshot,
     project: u64,

@@ -32,7 +32,7 @@ pub struct DeletionPreview {
 ///
 /// # Errors
 ///
-/// When it cannot be read.
+/// Returns an error if the data cannot be read.
 pub async fn count_stored(places: &RetentionResources, project: u64, subject: DeletionSubject) -> Result<DeletionPreview, RetentionError> {
     places.meta.project(project)?;
     let view = places.engine.project(places.store.snapshot(), project);

@@ -125,17 +125,17 @@ pub struct DeletionReceipt {
     /// Latest start of a deleted span (RFC 3339); null if no span was deleted.
     #[schema(required)]
     pub until: Option<String>,
-    /// Names of the removed segments. Their remaining rows are in new segments.
+    /// Names of the removed segments. The remaining rows of these segments are in new segments.
     #[schema(required)]
     pub files: Vec<String>,
-    /// Names of segments that a query was still reading. They are removed when the query ends.
+    /// Names of segments that a query was still reading. These segments are removed when the query ends.
     #[schema(required)]
     pub still_read: Vec<String>,
-    /// Names of damaged segments that could not be checked. No query reads them; remove them manually.
+    /// Names of damaged segments that could not be checked. No query reads these segments; remove their files manually.
     #[schema(required)]
     pub unreadable: Vec<String>,
-    /// True if the server stopped during the deletion and finished it after the next start. Data deleted before the stop is not included
-    /// in the numbers.
+    /// True if the server stopped during the deletion, and finished the deletion after the next start. Data deleted before the stop is not
+    /// included in the numbers.
     #[schema(required)]
     pub resumed: bool,
     /// Duration of the deletion in milliseconds.
@@ -199,11 +199,11 @@ fn keyed_hash(key: &str, user: &str) -> String {
     format!("hmac-sha256:{}", hex::encode(HMAC::mac(user, key)))
 }
 
-/// Returns the receipts of a user's deletions, the newest first, of all versions.
+/// Returns the receipts of a user's deletions, the newest first. Receipts of earlier versions are included.
 ///
 /// # Errors
 ///
-/// When the database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn receipts_of_user(meta: &MetadataStore, user: &str) -> Result<Vec<DeletionReceipt>, MetadataError> {
     let names = [keyed_hash(&meta.receipt_key()?, user), format!("sha256:{}", hex::encode(Sha256::digest(user)))];
     let receipts = meta.receipts()?;
@@ -222,12 +222,12 @@ fn deletion_sweep(project: u64, subject: DeletionSubject, traces: HashSet<TraceI
     }
 }
 
-/// Deletes a subject from every file. When it returns, nothing of the subject is left except in the files that the receipt lists.
+/// Deletes a subject from every file. When it returns, no data of the subject remains, except in the files that the receipt lists.
 ///
 /// # Errors
 ///
-/// [`RetentionError::NotFound`] when nothing of a trace or a user is stored. When something cannot be read or written: what was deleted
-/// before stays deleted, and a repeated call or [`finish_interrupted`] continues.
+/// Returns [`RetentionError::NotFound`] if no data of the trace or user is stored. Returns another error if something cannot be read or
+/// written: data that was already deleted stays deleted, and a repeated call or [`finish_interrupted`] deletes the rest.
 pub async fn erase_subject(
     resources: &RetentionResources,
     project: u64,
@@ -259,7 +259,7 @@ pub async fn erase_subject(
 ///
 /// # Errors
 ///
-/// As [`erase_subject`].
+/// Returns the same errors as [`erase_subject`].
 pub async fn finish_interrupted(resources: &RetentionResources) -> Result<(), RetentionError> {
     let _alone = resources.deletion_lock.lock().await;
     for (id, begun) in interrupted_deletions(resources)? {
@@ -279,9 +279,9 @@ fn interrupted_deletions(resources: &RetentionResources) -> Result<Vec<(i64, Pen
 enum DeletionTrigger {
     /// It was requested.
     Request,
-    /// It was requested again after it failed halfway.
+    /// The deletion was requested again after it had failed halfway.
     RepeatedRequest,
-    /// It was found unfinished after a start.
+    /// The deletion was found unfinished after a start.
     Start,
 }
 

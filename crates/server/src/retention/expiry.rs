@@ -15,7 +15,7 @@ use super::erasure::{DeletionReceipt, DeletionSubject};
 use super::held_deletions::permit_sweep;
 use super::{RetentionError, RetentionResources, directory_bytes, run_blocking};
 
-/// Expired rows of a table that could not be deleted.
+/// A table whose expired rows could not be deleted.
 #[derive(Debug)]
 pub struct TableExpiryFailure {
     /// File name of the database.
@@ -37,7 +37,7 @@ impl TableExpiryFailure {
 ///
 /// # Errors
 ///
-/// When something else could not be read or written. What was deleted before stays deleted, and the next run continues.
+/// Returns an error if other data could not be read or written. Data that was already deleted stays deleted, and the next run continues.
 pub async fn delete_expired(resources: &RetentionResources) -> Result<Vec<TableExpiryFailure>, RetentionError> {
     let now_us = jiff::Timestamp::now().as_microsecond();
     let directory = resources.meta.directory();
@@ -157,7 +157,7 @@ async fn enforce_disk_budget(resources: &RetentionResources, budget: u64) -> Res
     }
     tracing::warn!(used, budget, spans = swept.spans, "retention.disk_budget.oldest_deleted");
     let mut receipt = DeletionReceipt::of(0, DeletionSubject::Budget, &swept);
-    receipt.subject = Some(format!("{used} bytes where {budget} may be used (disk.budget_bytes)"));
+    receipt.subject = Some(format!("{used} bytes are used, the limit is {budget} (disk.budget_bytes)"));
     receipt.duration_ms = began.elapsed().as_millis() as u64;
     receipt.store_receipt(resources).await
 }

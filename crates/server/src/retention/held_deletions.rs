@@ -1,9 +1,9 @@
 //! Holds a deletion that may be unintended.
 //!
-//! The data directory remembers how long the data of each project was stored, and when that was last applied (`retention.last` in
-//! `hinomi.db`). If retention is shorter now, because of a setting, a start without the configuration, or a clock that jumped, the next
-//! sweep first counts what it would delete. If that is more than a small part, it is not deleted before somebody confirms it (`hinomi
-//! retention confirm`) or the server has run for a week since it first reported it.
+//! The data directory records the retention of each project, and the time at which it was last applied (`retention.last` in `hinomi.db`).
+//! If the retention is now shorter, because of a setting, a start without the configuration, or a clock that jumped, the next sweep first
+//! counts the data that it would delete. If this is more than a small part of the data, the deletion waits until somebody confirms it
+//! (`hinomi retention confirm`), or until the server has run for a week since it first reported the deletion.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -90,7 +90,7 @@ impl RetentionHold {
         let left =
             if left > 2 * 86_400 { format!("{} more days", left.div_ceil(86_400)) } else { format!("{} more hours", left.div_ceil(3600)) };
         format!(
-            "a deletion waits for confirmation: {}; revert the setting if this is not intended, or run `hinomi retention confirm`; the server deletes it after {left} of running",
+            "a deletion waits for confirmation: {}; revert the setting if this is not intended, or run `hinomi retention confirm`; otherwise the server deletes the data after {left} of running time",
             self.what.join("; ")
         )
     }
@@ -127,14 +127,14 @@ pub fn stored_hold(meta: &MetadataStore) -> Option<RetentionHold> {
 ///
 /// # Errors
 ///
-/// When the database cannot be written.
+/// Returns an error if the database cannot be written.
 pub fn confirm_hold(meta: &MetadataStore) -> Result<Option<RetentionHold>, MetadataError> {
     let Some(held) = stored_hold(meta) else { return Ok(None) };
     meta.set_setting(CONFIRMED_DELETION_SETTING, &held.id)?;
     Ok(Some(held))
 }
 
-/// Returns whether the held deletion has been confirmed and is still to be carried out.
+/// Returns whether the held deletion has been confirmed but not carried out.
 pub fn is_confirmed(meta: &MetadataStore, holds: &RetentionHoldTracker) -> bool {
     holds.current_hold().is_some_and(|held| meta.setting(CONFIRMED_DELETION_SETTING).as_ref() == Some(&held.id))
 }
@@ -145,7 +145,8 @@ pub fn enforced_settings(meta: &MetadataStore) -> Vec<String> {
     projects.iter().map(|(project, (kept, _))| format!("project {project}: retention of {} days", kept.days)).collect()
 }
 
-/// Returns the settings that store less than what was last applied, for a data directory whose server is not running.
+/// Returns the settings whose retention is shorter than the retention that was last applied, for a data directory whose server is not
+/// running.
 pub fn reduced_settings(meta: &MetadataStore, days: u32, budget_bytes: u64) -> Vec<String> {
     let last = last_enforced(meta);
     let mut found = Vec::new();
@@ -288,7 +289,7 @@ impl SuspiciousDeletions {
                 continue;
             };
             let why = match before {
-                None => format!("their previous retention is unknown, now {} days", now.days),
+                None => format!("the previous retention is unknown, the current retention is {} days", now.days),
                 Some((_, at_us)) if by_time => {
                     format!("the clock is {} days ahead of the last sweep", (now_us - at_us) / 86_400_000_000)
                 }
@@ -309,7 +310,7 @@ impl SuspiciousDeletions {
             let has_shrunk = before >= MIN_FLAGGED_TRACES && count.saturating_mul(DOWNTIME_DIVISOR) < before;
             if let Some(known) = directory.projects.get(project).filter(|_| has_shrunk) {
                 self.reasons.push(format!(
-                    "project {project} stores traces with errors or scores longer, but only {count} of {before} are still known: errors.db or scores.db may be lost"
+                    "project {project} stores traces with errors or scores longer, but only {count} of {before} such traces are still known: errors.db or scores.db may be lost"
                 ));
                 self.projects.insert(*project, ProjectRetention::of_projects(known, resources.default_days));
             }

@@ -1,10 +1,11 @@
 //! Retention and deletion.
 //!
-//! `expiry` deletes expired data, and the oldest data when the disk budget is reached; an unusually large deletion waits for
-//! confirmation (`held_deletions`). `erasure` deletes one trace, one user or one project from every file and stores a receipt. Neither
-//! leaves deleted data in a file: segments are rewritten, and SQLite overwrites what it deletes.
+//! `expiry` deletes expired data, and the oldest data when the disk budget is reached; an unusually large deletion waits for confirmation
+//! (`held_deletions`). `erasure` deletes one trace, one user or one project from every file and stores a receipt. Afterwards, no file
+//! contains deleted data: segments are rewritten, and SQLite overwrites deleted rows.
 //!
-//! Both loop over [`RetentionResources::tables`]: each table module expires, erases and redacts its own rows ([`RetainedRows`]).
+//! `expiry` and `erasure` loop over [`RetentionResources::tables`]: each table module expires, erases and redacts its own rows
+//! ([`RetainedRows`]).
 
 mod classes;
 mod deletion_preview;
@@ -71,8 +72,8 @@ pub enum RetentionError {
     /// The data of a trace or user could not be found.
     #[error(transparent)]
     Query(#[from] QueryError),
-    /// Nothing of the trace or user is stored.
-    #[error("no data is stored for it")]
+    /// No data of the trace or user is stored.
+    #[error("no data of the trace or user is stored")]
     NotFound,
     /// A bug in Hinomi.
     #[error("internal error: {0}")]

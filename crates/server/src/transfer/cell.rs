@@ -77,7 +77,7 @@ pub(super) fn push_cell(array: &ArrayRef, row: usize, out: &mut String) -> bool 
 
 /// Returns whether a spreadsheet could interpret a text as a formula. The export puts a quote before such a text and the import removes
 /// it, so texts that already begin with such a quote count too.
-pub(super) fn is_like_formula(text: &str) -> bool {
+pub fn is_like_formula(text: &str) -> bool {
     text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
@@ -107,7 +107,7 @@ impl TextColumnBuilder {
     ///
     /// # Errors
     ///
-    /// A description of the expected value when the text cannot be parsed.
+    /// Returns a description of the expected value if the text cannot be parsed.
     pub(super) fn add(&mut self, text: Option<&str>) -> Result<(), &'static str> {
         match self {
             TextColumnBuilder::Text(builder) => builder.append_option(text),

@@ -9,6 +9,7 @@ mod write;
 
 use std::str::FromStr;
 
+pub use cell::is_like_formula;
 pub use read::{rows, to_json_lines};
 pub use write::SpanFileWriter;
 

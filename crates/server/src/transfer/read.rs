@@ -28,7 +28,7 @@ const PARQUET_BATCH_ROWS: usize = 512;
 ///
 /// # Errors
 ///
-/// A message with the line, the column and the reason when a value cannot be read.
+/// Returns a message with the line, the column and the reason if a value cannot be read.
 pub fn rows(text: &str, first: usize) -> Result<Vec<SpanRow>, String> {
     let mut columns: Vec<(&str, CellFormat, TextColumnBuilder)> = SCHEMA
         .fields()
@@ -54,7 +54,7 @@ pub fn rows(text: &str, first: usize) -> Result<Vec<SpanRow>, String> {
             if let Some(text) = text.as_deref().filter(|_| matches!(*name, "trace_id" | "span_id"))
                 && !is_id(text, if *name == "trace_id" { 32 } else { 16 })
             {
-                return Err(wrong("an ID of hex digits, not all of them zero"));
+                return Err(wrong("an ID of hex digits that are not all zero"));
             }
             column.add(text.as_deref()).map_err(wrong)?;
         }
@@ -69,12 +69,12 @@ fn is_id(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit()) && text.bytes().any(|byte| byte != b'0')
 }
 
-/// Reads a file of any format and calls `work` with its spans as lines of JSON objects, a few hundred at a time, and with the fraction of
-/// the file that has been read.
+/// Reads a file of any format. Calls `work` with a few hundred spans at a time, as lines of JSON objects, and with the fraction of the file
+/// that has been read.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, with the row; or the error of `work`.
+/// Returns an error if the file cannot be read, with the row; or the error of `work`.
 pub fn to_json_lines(path: &Path, mut work: impl FnMut(&str, f64) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let name = path.display();
     let mut file = File::open(path).with_context(|| format!("cannot read {name}"))?;

@@ -149,5 +149,5 @@ fn mistakes_are_named_with_their_line() {
     assert_eq!(said(",\"counted\":1}"), "line 2: counted is not true or false");
     assert_eq!(said(",\"name\":1}"), "line 2: name is not a text");
     assert_eq!(rows("{}", 9).unwrap_err(), "line 9: trace_id is missing");
-    assert!(rows(&format!("{}}}", line.replace("0001", "0000")), 1).unwrap_err().contains("not all of them zero"));
+    assert!(rows(&format!("{}}}", line.replace("0001", "0000")), 1).unwrap_err().contains("that are not all zero"));
 }

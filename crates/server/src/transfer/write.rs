@@ -35,7 +35,7 @@ impl SpanFileWriter {
     ///
     /// # Errors
     ///
-    /// When the Parquet writer cannot be created.
+    /// Returns an error if the Parquet writer cannot be created.
     pub fn new(format: SpanFileFormat) -> Result<SpanFileWriter, ParquetError> {
         Ok(SpanFileWriter(match format {
             SpanFileFormat::Jsonl => SpanFileWriterKind::Jsonl,
@@ -67,7 +67,7 @@ impl SpanFileWriter {
     ///
     /// # Errors
     ///
-    /// When the Parquet writer rejects the batch.
+    /// Returns an error if the Parquet writer rejects the batch.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
         match &mut self.0 {
             SpanFileWriterKind::Parquet(writer) => {
@@ -87,7 +87,7 @@ impl SpanFileWriter {
     ///
     /// # Errors
     ///
-    /// When the Parquet writer fails.
+    /// Returns an error if the Parquet writer fails.
     pub fn finish(self) -> Result<Vec<u8>, ParquetError> {
         match self.0 {
             SpanFileWriterKind::Parquet(writer) => writer.into_inner(),

@@ -136,3 +136,95 @@ fn cut_edited_and_rewritten_logs_are_found() {
     let (listed, _, _) = server.command(&["audit", "list", "--limit", "3"]);
     assert_eq!(listed.lines().filter(|line| line.contains("\ttokens.create\t")).count(), 3, "{listed}");
 }
+
+#[test]
+fn denials_cannot_fill_the_disk() {
+    let mut server = Server::start();
+    let cookie = join(&server, "ann@example.com", "viewer", Some("1"));
+    for _ in 0..60 {
+        assert_eq!(post(&server, "/api/v1/projects/1/keys", &cookie, &json!({ "name": "k" })).status, 403);
+    }
+    let denied = entries(&server, "action=keys.create&limit=1000");
+    assert!(denied.len() <= 20, "{} entries, also if a minute ends meanwhile", denied.len());
+    assert_eq!(server.stop(), Some(0));
+    server.start_again();
+    let surplus = entries(&server, "action=requests.denied");
+    let counted: u64 = surplus.iter().map(|entry| entry["details"]["count"].as_u64().unwrap()).sum();
+    assert_eq!(counted + denied.len() as u64, 60, "{surplus:?}");
+    assert_eq!(surplus[0]["actor"]["name"], "ann@example.com");
+}
+
+#[test]
+fn changes_of_accounts_say_what_changed() {
+    let server = Server::start();
+    let ann = join(&server, "ann@example.com", "viewer", None);
+    let id = get(&server, "/api/v1/me", &ann).json()["account"]["id"].clone();
+    let admin = format!("Bearer {}", server.token);
+    let send = |method: &str, path: &str, body: Value| {
+        server.send(method, path, &[JSON, ("authorization", &admin)], body.to_string().into_bytes()).status
+    };
+    assert_eq!(send("PATCH", &format!("/api/v1/accounts/{id}"), json!({ "role": "member", "name": "Ann" })), 200);
+    assert_eq!(send("POST", "/api/v1/projects/1/members", json!({ "email": "ann@example.com", "role": "viewer" })), 201);
+    assert_eq!(send("PUT", &format!("/api/v1/projects/1/members/{id}"), json!({ "role": "admin" })), 200);
+    assert_eq!(send("DELETE", &format!("/api/v1/projects/1/members/{id}"), json!({})), 204);
+    let password = json!({ "current_password": "wrong password", "password": "another password" }).to_string().into_bytes();
+    let page = [JSON, ("x-hinomi-page", "1"), ("cookie", ann.as_str())];
+    assert_eq!(server.send("PUT", "/api/v1/me/password", &page, password).status, 401);
+    server.command(&["user", "role", "ann@example.com", "viewer"]);
+    let changes = |action: &str| entries(&server, &format!("action={action}")).remove(0)["details"]["changes"].clone();
+    assert_eq!(
+        changes("accounts.update"),
+        json!({ "name": { "before": "ann@example.com", "after": "Ann" }, "role": { "before": "viewer", "after": "member" } })
+    );
+    assert_eq!(changes("members.create"), json!({ "role": { "before": null, "after": "viewer" } }));
+    assert_eq!(changes("members.replace"), json!({ "role": { "before": "viewer", "after": "admin" } }));
+    assert_eq!(changes("members.delete"), json!({ "role": { "before": "admin", "after": null } }));
+    assert_eq!(changes("accounts.role.update"), json!({ "role": { "before": "member", "after": "viewer" } }));
+    let failed = entries(&server, "action=password.update.failed");
+    assert_eq!((failed.len(), &failed[0]["actor"]["account_id"]), (1, &id));
+    assert!(!server.get("/api/v1/audit?limit=1000").text.contains("another password"));
+}
+
+#[test]
+fn log_is_exported_without_formulas() {
+    let server = Server::start();
+    server.command(&["user", "create-service", "=HYPERLINK(\"x\",\"y\")", "--role", "admin"]);
+    let token = server.command(&["token", "create", "--account", "2", "--role", "admin", "--project", "1"]).0.trim().to_owned();
+    let body = json!({ "name": "k" }).to_string().into_bytes();
+    let bearer = format!("Bearer {token}");
+    assert_eq!(server.send("POST", "/api/v1/projects/1/keys", &[JSON, ("authorization", &bearer)], body).status, 201);
+    let csv = server.get("/api/v1/audit?format=csv&action=keys");
+    assert_eq!((csv.status, csv.header("content-type")), (200, "text/csv; charset=utf-8"));
+    let mut lines = csv.text.lines();
+    assert_eq!(lines.next(), Some("sequence,time,account_id,actor,credential,action,object,project_id,address,details"));
+    let line = lines.next().unwrap();
+    assert!(line.contains(r#","'=HYPERLINK(""x"",""y"")","#) && line.contains(",keys.create,"), "{line}");
+    let lines = server.get("/api/v1/audit?format=jsonl&limit=2");
+    let read: Vec<Value> = lines.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((read.len(), &read[0]["action"]), (2, &json!("audit.export.read")), "the export is recorded");
+    assert_eq!(server.get("/api/v1/audit?format=xml").status, 400);
+    let all = server.get("/api/v1/audit?format=ndjson").text.lines().count();
+    assert_eq!(all as u64, read[0]["sequence"].as_u64().unwrap() + 1);
+}
+
+#[test]
+fn heads_are_sent_outside_and_verify_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let heads = folder.path().join("heads.jsonl");
+    let mut server = Server::start_with(&[("HINOMI_AUDIT_HEAD_TO", heads.to_str().unwrap())]);
+    for number in 0..3 {
+        server.command(&["token", "create", "--name", &format!("t{number}")]);
+    }
+    assert_eq!(server.stop(), Some(0), "the last head is sent when the server stops");
+    let verify = |server: &Server| server.command(&["audit", "verify", "--head", heads.to_str().unwrap()]);
+    let (said, error, status) = verify(&server);
+    assert!(status == Some(0) && said.contains("exported heads confirmed"), "{said}{error}");
+    let database = Connection::open(server.data().join("audit.db")).unwrap();
+    database.execute_batch("DELETE FROM entries WHERE sequence > 1").unwrap();
+    drop(database);
+    let (_, error, status) = verify(&server);
+    assert!(status == Some(1) && error.contains("cut off"), "{error}");
+    std::fs::write(&heads, "nothing\n").unwrap();
+    let (_, error, status) = verify(&server);
+    assert!(status == Some(1) && error.contains("does not contain heads"), "{error}");
+}

@@ -108,7 +108,7 @@ fn a_trace_a_user_and_a_project_are_deleted_from_every_file() {
     assert_eq!(said, "to be deleted: 1 traces, 3 spans, 1 error events, 1 scores, 1 log lines, 0 metric series\n");
     let (said, ..) = server.command(&["delete", "project", "--project", "1"]);
     assert_eq!(said, "to be deleted: 3 traces, 9 spans, 3 error events, 3 scores, 3 log lines, 0 metric series\n");
-    assert_eq!(server.command(&["delete", "list", "--user", "boris-the-second"]).0, "no deletions of this user\n");
+    assert_eq!(server.command(&["delete", "list", "--user", "boris-the-second"]).0, "no receipts for this user\n");
     let (said, error, status) = server.command(&["delete", "user", "--project", "1", "--yes", "boris-the-second"]);
     assert!(status == Some(0) && said.contains("3 spans, 1 error events, 1 scores, 1 log lines"), "{said}{error}");
     assert_eq!(holding(&data, "MARK-two"), Vec::<PathBuf>::new());

@@ -122,6 +122,21 @@ fn errors_are_found_by_their_attributes() {
     for filter in cases {
         assert_eq!(found(filter), ["declined"], "{filter}");
     }
+    for filter in [
+        "type:PaymentError",
+        "level:fatal handled:false",
+        "mechanism:django transaction:\"POST /pay\"",
+        "-handled:true platform:python user:u7",
+        "(type:Other OR logger:shop.orders)",
+        "DECLINED",
+        "\"payment failed\" type:Payment*",
+        "pay.py",
+    ] {
+        assert_eq!(found(filter), ["declined"], "{filter}");
+    }
+    assert!(found("type:TimeoutError").is_empty() && found("declined level:info").is_empty() && found("handled:true").is_empty());
+    let unknown = server.get("/api/v1/projects/1/issues?q=colour:red");
+    assert_eq!((unknown.status, unknown.text.contains("type message level handled")), (400, true), "{}", unknown.text);
     assert_eq!(found("attr.logger:shop.stock"), ["stock is low"]);
     assert_eq!(found("attr.logger:shop.*").len(), 2);
     assert!(found("attr.logger:other").is_empty() && found("attr.logger:shop.stock tag.tenant:acme").is_empty());

@@ -127,15 +127,15 @@ fn restored_data_directory_sends_no_notification_until_enabled() {
     let (archive, data) = (folder.path().join("b.tar"), folder.path().join("data"));
     assert_eq!(server.command(&["backup", archive.to_str().unwrap()]).2, Some(0));
     let (said, error, status) = run(&data, &["restore", archive.to_str().unwrap(), "--data", data.to_str().unwrap()]);
-    assert!(status == Some(0) && said.contains("notifications are paused"), "{said}{error}");
+    assert!(status == Some(0) && said.contains("notifications and forwarding are paused"), "{said}{error}");
     let restored = Server::start_on(folder.path(), &[]);
-    let paused = "alert notifications are paused, as after a restore";
+    let paused = "alert notifications and forwarding are paused, for example after a restore";
     assert!(problems(&restored).contains(paused), "{}", problems(&restored));
     let (said, ..) = restored.command(&["notifications", "resume"]);
-    assert!(said.contains("notifications are resumed"), "{said}");
+    assert!(said.contains("notifications and forwarding are resumed"), "{said}");
     until("they go", || problems(&restored) == "[]");
     let (said, ..) = server.command(&["notifications", "pause"]);
-    assert!(said.contains("notifications are paused and wait"), "{said}");
+    assert!(said.contains("notifications and forwarding are paused"), "{said}");
     until("they wait", || problems(&server).contains(paused));
     server.stop();
 }

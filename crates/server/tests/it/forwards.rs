@@ -245,7 +245,7 @@ fn targets_are_checked_changed_and_deleted() {
     let path = format!("/forwards/{}", created["id"]);
     assert_eq!(server.ask(&path), created);
     let moved = server.change("PUT", &path, &json!({ "type": "otlp", "url": "https://elsewhere.example" }));
-    assert!(moved.status == 400 && moved.text.contains("enter its key again"), "{}", moved.text);
+    assert!(moved.status == 400 && moved.text.contains("enter the key again"), "{}", moved.text);
     let changed = server.change("PUT", &path, &json!({ "type": "otlp", "url": "https://collector.example:4318/v1/traces" }));
     assert_eq!(
         (changed.status, &changed.json()["has_key"], &changed.json()["url"]),

@@ -83,7 +83,7 @@ fn a_price_is_set_used_ended_and_removed() {
     for (body, says) in [
         (json!({ "model": "", "prices": { "input": 1 } }), "model"),
         (json!({ "model": "m", "prices": { "inptu": 1 } }), "inptu"),
-        (json!({ "model": "m", "prices": { "input": -1 } }), "from 0 on"),
+        (json!({ "model": "m", "prices": { "input": -1 } }), "at least 0"),
         (json!({ "model": "m", "prices": {} }), "at least one"),
         (json!({ "model": "m", "from": "May", "prices": { "input": 1 } }), "YYYY-MM-DD"),
         (json!({ "model": "m", "from": "2026-02-01", "until": "2026-01-01", "prices": { "input": 1 } }), "after `from`"),

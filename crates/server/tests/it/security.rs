@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::server::Server;
 
 /// Part of a webhook URL that must be in no file.
-const CANARY: &str = "canary-of-the-hook";
+const CANARY: &str = "canaryofthehook";
 
 fn files_with(folder: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();

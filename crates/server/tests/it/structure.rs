@@ -16,7 +16,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
 ];
 
 /// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.
-const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 31] = [
+const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 32] = [
     ("store", "rows", &["schema"]),
     ("tables", "database", &[]),
     ("tables", "retained_rows", &["database"]),
@@ -31,6 +31,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 31] = [
     ("tables", "forwards", &["database", "retained_rows"]),
     ("tables", "media", &["database", "retained_rows"]),
     ("tables", "scores", &["database", "retained_rows"]),
+    ("tables", "share_links", &["database", "retained_rows"]),
     ("alerting", "delivery", &["name_redaction"]),
     ("server", "config", &[]),
     ("server", "connections", &[]),
@@ -47,7 +48,12 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 31] = [
     ("server", "forward", &[]),
     ("server", "ingest", &["config", "memory"]),
     ("server", "query_parameters", &[]),
-    ("server", "api", &["backup", "config", "forward", "ingest", "jobs", "memory", "query_parameters", "reprice", "retention", "transfer"]),
+    ("server", "sign_in", &["config"]),
+    (
+        "server",
+        "api",
+        &["backup", "config", "forward", "ingest", "jobs", "memory", "query_parameters", "reprice", "retention", "sign_in", "transfer"],
+    ),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

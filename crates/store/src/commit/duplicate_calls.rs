@@ -1,5 +1,5 @@
-//! Calls that several traces report: finds them with [`RecentCallIndex`](super::RecentCallIndex), and writes the result into the spans of
-//! all reports.
+//! Finds calls that several traces report, with [`RecentCallIndex`](super::RecentCallIndex), and writes the result to the spans of all
+//! reports.
 
 use std::sync::atomic::Ordering;
 

@@ -177,8 +177,8 @@ impl CommitGroup {
         (fresh, others.into_iter().collect())
     }
 
-    /// Makes the rows visible, and replaces those that were corrected or joined. It cannot fail: a row to correct that cannot be read
-    /// remains unchanged.
+    /// Makes the rows visible, and replaces rows that were corrected or joined. This step cannot fail: a row that must be corrected but
+    /// cannot be read remains unchanged.
     pub(crate) fn publish(mut self, shared: &StoreInner, readers: &mut SegmentReaderCache) {
         let (fresh, corrections) = self.split_fresh_corrections(shared);
         let _still = (!corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.move_lock));
@@ -233,7 +233,7 @@ fn row_key(row: &SpanRow) -> SpanKey {
     SpanKey { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id }
 }
 
-/// Returns the rows of stored spans, each with its location and with the value that was passed with its key.
+/// Returns the rows of stored spans. Each row has its location and the value that the caller passed with its key.
 pub(crate) fn stored_rows<T>(
     wanted: impl IntoIterator<Item = (SpanKey, T)>,
     shared: &StoreInner,
@@ -300,7 +300,7 @@ pub(crate) fn load_trace(shared: &StoreInner, readers: &mut SegmentReaderCache, 
 /// Number of rows that are read at a time for the deduplication rules.
 const BATCH_ROWS: usize = 16_384;
 
-/// Returns the stored spans of the newest traces in the form that the deduplication rules need: at most `rows` rows, those of the
+/// Returns the stored spans of the newest traces in the form that the deduplication rules need: at most `rows` rows, with the rows of the
 /// memtables first.
 pub(crate) fn newest_traces(shared: &StoreInner, rows: usize) -> SeededMap<TraceKey, Vec<StoredSpanNode>> {
     let snapshot = shared.snapshot();
@@ -367,7 +367,7 @@ fn stored_node(mut row: SpanRow) -> StoredSpanNode {
     StoredSpanNode { node: SpanNode::of(&row.span), decision }
 }
 
-/// The most recently read segments, kept open. The spans of a trace that a flush has split are read from the same segment repeatedly.
+/// The most recently read segments, kept open. If a flush has split a trace, its spans are read from the same segment repeatedly.
 #[derive(Debug, Default)]
 pub(crate) struct SegmentReaderCache(Vec<(u64, SegmentReader)>);
 

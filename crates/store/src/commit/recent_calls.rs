@@ -1,5 +1,5 @@
 //! A bounded in-memory index of recent calls across all traces, by the provider's response ID or by their messages. If a call is reported
-//! more than once, each report finds the earlier ones.
+//! more than once, each report finds the earlier reports.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -39,7 +39,8 @@ impl RecentCallIndex {
         RecentCallIndex { key_kind, capacity, calls: HashMap::new(), order: VecDeque::new(), evicted: 0 }
     }
 
-    /// Adds or updates a report. Returns all reports of its call if there are others, unless nothing has changed and `even_if_unchanged` is false.
+    /// Adds or updates a report. If the call has other reports, and something has changed or `even_if_unchanged` is true, returns all
+    /// reports of the call.
     pub(crate) fn add_report(&mut self, project: u64, report: CallReport, even_if_unchanged: bool) -> Option<CallReports> {
         let key = (project, self.key(&report)?);
         let by = self.key_kind;

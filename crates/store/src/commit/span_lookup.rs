@@ -1,8 +1,8 @@
 //! Finds stored spans by their keys.
 //!
-//! ID files contain a hash of each span's key, and the sender of a span chooses the key: two keys with the same hash are easily computed.
-//! A hash therefore only selects candidate rows in segments; the columns project, trace ID and span ID decide whether a candidate is the
-//! span. Two spans whose keys have the same hash are both stored and both found.
+//! ID files contain a hash of each span's key, and the sender of a span chooses the key: two keys with the same hash are easily computed. A
+//! hash therefore only selects candidate rows in segments. The columns for project, trace ID and span ID show whether a candidate is the
+//! requested span. Two spans whose keys have the same hash are both stored and both found.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,8 +47,8 @@ impl SpanLookup {
         in_segment.candidates.push((row, wanted));
     }
 
-    /// Reads the candidates, those in the newest segment first, and calls `found` for each that matches its key, with the named columns
-    /// or else all. Calls `unread` for those that cannot be read.
+    /// Reads the candidates, from the newest segment to the oldest. Calls `found` for each candidate that matches its key, with the given
+    /// columns, or with all columns if no columns are given. Calls `unread` for candidates that cannot be read.
     pub(crate) fn read_candidates(
         self,
         key_of: impl Fn(usize) -> SpanKey,
@@ -85,8 +85,8 @@ impl SpanLookup {
     }
 }
 
-/// Returns the locations of the current rows of spans; spans that are not stored are left out. The caller must hold `moving`, or the rows
-/// may move meanwhile.
+/// Returns the locations of the current rows of spans; spans that are not stored are left out. The caller must hold `moving`; otherwise,
+/// the rows may move during the call.
 pub(crate) fn row_locations(wanted: &[SpanKey], shared: &StoreInner, readers: &mut SegmentReaderCache) -> Vec<RowLocation> {
     let mut places: Vec<Option<RowLocation>> = vec![None; wanted.len()];
     let mut search = SpanLookup::default();

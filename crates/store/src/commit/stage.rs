@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Maximum number of traces that wait to be looked at because only a span that is no call reports usage.
+/// Maximum number of traces that wait to be checked because only a span that is not a call reports usage.
 const MAX_USAGE_GAPS: usize = 100_000;
 
 impl CommitWorker {
@@ -96,7 +96,8 @@ impl CommitWorker {
         rows
     }
 
-    /// Applies `revise` to what rows say alone, and stages those that changed. Returns their number and their traces.
+    /// Applies `revise` to spans as they were before the deduplication rules, and stages those that changed. Returns their number and their
+    /// traces.
     pub(super) fn revise_rows(
         &mut self,
         project: u64,
@@ -189,7 +190,7 @@ impl CommitWorker {
         repeats
     }
 
-    /// Joins spans with the stored spans of the same IDs, if at least one of the two is partial.
+    /// Joins spans with the stored spans of the same IDs, if at least one of the two spans is partial.
     pub(super) fn join_partial_spans(&mut self, project: u64, spans: &[Span], known: &[u32], group: &CommitGroup) -> MergedSpans {
         let mut whole_spans = Vec::new();
         let mut refused = Vec::new();
@@ -265,7 +266,7 @@ impl CommitWorker {
         traces
     }
 
-    /// Remembers a trace with a span that is no call and whose usage may count. With very many of them, further ones are left out.
+    /// Remembers a trace in which a span that is not a call has usage that may be counted. Traces beyond the limit are not remembered.
     fn note_usage_gap(&self, trace: TraceKey) {
         let mut gaps = lock(&self.shared.usage_gaps);
         if gaps.len() < MAX_USAGE_GAPS {

@@ -1,5 +1,5 @@
-//! Events of a span that arrived before the trace of the span was known. They are stored as a trace of their own and moved once the trace
-//! is known.
+//! Events of a span that arrived before the trace of the span was known. These events are stored as a separate trace, and moved when the
+//! trace of the span is known.
 
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::langfuse::{ObservationTrace, ROOT_OP};
@@ -12,7 +12,7 @@ use crate::rows::SpanRow;
 use crate::state::lock;
 
 impl CommitWorker {
-    /// Joins spans with their stray events. Returns the IDs of the rows that are removed by that.
+    /// Joins spans with their stray events. Returns the IDs of the rows that the joining removes.
     pub(super) fn join_stray_events(&mut self, project: u64, spans: &mut [Span], group: &CommitGroup) -> Vec<(TraceId, SpanId)> {
         let mut found: Vec<(usize, ObservationTrace)> =
             spans.iter().enumerate().filter_map(|(index, span)| Some((index, (self.shared.config.observation_trace)(span)?))).collect();

@@ -1,6 +1,6 @@
 //! A bounded in-memory cache of recent traces: the input of the deduplication rules and their last decisions.
 //!
-//! A trace that was evicted is read again from memtables and segments when more of it arrives.
+//! If more spans of an evicted trace arrive, the trace is read again from memtables and segments.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use hinomi_model::id::{SpanId, TraceId};
 
 use crate::seeded_hash::SeededMap;
 
-/// Maximum number of spans of one trace that are decided together. In a longer trace, new spans keep what they say alone: deciding the
+/// Maximum number of spans of one trace that are decided together. In a longer trace, the rules are not applied to new spans: deciding the
 /// whole trace again for each request would take time quadratic in its length.
 pub(crate) const MAX_TRACE_SPANS: usize = 8000;
 
@@ -22,7 +22,7 @@ pub(crate) type TraceKey = (u64, TraceId);
 #[derive(Debug)]
 pub(crate) struct StoredSpanNode {
     pub(crate) node: SpanNode,
-    /// Last decision, if it differs from what the span says alone.
+    /// Last decision, if it differs from the decision from the span alone.
     pub(crate) decision: Option<Box<SpanDecision>>,
 }
 
@@ -57,7 +57,7 @@ struct CachedTraceState {
 /// Changed decisions of one trace.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct TraceDecisionChanges {
-    /// Decisions for the given spans, by their indices, where they differ from what the spans say alone.
+    /// Decisions for the given spans, by their indices, where they differ from the decisions from each span alone.
     pub(crate) decisions: Vec<(usize, SpanDecision)>,
     /// New decisions for earlier spans.
     pub(crate) corrections: Vec<(SpanId, SpanDecision)>,
@@ -89,7 +89,7 @@ impl TraceStateCache {
         Some(verdict)
     }
 
-    /// Returns the calls of a cached trace that another trace may report too.
+    /// Returns the calls of a cached trace if another trace may report the same calls.
     pub(crate) fn reports_of_trace(&self, key: &TraceKey) -> Vec<CallReport> {
         self.traces.get(key).map_or_else(Vec::new, |trace| {
             let counted = |place: usize| trace.decisions[place].as_deref().unwrap_or(&trace.nodes[place].local_decision).counted;
@@ -97,7 +97,7 @@ impl TraceStateCache {
         })
     }
 
-    /// Returns true if a cached trace has a counted call without usage, or an agent with a sum of tokens below which nothing reports usage.
+    /// Returns true if a cached trace has a counted call without usage, or an agent with usage below which no span reports usage.
     pub(crate) fn may_lack_usage(&self, key: &TraceKey) -> bool {
         self.traces.get(key).is_some_and(|trace| {
             let counted = |place: usize| trace.decisions[place].as_deref().unwrap_or(&trace.nodes[place].local_decision).counted;

@@ -1,10 +1,11 @@
-//! `hinomi doctor --repair`: repairs a data directory as far as its files allow. Nothing is deleted: unreadable files are moved to
-//! `damaged/`.
+//! `hinomi doctor --repair`: repairs everything in a data directory that its files allow to repair. Nothing is deleted: unreadable files
+//! are moved to `damaged/`.
 //!
 //! 1. A manifest that is missing, empty or unreadable is rebuilt.
 //! 2. A segment of the manifest that is missing or damaged is searched for in `damaged/`; if it is not found there, it is removed from
 //!    the manifest.
-//! 3. A segment that the manifest does not name is added to it. Its rows that exist elsewhere are marked as dead.
+//! 3. A segment that the manifest does not list is added to the manifest. Rows of the segment that also exist elsewhere are marked as
+//!    dead.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -40,8 +41,8 @@ const BATCH_ROWS: usize = 100_000;
 ///
 /// # Errors
 ///
-/// When the directory is in use or was written by a newer version, or a file cannot be read or written. The steps before the error remain
-/// done.
+/// Returns an error if the directory is in use or was written by a newer version, or a file cannot be read or written. The steps before the
+/// error are not undone.
 pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
     let folder = DataDirectory::open(root)?;
     let storage: Arc<dyn SegmentStorage> = Arc::new(LocalSegmentStorage::new(root)?);
@@ -102,7 +103,7 @@ pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
 /// A segment that the manifest does not list.
 #[derive(Debug)]
 enum UnlistedSegment {
-    /// Number of a segment that is where segments are.
+    /// Number of a segment in the directory of segments.
     InPlace(u64),
     Quarantined(QuarantinedSegment),
 }
@@ -153,8 +154,7 @@ fn open_or_rebuild_manifest(
         (Err(error @ (StoreError::Damaged { .. } | StoreError::Manifest { .. })), _) => {
             let aside = manifest::set_aside(folder)?;
             let what = format!("{error}; it was moved to {} and has been rebuilt", aside.display());
-            findings
-                .push(DoctorFinding::note(what, "superseded rows are only known as far as later segments contain their newer versions"));
+            findings.push(DoctorFinding::note(what, "a superseded row is only recognized if a later segment contains its newer version"));
             Manifest::open(folder)
         }
         (Err(error), _) => Err(error),

@@ -1,9 +1,9 @@
-//! Merges the small segments of a day into larger ones, without their dead rows. While a day fills up, this happens when there are
-//! several; once nothing is written for it any more, its remaining small segments are merged into one, and segments with dead rows are
-//! rewritten. Otherwise each query about a whole day would read all of them.
+//! Merges the small segments of a day into larger ones, without their dead rows. While a day still receives data, segments are merged when
+//! there are several small ones. When the day no longer receives data, its remaining small segments are merged into one, and segments with
+//! dead rows are rewritten. Without merges, each query over a whole day would read many small segments.
 //!
-//! A merge holds at most a few thousand rows in memory: it sorts the keys of all rows, and reads the rows of each chunk of the result
-//! from all inputs by their row numbers.
+//! A merge holds at most a few thousand rows in memory. It sorts the keys of all rows. Then, for each chunk of the result, it reads the
+//! rows from all inputs by their row numbers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub(crate) fn merge_all(shared: &StoreInner) -> Result<usize, StoreError> {
 ///
 /// # Errors
 ///
-/// When a file could not be read or written. Nothing has changed then.
+/// Returns an error if a file could not be read or written. In this case, nothing has changed.
 pub(crate) fn merge_once(shared: &StoreInner) -> Result<bool, StoreError> {
     let Some(inputs) = choose_small_segments(shared).or_else(|| choose_quiet_day(shared)) else { return Ok(false) };
     if !shared.has_space_for(inputs.iter().map(|input| input.segment.bytes).sum()) {
@@ -180,8 +180,8 @@ fn gather_rows(readers: &[SegmentReader], chunk: &[RowKey]) -> Result<RecordBatc
     interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places).map_err(CompactionError::Arrow)
 }
 
-/// Replaces the inputs with the result. Rows of the inputs that died meanwhile, or whose successors are only in a memtable, are dead in
-/// the result. Returns the dead rows of each input at that moment.
+/// Replaces the inputs with the result. Rows of the inputs are dead in the result if they were marked as dead during the merge, or if their
+/// successors are only in a memtable. Returns the dead rows of each input at that moment.
 pub(crate) fn replace_segments(
     shared: &StoreInner,
     inputs: &[CompactionInput],

@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 use crate::error::StoreError;
 use crate::state::StoreInner;
 
-/// Returns the bytes that an unprivileged user may still write to the disk that contains a path; `None` if the platform does not say.
+/// Returns the bytes that an unprivileged user may still write to the disk that contains a path; `None` if the platform does not report it.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     rustix::fs::statvfs(path).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 impl StoreInner {
-    /// Fails while less than the reserve is free. Logs each change once.
+    /// Returns an error while less disk space than the reserve is free. Logs each change of this state once.
     pub(crate) fn check_reserve(&self) -> Result<(), StoreError> {
         let (root, reserve) = (self.folder.root(), self.config.reserve_bytes);
         let short = (self.config.free_bytes)(root).filter(|free| *free < reserve);

@@ -22,7 +22,7 @@ use crate::wal::retention::CoveredWalFile;
 ///
 /// # Errors
 ///
-/// When a file could not be written. The memtable remains readable, and the next attempt starts from the beginning.
+/// Returns an error if a file could not be written. The memtable remains readable, and the next attempt starts from the beginning.
 pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
     let began = Instant::now();
     let _flushing = lock(&shared.flushing);

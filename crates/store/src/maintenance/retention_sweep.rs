@@ -1,5 +1,5 @@
-//! Deletes rows whose retention has ended, or only their messages. Their segments are rewritten without them and the old files removed,
-//! and no copy of them remains on disk.
+//! Deletes rows whose retention has ended, or only their messages. The segments of these rows are rewritten without them, and the old files
+//! are removed, so no copy of the rows remains on disk.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -77,7 +77,7 @@ impl std::fmt::Debug for RetentionSweep {
     }
 }
 
-/// How many of some spans would be deleted.
+/// Number of spans that would be deleted, out of a number of spans.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DeletionLoss {
     /// Number of spans that would be deleted.
@@ -97,7 +97,7 @@ pub struct RetentionSweepResult {
     pub without_messages: u64,
     /// Files that were removed or rewritten under another name.
     pub segment_files: Vec<SegmentObject>,
-    /// Those of `segment_files` that are still being read. They are removed when their last reader ends.
+    /// The files in `segment_files` that are still being read. These files are removed when their last reader ends.
     pub still_read: Vec<SegmentObject>,
     /// Unreadable segments that may contain such spans.
     pub unreadable: Vec<SegmentObject>,
@@ -126,7 +126,7 @@ impl crate::Store {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read or written. The deletions before the error remain.
+    /// Returns an error if a file cannot be read or written. The deletions before the error remain.
     pub async fn apply_sweep(&self, sweep: RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
         let mut swept = RetentionSweepResult::default();
         loop {
@@ -144,7 +144,7 @@ impl crate::Store {
     ///
     /// # Errors
     ///
-    /// When the manifest cannot be written. Nothing has been removed then.
+    /// Returns an error if the manifest cannot be written. In this case, nothing has been removed.
     pub async fn drop_oldest_segments(&self, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
         self.rewrite_segments(|reply| MaintenanceCommand::DropOldest { bytes, reply }).await
     }
@@ -182,7 +182,7 @@ impl crate::Store {
     }
 }
 
-/// Applies a retention sweep to all segments, and rewrites those that change.
+/// Applies a retention sweep to all segments, and rewrites the changed segments.
 pub(crate) fn apply_sweep(shared: &StoreInner, sweep: &RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
     let mut swept = RetentionSweepResult::default();
     // The successor of a row that is not settled at this moment is, or will be, in a memtable. None of these segments contains it.
@@ -354,8 +354,8 @@ fn oldest_segments(state: &StoreState, bytes: u64) -> impl Iterator<Item = &Live
 }
 
 impl Snapshot {
-    /// Counts the spans in segments of some projects, and those for which `is_lost` returns true. `affects_segment` returns whether spans of a
-    /// project that start at a time or later may be lost. Damaged segments are left out.
+    /// Counts the spans in segments of some projects, and the spans for which `is_lost` returns true. `affects_segment` returns whether
+    /// spans of a project may be lost if they start at a certain time or later. Damaged segments are omitted.
     pub fn count_losses(
         &self,
         projects: &HashSet<u64>,

@@ -1,8 +1,8 @@
 //! Objects of segments that the manifest does not name.
 //!
-//! A crash leaves such files: of a flush that did not reach the manifest, or of a merge before or after it did. Those are removed. But a
-//! manifest that is empty, missing or older than the segments does not name them either, and then they may be the only copy. A file is
-//! therefore removed only if it is certain that everything in it exists elsewhere too; all others are quarantined (in `damaged/`), where a
+//! A crash can leave such files: after a flush that was not yet recorded in the manifest, or during a merge. These files are removed.
+//! However, an empty, missing or outdated manifest does not list segments either, and such a segment may be the only copy of its data. A
+//! file is therefore removed only if all of its data certainly exists elsewhere. All other files are quarantined (in `damaged/`), where a
 //! person can inspect them and `hinomi doctor --repair` finds them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -15,7 +15,7 @@ use crate::segment::row_order::{KEY_COLUMNS, keys};
 use crate::segment_storage::{QuarantineReason, SegmentObject, SegmentObjectKind, SegmentObjects, SegmentStorage};
 use crate::state::{StoreInner, lock};
 
-/// What the manifest says about segment files.
+/// Information in the manifest about segment files.
 #[derive(Debug)]
 pub(crate) struct ManifestFileSet {
     segments: HashSet<u64>,
@@ -38,7 +38,7 @@ impl ManifestFileSet {
         }
     }
 
-    /// Returns the numbers that no other segment may get.
+    /// Returns the numbers that must not be assigned to a new segment.
     pub(crate) fn reserved_numbers(&self) -> impl Iterator<Item = u64> {
         self.segments.iter().chain(&self.removed).chain(self.unfinished.keys()).copied()
     }

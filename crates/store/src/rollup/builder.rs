@@ -20,16 +20,16 @@ use crate::seeded_hash::SeededMap;
 /// Maximum number of pairs of op and name per hour.
 const MAX_OP_NAMES_PER_HOUR: usize = 1000;
 
-/// What a roll-up distinguishes.
+/// Level of detail of a roll-up.
 #[derive(Debug, Clone, Copy)]
 pub struct RollupGranularity {
-    /// Whether it distinguishes the values of each of [`DIMENSIONS`].
+    /// Whether the roll-up distinguishes the values of each of [`DIMENSIONS`].
     pub dimensions: [bool; DIMENSIONS.len()],
-    /// Length of its time buckets in microseconds; an hour for stored roll-ups. With `None` all spans of a project are in one bucket.
+    /// Length of the time buckets in microseconds; one hour for stored roll-ups. With `None`, all spans of a project are in one bucket.
     pub step_us: Option<i64>,
-    /// Whether it lists the distinct traces and users.
+    /// Whether the roll-up lists the distinct traces and users.
     pub with_distinct_ids: bool,
-    /// Whether it contains row ranges, durations per op and name, and totals of users per day.
+    /// Whether the roll-up contains row ranges, durations per op and name, and totals of users per day.
     pub with_row_ranges: bool,
 }
 
@@ -128,8 +128,8 @@ impl RollupBuilder {
         }
     }
 
-    /// Adds rows, which only need the columns that the granularity [`needs_column`](RollupGranularity::needs_column). A batch without one of these adds
-    /// nothing, except that `name` may be missing. `by` is one more property.
+    /// Adds rows. The batch must have the columns that the granularity needs ([`needs_column`](RollupGranularity::needs_column)). A batch
+    /// without one of these columns adds nothing, but `name` may be missing. `by` is the column of an additional property.
     pub fn add(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) {
         let Some(mut columns) = RollupColumns::from_batch(batch, &self.granularity) else { return };
         let mut by = by.map(TextColumnInterner::from_batch);
@@ -324,8 +324,8 @@ impl<'a> TextColumnInterner<'a> {
     }
 }
 
-/// Fast hashing for keys that senders cannot choose: indices of texts. Texts, and views that contain short ones, need a seeded hash, or
-/// an attacker could make table lookups linear.
+/// Fast hashing for keys that senders cannot choose: indices of texts. Texts, and views that contain short texts, need a seeded hash;
+/// otherwise, an attacker could make table lookups linear.
 pub type FastBuildHasher = BuildHasherDefault<FastHasher>;
 type FastHashMap<K, V> = HashMap<K, V, FastBuildHasher>;
 

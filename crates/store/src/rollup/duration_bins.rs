@@ -1,4 +1,4 @@
-//! Compact histograms of durations that give percentiles of any union of them.
+//! Compact histograms of durations. Percentiles can be computed for any union of histograms.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +43,8 @@ impl DurationHistogram {
 }
 
 /// Returns the value below which a share of some values is, interpolated between neighbors like in a sorted list; `None` if there are no
-/// values. `bins` must be ascending. The result is within one percent of that of the sorted list, and within the range of the values if
-/// it is known.
+/// values. `bins` must be ascending. The result differs by at most one percent from the result for the sorted list. If the range of the
+/// values is known, the result is within this range.
 pub fn percentile(bins: impl Iterator<Item = (u16, u64)> + Clone, share: f64, range: Option<(i64, i64)>) -> Option<f64> {
     let total: u64 = bins.clone().map(|(_, count)| count).sum();
     let rank = share.clamp(0.0, 1.0) * total.checked_sub(1)? as f64;

@@ -1,5 +1,5 @@
-//! The sidecar file of a segment with its roll-up. It contains nothing that the segment does not: a damaged file, or one in another
-//! version's format, is rebuilt.
+//! The sidecar file of a segment with its roll-up. All of its data is also in the segment, so a damaged file, or a file in the format of
+//! another version, is rebuilt.
 //!
 //! ```text
 //! magic "HINOHRS2"  length:u32 (of the content before compression)  content (MessagePack, zstd)  crc32c:u32 (of all before)
@@ -29,7 +29,7 @@ pub(crate) fn encode(rollup: &Rollup) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// `InvalidData` when the content is not the output of [`encode`].
+/// Returns `InvalidData` if the content is not the output of [`encode`].
 pub(crate) fn decode(bytes: &[u8]) -> io::Result<Rollup> {
     let damaged = || io::Error::from(io::ErrorKind::InvalidData);
     if bytes.starts_with(MAGIC_PREFIX) && !bytes.starts_with(MAGIC) {

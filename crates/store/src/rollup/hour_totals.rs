@@ -1,4 +1,4 @@
-//! Totals of all spans of an hour: an overview of a month reads a few hundred of these instead of all cells.
+//! Totals of all spans of an hour. With these totals, an overview of a month reads a few hundred entries instead of all cells.
 
 use super::duration_bins::{DenseDurationHistogram, DurationHistogram};
 use super::users::SpanSubtotal;
@@ -17,7 +17,7 @@ pub struct HourTotals {
     pub estimated: RollupSums,
     /// Totals of the runs of pipelines.
     pub runs: SpanSubtotal,
-    /// Indices of the models of unpriced calls, ascending, and the number of calls of each; 0 stands for calls without a model.
+    /// Indices of the models of unpriced calls, ascending, and the number of calls of each; 0 means calls without a model.
     pub unpriced_models: Vec<(u32, u64)>,
 }
 

@@ -55,7 +55,7 @@ pub struct SpanSubtotal {
     pub durations: DurationHistogram,
 }
 
-/// What a day's totals need of a span.
+/// Fields of a span that are needed for the totals of a day.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UserRollupSpan<'a> {
     pub(super) user: u32,

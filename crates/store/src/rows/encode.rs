@@ -30,7 +30,7 @@ pub fn to_batch(rows: &[SpanRow]) -> RecordBatch {
     columns.extend(c.context_columns());
     columns.extend(c.content_columns());
     columns.extend(c.later_columns());
-    RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
+    RecordBatch::try_new(SCHEMA.clone(), columns).expect("the columns are in the order of SCHEMA, and required columns have no nulls")
 }
 
 /// Builds one column at a time from the rows.
@@ -180,7 +180,7 @@ impl<'a> SpanColumnEncoder<'a> {
 
     fn money_column(&self, get: impl Fn(&SpanRow) -> Option<Usd>) -> ArrayRef {
         let steps = self.0.iter().map(|row| get(row).map(|usd| i128::from(usd.0))).collect::<Decimal128Array>();
-        Arc::new(steps.with_precision_and_scale(18, 12).expect("18 digits, 12 of them behind the point, are a valid decimal"))
+        Arc::new(steps.with_precision_and_scale(18, 12).expect("18 digits, of which 12 are decimal places, are a valid decimal"))
     }
 
     /// Returns a text column that is not written any more: all null.
@@ -229,7 +229,7 @@ impl<'a> SpanColumnEncoder<'a> {
         for place in places {
             match place {
                 Some((block, start, length)) => {
-                    builder.try_append_view(block, start, length).expect("what was written is text, and lies in its block");
+                    builder.try_append_view(block, start, length).expect("the written bytes are text, and are within their block");
                 }
                 None => builder.append_null(),
             }

@@ -1,5 +1,5 @@
-//! Converts rows of segments that were written before format 4 of the data directory, which contained facts as sentences. Whatever is
-//! written to new files has the current columns.
+//! Converts rows of segments that were written before format 4 of the data directory. Such segments contain facts as sentences. New files
+//! always have the current columns.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub fn convert_sentences(batch: RecordBatch) -> RecordBatch {
             columns[place] = column;
         }
     }
-    RecordBatch::try_new(batch.schema(), columns).expect("each column has the type and the length of the one in its place")
+    RecordBatch::try_new(batch.schema(), columns).expect("each column has the type and the length of the column that it replaces")
 }
 
 /// Returns JSON of earlier versions in the current form.

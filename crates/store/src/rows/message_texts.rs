@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Calls `each` with every text in the messages of a row that a person wrote or reads. `json` is the content of the row's column.
+/// Calls `each` with every text in a row's messages: texts, names, arguments, results and contents. `json` is the content of the row's
+/// column.
 pub fn each_text(json: &str, mut each: impl FnMut(&str)) {
     let Ok(messages) = serde_json::from_str::<Vec<MessageTexts>>(json) else { return };
     for part in messages.iter().flat_map(|message| &message.parts) {

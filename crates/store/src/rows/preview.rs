@@ -5,8 +5,8 @@ use hinomi_model::span::{ChatMessage, MessagePart};
 /// Maximum number of characters in a preview.
 const MAX_PREVIEW_CHARACTERS: usize = 200;
 
-/// Returns the first 200 characters of a list of messages: of the last message with this `role`, else of the last one whose role is not
-/// `system`. Consecutive white space becomes one space. Returns `None` if there is no text.
+/// Returns the first 200 characters of the last message that has text and this `role`. If there is no such message, the last message that
+/// has text and whose role is not `system` is used. Consecutive white space becomes one space. Returns `None` if there is no text.
 pub fn preview(messages: &[ChatMessage], role: &str) -> Option<String> {
     let of_role = messages.iter().rev().filter(|message| message.role == role);
     let others = messages.iter().rev().filter(|message| message.role != role && message.role != "system");

@@ -1,5 +1,5 @@
-//! Checks whether the file of a segment is still the one that was written. A start only checks its length and its end. Damage inside is
-//! found when a query reads it; then all files are read once.
+//! Checks whether the file of a segment still has the contents that were written. A start only checks the length and the end of the file.
+//! Damage inside the file is found when a query reads it. Then all files are read once.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -58,12 +58,12 @@ pub(crate) fn crc_of(object: &dyn SegmentObjectReader) -> io::Result<u32> {
     }
 }
 
-/// Reads a segment's file completely. The error says what is wrong with it. A file without a known checksum is decoded instead.
+/// Reads a segment's file completely. The error describes the damage. A file without a known checksum is decoded instead.
 pub(crate) fn check_segment(segment: &Segment) -> Result<(), String> {
     check_file_as(segment, segment.objects.open(SegmentObjectKind::Parquet))
 }
 
-/// Checks a file that may be the segment's, like [`check_segment`].
+/// Checks a file that may be the file of a segment, like [`check_segment`].
 pub(crate) fn check_file_as(segment: &Segment, opened: io::Result<Arc<dyn SegmentObjectReader>>) -> Result<(), String> {
     let file = opened.map_err(|error| error.to_string())?;
     let length = file.length().map_err(|error| error.to_string())?;
@@ -87,8 +87,8 @@ pub(crate) fn decode_file(reader: &SegmentReader) -> Result<u64, String> {
     Ok(u64::from(rows))
 }
 
-/// Reads one segment that existed at the start and has not been read completely since, and sets it aside if it is damaged. Returns false
-/// if there is none.
+/// Reads one segment that existed at the start and has not been read completely since then, and quarantines it if it is damaged. Returns
+/// false if there is no such segment.
 pub(crate) fn check_one_segment(shared: &StoreInner) -> bool {
     let next = {
         let mut state = lock(&shared.state);
@@ -116,7 +116,7 @@ fn quarantine_if_damaged(shared: &StoreInner, segment: &Segment) -> bool {
     true
 }
 
-/// Reads all segments and sets aside the damaged ones: they stay in place and are not read any more. Returns their number.
+/// Reads all segments and quarantines the damaged segments: they stay in place and are no longer read. Returns their number.
 pub(crate) fn quarantine_damaged(shared: &StoreInner) -> usize {
     let segments: Vec<_> = {
         let state = lock(&shared.state);
@@ -126,12 +126,12 @@ pub(crate) fn quarantine_damaged(shared: &StoreInner) -> usize {
 }
 
 impl crate::Store {
-    /// Reads all segments after a read error, and sets aside the damaged ones. Returns their number. Returns 0 without reading if the
+    /// Reads all segments after a read error, and quarantines the damaged segments. Returns their number. Returns 0 without reading if the
     /// last check was at most a minute ago and found nothing.
     ///
     /// # Errors
     ///
-    /// When the store is closing.
+    /// Returns an error if the store is closing.
     pub async fn quarantine_damaged(&self) -> Result<usize, StoreError> {
         const CHECK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
         let shared = self.shared.clone();

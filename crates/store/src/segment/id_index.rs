@@ -7,15 +7,16 @@
 //! crc32c:u32 (of everything before)
 //! ```
 //!
-//! Many keys with the same hash are easily computed, and reading the rows of all of them would take as long as reading the segment. A
-//! second hash, which depends on a secret of each file, therefore tells which of them can be the wanted one. Files with the magic
-//! "HINOIDS1" have neither secret nor second hash. The caller must compare the key of each row that is found.
+//! Many keys with the same hash are easily computed, and reading the rows of all of them would take as long as reading the segment. Each
+//! key therefore has a second hash, which depends on a secret of the file and shows whether the key can be the requested key. Files with
+//! the magic "HINOIDS1" have neither secret nor second hash. The caller must compare the key of each row that is found.
 //!
-//! The index keeps in memory a filter (18 bits per span, one false positive in 65,000) and every 256th hash; only a hit reads the file,
-//! three kilobytes at a known position. The file contains nothing that the segment does not: a damaged one is rebuilt.
+//! The index keeps a filter and every 256th hash in memory. The filter takes 18 bits per span and has one false positive in 65,000 lookups.
+//! Only for a hit, three kilobytes are read from the file, at a known position. All data of the file is also in the segment, so a damaged
+//! file is rebuilt.
 
 use std::collections::BTreeSet;
-#[expect(deprecated, reason = "SipHash with a key is what is needed, and of the standard library's this alone takes one")]
+#[expect(deprecated, reason = "SipHash with a key is required, and only this hasher of the standard library accepts a key")]
 use std::hash::{Hasher, SipHasher};
 use std::io;
 use std::ops::Range;
@@ -77,7 +78,7 @@ impl SegmentIdIndex {
     ///
     /// # Errors
     ///
-    /// `InvalidData` when the content is not the output of [`encode`].
+    /// Returns `InvalidData` if the content is not the output of [`encode`].
     pub(crate) fn open(objects: &SegmentObjects) -> io::Result<SegmentIdIndex> {
         let bytes = objects.read(SegmentObjectKind::Ids)?;
         let damaged = || io::Error::from(io::ErrorKind::InvalidData);
@@ -108,7 +109,7 @@ impl SegmentIdIndex {
         self.spans.filter.contains(hash)
     }
 
-    /// Returns the rows of a span, including dead ones, and rarely those of others.
+    /// Returns the rows of a span, including dead rows. In rare cases, also returns rows of other spans.
     pub(crate) fn rows_of_span(&self, key: &SpanKey) -> io::Result<Vec<u32>> {
         let mut rows = Vec::new();
         let check = self.secret.map(|secret| secret.hash_of_span(key));
@@ -116,7 +117,7 @@ impl SegmentIdIndex {
         Ok(rows)
     }
 
-    /// Returns the rows of a trace, including dead ones, and rarely those of others.
+    /// Returns the rows of a trace, including dead rows. In rare cases, also returns rows of other traces.
     pub(crate) fn rows_of_trace(&self, project: u64, trace: TraceId) -> io::Result<Vec<Range<u32>>> {
         let mut rows = Vec::new();
         let hash = trace_hash(project, trace);
@@ -202,10 +203,10 @@ impl IdIndexTable {
     }
 }
 
-/// A filter that says whether a hash is certainly absent or may be present.
+/// A filter that returns whether a hash is certainly absent or may be present.
 #[derive(Debug)]
 enum IdIndexFilter {
-    /// For few hashes, for which the other filter is not suitable.
+    /// The hashes themselves, if they are too few for the other filter.
     Exact(BTreeSet<u64>),
     Fuse(BinaryFuse16),
 }

@@ -81,7 +81,7 @@ impl SegmentReader {
         group.map_or(0, |group| group.total_byte_size().max(0) as usize / group.num_rows().max(1) as usize)
     }
 
-    /// Returns how many rows, starting with this one, take about `bytes`; at least one.
+    /// Returns how many rows, starting with the given row, take about `bytes`; at least one.
     pub(crate) fn rows_within_bytes(&self, row: u32, bytes: usize) -> usize {
         (bytes / self.bytes_of(row).max(1)).max(1)
     }
@@ -100,7 +100,7 @@ impl SegmentReader {
         self.fit_to_schema(self.columns(ranges, &names)?, schema)
     }
 
-    /// Returns the rows with all columns of [`SCHEMA`], with the sentences of earlier versions converted.
+    /// Returns the rows with all columns of [`SCHEMA`]. Sentences of earlier versions are converted.
     pub(crate) fn all_columns(&self, ranges: &[Range<u32>]) -> Result<RecordBatch, StoreError> {
         let rows = self.fit_to_schema(self.read(ranges, ProjectionMask::all())?, &SCHEMA)?;
         // Files with these columns do not contain sentences.
@@ -135,7 +135,7 @@ impl SegmentReader {
         let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| wrap(&error))?;
         let batch = concat_batches(&schema, &batches).map_err(|error| wrap(&error))?;
         if batch.num_rows() != rows {
-            return Err(wrap(&format!("{} rows where {rows} were asked for", batch.num_rows())));
+            return Err(wrap(&format!("{} rows instead of {rows}", batch.num_rows())));
         }
         Ok(batch)
     }

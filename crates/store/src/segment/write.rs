@@ -1,4 +1,4 @@
-//! Writes a segment. Afterwards both files are durable under their names, and nothing refers to them yet.
+//! Writes a segment. Afterwards, both files are durable under their names, but no manifest lists them yet.
 
 use std::sync::atomic::AtomicBool;
 

@@ -1,7 +1,7 @@
 //! Segments as files of the data directory: `segments/0000000042.parquet` and its sidecar files, and `damaged/` as the quarantine.
 //!
-//! A file is written under a temporary name, synced and renamed, and then the directory is synced. Whatever has its final name is
-//! therefore complete.
+//! A file is written under a temporary name, synced and renamed, and then the directory is synced. A file with its final name is therefore
+//! always complete.
 
 use std::fs::{self, File};
 use std::io;
@@ -31,7 +31,7 @@ impl LocalSegmentStorage {
     ///
     /// # Errors
     ///
-    /// When the working directory is needed to complete the path and is unknown.
+    /// Returns an error if the working directory is needed to complete the path and is unknown.
     pub fn new(root: &Path) -> Result<LocalSegmentStorage, StoreError> {
         // The query engine requires absolute paths.
         let root = std::path::absolute(root).map_err(StoreError::io_error("find", root))?;

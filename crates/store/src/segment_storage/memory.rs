@@ -1,4 +1,4 @@
-//! Segments in memory, for tests: like an object store, it has names without a file system behind them.
+//! Segments in memory, for tests. Like an object store, this storage has names without a file system.
 
 use std::collections::BTreeMap;
 use std::io;

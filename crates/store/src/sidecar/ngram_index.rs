@@ -1,5 +1,5 @@
-//! The n-gram index: finds the rows of a segment whose messages may contain a text. A search for a rare phrase then reads a few rows and
-//! not all.
+//! The n-gram index: finds the rows of a segment whose messages may contain a text. With the index, a search for a rare phrase reads a few
+//! rows instead of all rows.
 //!
 //! The rows of a segment are divided into blocks. A sidecar file ([`mod@file`]) lists the blocks that contain each *n-gram*, hashed into a
 //! bucket: four consecutive characters, or two if both are of a script with short words (Chinese, Japanese, Korean). Only a block with
@@ -39,7 +39,7 @@ impl SidecarContent for NgramIndex {
 }
 
 impl SidecarCell<NgramIndex> {
-    /// Returns the rows that may contain a text, ascending; `None` if the index cannot say. Reads a file.
+    /// Returns the rows that may contain a text, ascending; `None` if the index cannot be used for this text. Reads a file.
     pub(crate) fn rows_holding(&self, objects: &SegmentObjects, text: &str) -> Option<Vec<Range<u32>>> {
         let wanted = hashes_to_look_up(text);
         if wanted.is_empty() {

@@ -22,7 +22,7 @@ const MESSAGE_BATCH_ROWS: u32 = 2048;
 ///
 /// # Errors
 ///
-/// When the segment cannot be read. It is not tried again, and queries read its spans.
+/// Returns an error if the segment cannot be read. The build is then not repeated, and queries read the spans of the segment.
 pub(crate) fn rebuild_one(shared: &StoreInner) -> Result<bool, StoreError> {
     if let Some(segment) = segment_without_sidecar(shared, |segment| segment.rollup.is_lost(&segment.objects)) {
         segment.rollup.mark_useless();

@@ -1,5 +1,6 @@
-//! Takes snapshots for low-priority threads. Taking one requires a lock that ingestion waits for, so a thread of normal priority does it:
-//! a low-priority thread that holds the lock would block ingestion for as long as other threads use the processors.
+//! Takes snapshots for low-priority threads. Taking a snapshot requires a lock that ingestion waits for. A thread of normal priority
+//! therefore takes the snapshots: a low-priority thread that holds the lock would block ingestion for as long as other threads use the
+//! processors.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -8,7 +9,7 @@ use std::thread::JoinHandle;
 use super::Snapshot;
 use crate::state::StoreInner;
 
-/// Takes snapshots on request. Its thread ends when it is dropped.
+/// Takes snapshots on request. The thread ends when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct SnapshotThread {
     /// `None` while it is dropped.
@@ -21,7 +22,7 @@ impl SnapshotThread {
     ///
     /// # Errors
     ///
-    /// When the thread cannot be started.
+    /// Returns an error if the thread cannot be started.
     pub(crate) fn start(shared: Arc<StoreInner>) -> std::io::Result<SnapshotThread> {
         let (asked, requests) = channel();
         let thread = std::thread::Builder::new().name("store-look".to_owned()).spawn(move || serve_requests(&shared, &requests))?;

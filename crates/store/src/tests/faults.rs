@@ -8,7 +8,7 @@ use super::*;
 async fn panic_in_a_join_fails_only_that_request() {
     let dir = tempfile::tempdir().unwrap();
     let join = |stored: &Span, new: &Span, book: &PriceBook| {
-        assert!(new.start_us != 13, "asked for by a test");
+        assert!(new.start_us != 13, "requested by a test");
         hinomi_model::partial_spans::join_partial_spans(stored, new, book)
     };
     let mut store = Store::open(dir.path(), StoreConfig { join, ..small() }).unwrap();

@@ -29,8 +29,8 @@ pub(crate) struct WalFrameRun {
     pub(crate) frames: Vec<(u64, Vec<u8>)>,
 }
 
-/// Reads frames from number `expected` on, at most up to number `last`: about a chunk of them, and at least one. Moves the cursor behind
-/// them. Returns `None` if the frame is not in the WAL any more, or cannot be read.
+/// Reads frames from number `expected` to number `last` at most: about one chunk, and at least one frame. Moves the cursor past these
+/// frames. Returns `None` if the frame is not in the WAL any more, or cannot be read.
 pub(crate) fn frames_from(logs: &Path, cursor: &mut WalCursor, expected: u64, last: u64) -> Result<Option<WalFrameRun>, StoreError> {
     let start = *cursor;
     for (number, path) in numbered(logs, "log")?.into_iter().filter(|(number, _)| *number >= start.file) {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::error::StoreError;
 
-/// Makes replayed frames durable. A killed process may leave a write that it had not synced. Its rows are visible from now on, duplicates
-/// of them are acknowledged, and a segment may be written from them; a power failure must not undo any of that.
+/// Makes replayed frames durable. A killed process may leave a write that it had not synced. The rows of such a write are visible from now
+/// on, duplicates of them are acknowledged, and a segment may be written from them. A power failure must not undo any of this.
 pub(crate) fn sync(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|file| file.sync_data()).map_err(StoreError::io_error("sync", path))
 }

@@ -1,8 +1,8 @@
 //! WAL frames: the spans of one request, and the decisions about them.
 //!
-//! The caller serializes and compresses the spans before the request is queued. The commit thread adds what only it knows: which spans
-//! were already stored, and the decisions about the traces. Replay applies them without evaluating the rules again, so a restart produces
-//! the same rows even if the rules have changed.
+//! The caller serializes and compresses the spans before the request is queued. The commit thread adds which spans were already stored, and
+//! the decisions about the traces. Replay applies these decisions without evaluating the rules again, so a restart produces the same rows
+//! even if the rules have changed.
 
 use std::cell::RefCell;
 
@@ -35,7 +35,7 @@ pub(crate) struct WalFramePreamble {
     /// Time of arrival of the spans that were only revised, by index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) received: Vec<(u32, i64)>,
-    /// Decisions about spans of this request, by index, where they differ from what the span alone says.
+    /// Decisions about spans of this request, by index, where they differ from the decision from the span alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) decided: Vec<(u32, SpanDecision)>,
     /// New decisions about spans that were stored earlier.
@@ -119,12 +119,12 @@ pub(crate) fn encode_payload(head: &WalFramePreamble, compressed: &[u8]) -> Vec<
 ///
 /// # Errors
 ///
-/// When the bytes are not the output of [`encode_payload`]; the message says what is wrong. It never panics and allocates no more than the frame
-/// declares.
+/// Returns an error if the bytes are not the output of [`encode_payload`]; the message says what is wrong. This function never panics, and
+/// does not allocate more memory than the frame declares.
 pub(crate) fn decode_payload(payload: &[u8]) -> Result<(WalFramePreamble, Vec<Span>), String> {
-    let (length, rest) = payload.split_first_chunk::<4>().ok_or("shorter than its own length")?;
+    let (length, rest) = payload.split_first_chunk::<4>().ok_or("the frame is shorter than its length field")?;
     let length = u32::from_le_bytes(*length) as usize;
-    let (head, compressed) = rest.split_at_checked(length).ok_or("its head is longer than the frame")?;
+    let (head, compressed) = rest.split_at_checked(length).ok_or("the head is longer than the frame")?;
     let head: WalFramePreamble = rmp_serde::from_slice(head).map_err(|error| format!("head: {error}"))?;
     if compressed.is_empty() {
         return Ok((head, Vec::new()));

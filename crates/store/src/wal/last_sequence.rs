@@ -1,7 +1,8 @@
 //! The number of the last acknowledged frame: `log/last`.
 //!
 //! The file is written after each group and not synced separately, which would take time: it is exact after a kill, and at most some
-//! seconds old after a power failure. It never exceeds what was durable, so a frame that it covers and that is in no WAL file is lost.
+//! seconds old after a power failure. The number never exceeds the last durable frame. If a frame up to this number is in no WAL file, it
+//! is therefore lost.
 //!
 //! ```text
 //! sequence:u64  crc32c:u32 (of the eight bytes before)
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 const FILE_BYTES: usize = 12;
 
-/// The open file; `None` if it could not be opened. It is only used to report losses.
+/// The open file; `None` if it could not be opened. The file is only used to report losses.
 #[derive(Debug)]
 pub(super) struct WalLastSequenceFile(Option<File>);
 
@@ -35,7 +36,7 @@ impl WalLastSequenceFile {
         }))
     }
 
-    /// Records that all frames up to this one are durable.
+    /// Records that all frames up to the given frame are durable.
     pub(super) fn set(&self, sequence: u64) {
         let mut bytes = [0; FILE_BYTES];
         bytes[..8].copy_from_slice(&sequence.to_le_bytes());

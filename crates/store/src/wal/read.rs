@@ -37,7 +37,7 @@ impl WalFileContents {
 ///
 /// # Errors
 ///
-/// When the file cannot be read at all, or was written by a newer version. Damage is not an error.
+/// Returns an error if the file cannot be read at all, or was written by a newer version. Damage is not an error.
 pub(crate) fn read(path: &Path) -> Result<WalFileContents, StoreError> {
     let bytes = std::fs::read(path).map_err(StoreError::io_error("read", path))?;
     let header = read_header(&bytes);
@@ -52,7 +52,8 @@ pub(super) struct WalFileHeader {
     newer_format: Option<u8>,
 }
 
-/// Reads the header of a file. If it is damaged, the epoch is taken from the first frame if that is intact, else from the damaged header.
+/// Reads the header of a file. If the header is damaged, the epoch is read from the first frame, or from the damaged header if that frame
+/// is also damaged.
 pub(super) fn read_header(bytes: &[u8]) -> WalFileHeader {
     let Some(header) = bytes.get(..FILE_HEADER_BYTES) else { return WalFileHeader { epoch: 0, newer_format: None } };
     let epoch = u64::from_le_bytes(fixed_bytes(header, 8));
@@ -65,7 +66,8 @@ pub(super) fn read_header(bytes: &[u8]) -> WalFileHeader {
     WalFileHeader { epoch: whole.unwrap_or(epoch), newer_format: None }
 }
 
-/// Finds the frames. If there is none where one should start, every later position is tried: a bad sector loses only the frames in it.
+/// Finds the frames. If no frame is at the position where the next frame should start, every later position is tried. A bad sector thus
+/// loses only the frames in it.
 fn scan_frames(bytes: Vec<u8>, epoch: u64) -> WalFileContents {
     let mut contents = WalFileContents::default();
     let mut lost = 0;

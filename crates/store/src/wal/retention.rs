@@ -43,7 +43,7 @@ impl WalRetention {
         lock(&self.state).positions.get(name).copied()
     }
 
-    /// Adds a subscription that begins with the next change. From now on no file that it needs is removed.
+    /// Adds a subscription that begins with the next change. From now on, no file that the subscription needs is removed.
     pub(crate) fn register(&self, name: &str, published: impl FnOnce() -> u64) -> u64 {
         let mut state = lock(&self.state);
         // Under the lock: a flush that takes it later sees the position, and the files of earlier ones have no later frames.
@@ -59,15 +59,15 @@ impl WalRetention {
         state.release(self.max_bytes);
     }
 
-    /// Forgets a subscription and removes the files that no other needs.
+    /// Deletes the position of a subscription, and removes the files that no other subscription needs.
     pub(crate) fn forget(&self, name: &str) {
         let mut state = lock(&self.state);
         state.positions.remove(name);
         state.release(self.max_bytes);
     }
 
-    /// Takes files whose frames are all in segments, and removes those that no subscription needs. If the disk is `short` of space, none is
-    /// kept: ingestion is more important.
+    /// Takes files whose frames are all in segments, and removes the files that no subscription needs. If the disk is `short` of space, no
+    /// files are kept, because ingestion is more important.
     pub(crate) fn retire(&self, files: impl IntoIterator<Item = CoveredWalFile>, short: bool) {
         let mut state = lock(&self.state);
         state.files.extend(files);

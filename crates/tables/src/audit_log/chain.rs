@@ -25,7 +25,7 @@ pub(super) fn next_hash(before: &ChainHash, entry: &str) -> ChainHash {
     hasher.finalize().into()
 }
 
-/// The end of the log at one moment. Stored elsewhere, it shows later whether the log was cut or rewritten.
+/// The end of the log at one moment. If it is stored elsewhere, it shows later whether the log was cut or rewritten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditHead {
     /// Sequence number of the last entry; 0 for an empty log.
@@ -85,7 +85,7 @@ pub struct AuditVerification {
     pub head: AuditHead,
     /// Number of exported heads that the log contains.
     pub confirmed_heads: usize,
-    /// Number of exported heads of expired entries, which cannot be compared any more.
+    /// Number of exported heads that refer to expired entries and can no longer be compared.
     pub expired_heads: usize,
 }
 
@@ -100,7 +100,7 @@ pub(super) struct ChainVerifier {
 }
 
 impl ChainVerifier {
-    /// Begins at the checkpoint, or at the first entry ever if there is none.
+    /// Begins at the checkpoint or, if there is no checkpoint, at the first entry of the log.
     pub(super) fn new(checkpoint: Option<(String, Vec<u8>)>, heads: &[AuditHead], key: &str) -> Result<ChainVerifier, AuditViolation> {
         let mut tail = (0, ChainHash::default());
         if let Some((text, signature)) = checkpoint {

@@ -15,18 +15,18 @@ pub struct AuditActor {
     pub name: String,
     /// How the actor was authenticated, such as `session 3`, `token 7` or `command`; empty for no authentication.
     pub credential: String,
-    /// Address from which the request came, or that of the last proxy.
+    /// Address from which the request came, or address of the last proxy.
     pub address: Option<IpAddr>,
 }
 
-/// Something that is to be recorded.
+/// An event to record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
     /// Who did it.
     pub actor: AuditActor,
     /// What was done, in words separated by dots, such as `keys.create`.
     pub action: String,
-    /// What it was done to, such as `key 5`; empty if the action says it.
+    /// Object of the action, such as `key 5`; empty if the action already names it.
     pub object: String,
     /// ID of the project; `None` for the whole server.
     pub project: Option<u64>,
@@ -63,7 +63,7 @@ pub struct AuditEntry {
     pub actor: AuditActor,
     /// What was done.
     pub action: String,
-    /// What it was done to; empty if the action says it.
+    /// Object of the action; empty if the action already names it.
     pub object: String,
     /// ID of the project; `None` for the whole server.
     pub project_id: Option<u64>,

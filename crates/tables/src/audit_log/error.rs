@@ -2,11 +2,11 @@
 
 use crate::database::SqliteError;
 
-/// A change of the audit log that must not happen.
+/// A change of the audit log that shows tampering.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuditViolation {
-    /// An entry does not have its hash.
-    #[error("entry {sequence} was edited, or the entries before it were")]
+    /// The hash of an entry is wrong.
+    #[error("entry {sequence} or an earlier entry was edited")]
     EditedEntry {
         /// Sequence number of the entry.
         sequence: u64,
@@ -18,7 +18,7 @@ pub enum AuditViolation {
         sequence: u64,
     },
     /// The log ends before an exported head.
-    #[error("the log ends at entry {last}, but its head was at entry {head} before: the last entries were cut off")]
+    #[error("the log ends at entry {last}, but it once reached entry {head}: the last entries were cut off")]
     CutTail {
         /// Sequence number of the exported head.
         head: u64,
@@ -26,14 +26,14 @@ pub enum AuditViolation {
         last: u64,
     },
     /// The log has another entry than an exported head.
-    #[error("entry {sequence} is not the one that was exported as head: the log was rewritten")]
+    #[error("entry {sequence} is not the entry that was exported as head: the log was rewritten")]
     Rewritten {
         /// Sequence number of the exported head.
         sequence: u64,
     },
     /// All exported heads are of entries that have expired, or are said to.
     #[error(
-        "all exported heads are of expired entries (to {through}), so the log cannot be compared: if nothing expired since, it was rewritten"
+        "all exported heads refer to expired entries (up to entry {through}), so the log cannot be compared with them; if no entries have expired since the export, the log was rewritten"
     )]
     NoComparableHead {
         /// Sequence number of the last expired entry.

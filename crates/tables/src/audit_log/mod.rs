@@ -1,8 +1,8 @@
-//! The audit log: who did what to what, when and from where. One SQLite database, `audit.db`.
+//! The audit log: who did what to which object, when, and from which address. One SQLite database, `audit.db`.
 //!
-//! Entries are only ever appended. The hash of each covers the entry and the hash before it, so an entry cannot be changed without all
-//! later ones. Whoever can write the file can also compute all hashes anew; that, and a tail that is cut off, is found by comparing with a
-//! head that was exported before.
+//! Entries are only appended. The hash of each entry covers the entry and the previous hash, so a change of one entry changes the hashes of
+//! all later entries. A person who can write the file can also compute all hashes again. A comparison with a head that was exported earlier
+//! detects this, and also detects that the last entries were cut off.
 
 mod chain;
 mod entry;
@@ -50,11 +50,11 @@ const MIGRATIONS: &[&str] = &["
 /// Selects the entries to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Only entries of these projects; of the whole server and all projects if `None`.
+    /// Only entries of these projects; if `None`, entries of the whole server and of all projects.
     pub projects: Option<Vec<u64>>,
-    /// Only entries with this action, or with one that begins with it and a dot.
+    /// Only entries whose action is this text, or begins with this text and a dot.
     pub action: Option<String>,
-    /// Only entries of this account.
+    /// Only entries about actions of this account.
     pub account: Option<i64>,
     /// Only entries from this time on, in microseconds since the Unix epoch.
     pub from_us: Option<i64>,
@@ -76,17 +76,17 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or a newer version wrote it.
+    /// Returns an error if the database cannot be opened, or a newer version wrote it.
     pub fn open(dir: &Path) -> Result<AuditLog, AuditLogError> {
         let path = dir.join(DATABASE);
         Ok(AuditLog { connection: Mutex::new(database::open(&path, MIGRATIONS)?), path })
     }
 
-    /// Appends an event. It is durable when this returns.
+    /// Appends an event. When this function returns, the entry is durable.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn append(&self, event: AuditEvent) -> Result<AuditHead, AuditLogError> {
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -99,7 +99,7 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn head(&self) -> Result<AuditHead, AuditLogError> {
         read_head(&self.lock())
     }
@@ -108,7 +108,7 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read, or an entry is damaged.
+    /// Returns an error if the database cannot be read, or an entry is damaged.
     pub fn entries(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<AuditEntry>, AuditLogError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached(
@@ -134,8 +134,8 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read, or the log was changed: an entry was edited or removed, the tail was cut off, or the log was
-    /// rewritten since a head was exported.
+    /// Returns an error if the database cannot be read, or if the log was changed. Changes are an edited or removed entry, a tail that was
+    /// cut off, and a log that was rewritten after a head was exported.
     pub fn verify(&self, heads: &[AuditHead], key: &str) -> Result<AuditVerification, AuditLogError> {
         let connection = self.lock();
         let checkpoint = read_checkpoint(&connection)?;
@@ -149,12 +149,12 @@ impl AuditLog {
         Ok(verification.finish()?)
     }
 
-    /// Deletes entries before a time, and leaves a signed checkpoint from which the chain continues. The deletion is itself an entry. Returns
-    /// the number of deleted entries.
+    /// Deletes entries before a time, and leaves a signed checkpoint from which the chain continues. The deletion adds an entry to the log.
+    /// Returns the number of deleted entries.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn expire(&self, before_us: i64, actor: AuditActor, key: &str) -> Result<u64, AuditLogError> {
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -176,6 +176,17 @@ impl AuditLog {
         transaction.commit()?;
         database::truncate_wal(&connection)?;
         Ok(u64::try_from(deleted).unwrap_or_default())
+    }
+
+    /// Returns the time of the oldest entry in microseconds since the Unix epoch; `None` for an empty log.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn oldest_us(&self) -> Result<Option<i64>, AuditLogError> {
+        let connection = self.lock();
+        let mut select = connection.prepare_cached("SELECT time_us FROM entries ORDER BY sequence LIMIT 1")?;
+        Ok(select.query_row([], |row| row.get(0)).optional()?)
     }
 
     /// Returns the path of the database.

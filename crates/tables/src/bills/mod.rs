@@ -1,7 +1,7 @@
 //! Bills of providers, in their own database: `bill.db`.
 //!
-//! An export replaces what an earlier one of the same kind said about a day. Importing a file twice, or a longer one later, is therefore
-//! safe.
+//! An export replaces the data of an earlier export of the same kind for the same day. Importing a file twice, or later a longer file, is
+//! therefore safe.
 
 mod retention;
 #[cfg(test)]
@@ -88,11 +88,11 @@ pub struct BillStore {
 }
 
 impl BillStore {
-    /// Opens the bills in a data directory. A command may do so while a server runs.
+    /// Opens the bills in a data directory. A command may open them while a server runs.
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<BillStore, SqliteError> {
         let path = dir.join(DATABASE);
         Ok(BillStore { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path })
@@ -102,7 +102,7 @@ impl BillStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Nothing of the export is stored then.
+    /// Returns an error if the database cannot be written. In this case, no line of the export is stored.
     pub fn import(&self, project: u64, name: &str, export: &BillExport) -> Result<(), SqliteError> {
         let key = i64::try_from(project).unwrap_or(i64::MAX);
         let write = |connection: &mut Connection| -> rusqlite::Result<()> {
@@ -152,12 +152,12 @@ impl BillStore {
         write(&mut lock(&self.connection)).map_err(SqliteError::sqlite_error(&self.path))
     }
 
-    /// Returns the lines of a project's bills for the days `from..=to`: those of exports of costs, which have amounts, and those of
-    /// exports of usage.
+    /// Returns the lines of a project's bills for the days `from..=to`: first the lines from exports of costs, which have amounts, then the
+    /// lines from exports of usage.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn lines(&self, project: u64, from: Date, to: Date) -> Result<Vec<BillLine>, SqliteError> {
         let connection = lock(&self.connection);
         let read = || -> rusqlite::Result<Vec<BillLine>> {
@@ -189,7 +189,7 @@ impl BillStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn imports(&self, project: u64) -> Result<Vec<BillImport>, SqliteError> {
         let connection = lock(&self.connection);
         let read = || -> rusqlite::Result<Vec<BillImport>> {

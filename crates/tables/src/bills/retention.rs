@@ -1,4 +1,4 @@
-//! Erasure of bills. They do not expire and name neither traces nor users.
+//! Erasure of bills. Bills do not expire, and contain neither traces nor users.
 
 use super::{BillStore, DATABASE};
 use crate::retained_rows::{RetainedRows, RowSelection, TableRetention};

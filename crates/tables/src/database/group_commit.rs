@@ -1,4 +1,4 @@
-//! A database that many requests write: one thread puts all waiting changes into one transaction, and one `fsync` serves them all.
+//! A database that many requests write to: one thread puts all waiting changes into one transaction, with one `fsync` for all of them.
 //! Queries use separate connections and see everything that was acknowledged before.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +21,7 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of concurrent queries; more of them wait.
 const MAX_READERS: usize = 4;
 
-/// An open database. Dropping it ends its thread; everything acknowledged is on disk.
+/// An open database. Dropping this value ends its thread; all acknowledged data is on disk.
 #[derive(Debug)]
 pub struct GroupCommitDatabase {
     readers: Arc<SqliteReaderPool>,
@@ -69,7 +69,7 @@ impl GroupCommitDatabase {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(path: &Path, steps: &[&str]) -> Result<GroupCommitDatabase, SqliteError> {
         let connection = open(path, steps)?;
         let (tasks, queue) = mpsc::channel(QUEUE_CAPACITY);
@@ -81,12 +81,13 @@ impl GroupCommitDatabase {
         Ok(GroupCommitDatabase { readers: Arc::new(readers), tasks: Mutex::new(Some(tasks)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Applies a change. When it returns without an error, the change is on disk and visible to every later query; after an error nothing
-    /// of it is. `change` may be called more than once: if another change in the same transaction fails, it is rolled back and repeated.
+    /// Applies a change. When it returns without an error, the change is on disk and visible to every later query. After an error, no part
+    /// of the change is stored. `change` may be called more than once: if another change in the same transaction fails, the transaction is
+    /// rolled back and repeated.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn write<T, F>(&self, change: F) -> Result<T, SqliteError>
     where
         T: Send + 'static,
@@ -106,7 +107,7 @@ impl GroupCommitDatabase {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn read<T, F>(&self, query: F) -> Result<T, SqliteError>
     where
         T: Send + 'static,
@@ -239,7 +240,7 @@ mod tests {
             stored += usize::from(task.await.unwrap().is_ok());
         }
         assert_eq!(stored, 50);
-        let panics = database.write(|_| -> rusqlite::Result<()> { panic!("asked for by a test") }).await;
+        let panics = database.write(|_| -> rusqlite::Result<()> { panic!("requested by a test") }).await;
         assert!(matches!(panics, Err(SqliteError::Failed { .. })));
         let count = |database: Arc<GroupCommitDatabase>| async move {
             database.read(|transaction| transaction.query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0))).await.unwrap()

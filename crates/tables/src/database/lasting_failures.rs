@@ -1,4 +1,4 @@
-//! Lasting failures of databases: those that persist are reported for as long as they do.
+//! Lasting failures of databases, which are reported for as long as they persist.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ fn lock() -> MutexGuard<'static, BTreeMap<PathBuf, DatabaseFailure>> {
     FAILING_DATABASES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Records an error of a database if it is one that persists.
+/// Records an error of a database if errors of this kind persist.
 pub fn note_error(path: &Path, error: &rusqlite::Error) {
     use ErrorCode::{CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly, SystemIoFailure};
     match error.sqlite_error_code() {

@@ -1,4 +1,4 @@
-//! Attributes that an error event is found by: what the client sent with the error, under names with dots.
+//! Attributes by which an error event can be found: data that the client sent with the error, with names that contain dots.
 
 use std::collections::BTreeMap;
 

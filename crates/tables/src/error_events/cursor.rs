@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ErrorStoreError;
 
-/// The last issue of a page and the pagination that it belongs to. Encoded as an opaque string.
+/// The last issue of a page, and the list that the page belongs to. The API encodes this as an opaque text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct IssueCursor {
     pub(super) sort: String,

@@ -1,9 +1,10 @@
 //! Deduplication of error events. One error may be reported several times: by each span that it passes on its way out, by Sentry's SDK
 //! and OpenTelemetry's, or by a log record and a span. It is counted once.
 //!
-//! Every report of an error in a trace is stored with the event that it is counted as. Reports are of the same error if type and message
-//! are equal and they come from the same place: the same span, or its parent or child; for different protocols also if they come within a
-//! second. Two error events of Sentry are always two errors: its SDKs deduplicate themselves.
+//! For every report of an error in a trace, the store records the event as which it is counted. Two reports describe the same error if type
+//! and message are equal, and the reports come from the same span, or from a span and its parent. Reports of different protocols also
+//! describe the same error if their times are within one second. Two error events of Sentry are always two errors, because Sentry's SDKs
+//! deduplicate errors before they send them.
 
 use hinomi_model::sentry::{ErrorEvent, ErrorReporter};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -21,7 +22,7 @@ const MAX_COMPARED_REPORTS: i64 = 1_000;
 pub(super) enum ErrorDedupDecision {
     /// As a new error.
     NewError,
-    /// As an event that is already stored. With `replaces`, it has more detail than all earlier reports of that event.
+    /// As an event that is already stored. With `replaces`, the report has more detail than all earlier reports of that event.
     SameAs { event: i64, replaces: bool },
 }
 

@@ -24,7 +24,7 @@ pub enum ErrorStoreError {
         /// ID of the group as requested.
         group: String,
     },
-    /// Events are still being moved by an earlier change of an issue.
+    /// An earlier change of an issue is still moving events.
     #[error("events of an issue are being moved; retry later")]
     MovingEvents,
     /// The disk is full. Ingestion resumes automatically when space is available.

@@ -16,7 +16,7 @@ pub struct IssueEvent {
     /// The event without its stack trace.
     #[serde(flatten)]
     pub summary: ErrorEventSummary,
-    /// Stack frames of the event, the innermost frame last: those of the exception raised last, or of the thread that crashed.
+    /// Stack frames of the exception that was raised last, or of the thread that crashed. The innermost frame is last.
     pub frames: Vec<StackFrameResponse>,
     /// Number of the outermost frames that were removed, because a stack has at most 250.
     pub frames_cut: u64,
@@ -28,7 +28,7 @@ pub struct IssueEvent {
     pub threads: Vec<ProgramThreadResponse>,
     /// Number of threads that were removed, because an event has at most 100.
     pub threads_cut: u64,
-    /// Message that the program sent beside the exception; null if there is none.
+    /// Message that the program sent in addition to the exception; null if there is none.
     #[schema(required)]
     pub message: Option<String>,
     /// Tags that the program set.
@@ -80,7 +80,7 @@ pub struct IssueEvent {
     pub breadcrumbs: Vec<BreadcrumbResponse>,
     /// Number of the oldest breadcrumbs that were removed, because an event has at most 100.
     pub breadcrumbs_cut: u64,
-    /// Attachments. Their contents are not stored.
+    /// Attachments. The contents of attachments are not stored.
     pub attachments: Vec<ErrorAttachmentResponse>,
 }
 
@@ -201,13 +201,13 @@ pub struct ExceptionMechanismResponse {
     /// URL of a page about the exception.
     #[schema(required)]
     help_link: Option<String>,
-    /// Attribute of the parent exception that contains this one.
+    /// Attribute of the parent exception that contains this exception.
     #[schema(required)]
     source: Option<String>,
     /// Number of the exception in its chain or group.
     #[schema(required)]
     exception_id: Option<u64>,
-    /// Number of the exception that contains this one.
+    /// Number of the exception that contains this exception.
     #[schema(required)]
     parent_id: Option<u64>,
     /// True if the exception is a group of exceptions.
@@ -238,11 +238,11 @@ pub struct ProgramThreadResponse {
     crashed: bool,
     /// True if the thread was running when the event was created.
     current: bool,
-    /// True if `frames` of the event are those of the thread. The thread's own list is empty then.
+    /// True if `frames` of the event are the frames of the thread. In this case, the `frames` of the thread are empty.
     has_event_stack: bool,
     /// Stack frames, the innermost frame last.
     frames: Vec<StackFrameResponse>,
-    /// Number of the outermost frames that were removed, because a thread beside the event's has at most 100.
+    /// Number of the outermost frames that were removed, because only the thread with the error can have more than 100 frames.
     frames_cut: u64,
 }
 

@@ -1,8 +1,9 @@
-//! Merging and splitting issues by hand.
+//! Merges and splits issues on request.
 //!
-//! A merged issue keeps its row with its fingerprints, so that its later events are found and it can be split off under its number. Its
-//! events belong to the other issue and remember their fingerprint. The decision is one transaction; the events follow in steps, between
-//! which ingestion continues, and after a stop at the next start (`event_moves`).
+//! A merged issue keeps its row with its fingerprints. Hinomi can therefore assign later events, and can split the issue off again under
+//! its number. The events of a merged issue belong to the other issue, and keep their fingerprint. One transaction stores the merge. The
+//! events are moved afterwards in steps, so ingestion continues between two steps; if the server stops, the next start moves the remaining
+//! events (`event_moves`).
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -14,13 +15,13 @@ const MAX_MOVED_EVENTS: i64 = 2_000;
 /// A change of the issues that groups of events belong to.
 #[derive(Debug)]
 pub(super) enum IssueChange {
-    /// Makes issues part of another one.
+    /// Makes issues part of another issue.
     Merge { into: i64, issues: Vec<i64> },
     /// Makes groups of an issue, given by their IDs, issues of their own.
     Split { issue: i64, groups: Vec<String> },
 }
 
-/// Reason for which a change is not possible.
+/// Reason why a change is not possible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum IssueChangeError {
     UnknownIssue(i64),
@@ -38,7 +39,7 @@ impl From<IssueChangeError> for ErrorStoreError {
     }
 }
 
-/// Returns whether events have yet to be moved.
+/// Returns whether some events are not moved yet.
 pub(super) fn is_moving(transaction: &Transaction) -> rusqlite::Result<bool> {
     transaction.prepare_cached("SELECT 1 FROM event_moves")?.exists([])
 }
@@ -159,7 +160,7 @@ struct EventMove {
     from_us: i64,
 }
 
-/// Moves some events of the oldest change that is not complete.
+/// Moves some events of the oldest incomplete change.
 pub(super) fn move_events(transaction: &Transaction) -> rusqlite::Result<()> {
     let mut select = transaction.prepare_cached("SELECT id, source, target, fingerprint, from_us FROM event_moves ORDER BY id LIMIT 1")?;
     let next = select.query_row([], |row| {

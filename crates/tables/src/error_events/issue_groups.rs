@@ -28,26 +28,26 @@ pub struct IssueGroup {
     pub first_seen: String,
     /// Time of the newest stored event (RFC 3339).
     pub last_seen: String,
-    /// Number of the issue that was merged into this one and has the group; null for the issue's own groups.
+    /// Number of the merged issue that the group comes from; null for the issue's own groups.
     #[schema(required)]
     pub issue_id: Option<i64>,
-    /// Whether the group can be split off: true for all but the one that the issue began with.
+    /// Whether the group can be split off: true for all groups except the first group of the issue.
     pub can_split: bool,
 }
 
 /// The groups of an issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct IssueGroupList {
-    /// Groups with stored events, the one with the most events first, at most 500.
+    /// Groups with stored events, at most 500, in descending order of their number of events.
     pub groups: Vec<IssueGroup>,
 }
 
 impl ErrorStore {
-    /// Returns the number of the issue that an issue has become a part of, or its own; `None` if there is no such issue.
+    /// Returns the number of the issue that an issue was merged into, or its own number; `None` if there is no such issue.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn merged_issue(&self, project: u64, issue: i64) -> Result<Option<i64>, ErrorStoreError> {
         self.read(move |database| merged_issue(database, project, issue)).await
     }
@@ -56,7 +56,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn issue_groups(&self, project: u64, issue: i64) -> Result<IssueGroupList, ErrorStoreError> {
         self.read(move |database| {
             // Columns without an aggregate are those of the row with the greatest time.
@@ -78,7 +78,7 @@ impl ErrorStore {
     }
 }
 
-/// Returns the number of the issue that an issue has become a part of, or its own.
+/// Returns the number of the issue that an issue was merged into, or its own number.
 pub(super) fn merged_issue(database: &Transaction, project: u64, issue: i64) -> rusqlite::Result<Option<i64>> {
     let mut select = database.prepare_cached("SELECT coalesce(merged_into, id) FROM issues WHERE project = ? AND id = ?")?;
     select.query_row([project as i64, issue], |row| row.get(0)).optional()

@@ -62,7 +62,7 @@ pub struct IssueTag {
 /// The tags of the events of an issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct IssueTagList {
-    /// Number of events that were counted: those of the range, at most the newest 5,000.
+    /// Number of events that were counted: the events in the range, but at most the newest 5,000.
     pub events: u64,
     /// The 30 most frequent tags.
     pub tags: Vec<IssueTag>,
@@ -106,7 +106,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn issue_tags(&self, project: u64, issue: i64, within: ErrorEventFilter) -> Result<IssueTagList, ErrorStoreError> {
         self.read(move |database| {
             let (filter, project) = (ErrorFilterParameters::new(&within), project as i64);

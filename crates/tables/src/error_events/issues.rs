@@ -42,12 +42,12 @@ pub(super) fn sorts() -> String {
 impl ErrorStore {
     /// Returns issues with an event in the range, ordered by the field `sort`; a leading `-` means descending.
     ///
-    /// A cursor continues the pagination that it comes from: with the range and the events of its first page, whatever range is passed
-    /// and whatever is stored meanwhile. Each issue is therefore returned once. Only deletions are visible.
+    /// With a cursor, the list continues with the time range and the events of its first page, even if another range is passed or new
+    /// events are stored. Each issue is therefore returned once. Only deletions change the list.
     ///
     /// # Errors
     ///
-    /// When the order is unknown, the cursor does not belong to it, or the database cannot be read.
+    /// Returns an error if the order is unknown, the cursor does not belong to it, or the database cannot be read.
     pub async fn issues(
         &self,
         project: u64,
@@ -83,12 +83,12 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns an issue with its newest events in the range; `None` if there is no such issue. If all of its events are outside of the
-    /// range, its counts are zero. For an issue that has become a part of another one, it returns that one.
+    /// Returns an issue with its newest events in the range; `None` if there is no such issue. If all events of the issue are outside of
+    /// the range, its counts are zero. If the issue was merged into another issue, returns the other issue.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn issue(&self, project: u64, id: i64, within: ErrorEventFilter) -> Result<Option<IssueDetail>, ErrorStoreError> {
         self.read(move |database| {
             let Some(id) = merged_issue(database, project, id)? else { return Ok(None) };
@@ -100,11 +100,11 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns an event of an issue by its ID, whatever its time; `None` if the issue has no such event.
+    /// Returns an event of an issue by its ID, regardless of its time; `None` if the issue has no such event.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn event(&self, project: u64, issue: i64, event: String) -> Result<Option<IssueEvent>, ErrorStoreError> {
         self.read(move |database| {
             let Some(issue) = merged_issue(database, project, issue)? else { return Ok(None) };
@@ -117,11 +117,11 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns the newest traces of each of these issues, at most 200 per issue. Issues without any are left out.
+    /// Returns the newest traces of each of these issues, at most 200 per issue. Issues without a trace are not returned.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn traces_of_issues(
         &self,
         project: u64,
@@ -182,7 +182,7 @@ pub(super) struct IssueTimeBuckets {
 }
 
 impl IssueTimeBuckets {
-    /// Returns the buckets of a range whose ends are each fixed or may be extended. The end is exclusive.
+    /// Returns the buckets of a range. Each end of the range is either fixed or may be extended. The end is exclusive.
     pub(super) fn of_range(is_first_fixed: bool, is_end_fixed: bool, first_us: i64, end_us: i64) -> IssueTimeBuckets {
         // Rounded up so that the buckets reach the end. The last may exceed it.
         let width_for = |length: i64| (length / ISSUE_BUCKETS + i64::from(length % ISSUE_BUCKETS != 0)).max(1);

@@ -1,19 +1,19 @@
 //! The durable store of error events and of the issues that group them: one SQLite database, `errors.db`.
 //!
-//! There are few errors compared with spans, and they are queried by issue, trace and time: a database with indexes suits them better
-//! than the columns that spans need. This module does not depend on HTTP or on project names.
+//! Errors are much less frequent than spans, and are queried by issue, trace and time. A database with indexes is therefore more suitable
+//! than the columns that are used for spans. This module does not depend on HTTP or on project names.
 //!
 //! # The life of an error event
 //!
 //! 1. [`ErrorStore::append`] serializes and compresses an event on the caller's side and queues it (`row`).
-//! 2. The writing thread (`writer`) puts everything that is queued into one transaction: a duplicate of (project, event ID) is dropped,
-//!    another report of a known error is not counted (`duplicates`), a new fingerprint becomes an issue (`schema` has the tables).
+//! 2. The writing thread (`writer`) puts everything that is queued into one transaction. It drops duplicates of (project, event ID), and
+//!    does not count further reports of a known error (`duplicates`). A new fingerprint becomes an issue (`schema` has the tables).
 //! 3. When the transaction is on disk, each caller gets its answer and subscribers are notified.
 //! 4. Queries (`read`, `issues`) use separate connections and see everything that was acknowledged before.
 //!
-//! An issue is only a number for (project, fingerprint), for further fingerprints of later versions of the grouping algorithm, and for the
-//! fingerprints of issues that were merged into it (`issue_changes`): everything else is read from its events, and nothing needs to be
-//! updated when events arrive late or are deleted.
+//! An issue is only a number. The number belongs to a project and a fingerprint, to further fingerprints of later versions of the grouping
+//! algorithm, and to the fingerprints of issues that were merged into the issue (`issue_changes`). All other data of an issue is read from
+//! its events, so nothing must be updated when events arrive late or are deleted.
 
 mod attributes;
 mod cursor;
@@ -75,7 +75,7 @@ const DELETION_BATCH_ROWS: usize = 2_000;
 
 /// Result of storing the events of a request: the number of events by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[must_use = "every event that is not stored is an outcome to be counted"]
+#[must_use = "the caller must count an outcome for each event that is not stored"]
 pub struct ErrorAppendResult {
     /// Number of events that are stored: durable and visible.
     pub stored: usize,
@@ -96,7 +96,7 @@ pub struct ErrorStoreChange {
     pub errors: usize,
 }
 
-/// Selects the events of a time range, in microseconds since the Unix epoch, and optionally only those of some traces.
+/// Selects the events of a time range, in microseconds since the Unix epoch, and optionally only events of some traces.
 #[derive(Debug, Clone)]
 pub struct ErrorEventFilter {
     /// Start, inclusive. `i64::MIN` for no start.
@@ -126,7 +126,7 @@ impl ErrorEventFilter {
     }
 }
 
-/// An open store. Dropping it ends its thread; everything acknowledged is on disk.
+/// An open store. Dropping this value ends its thread; all acknowledged data is on disk.
 #[derive(Debug)]
 pub struct ErrorStore {
     readers: Arc<ErrorReaderPool>,
@@ -146,7 +146,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<ErrorStore, ErrorStoreError> {
         let path = dir.join(DATABASE);
         let connection = schema::open(&path)?;
@@ -161,8 +161,8 @@ impl ErrorStore {
         Ok(ErrorStore { readers, path, changes, version, has_earlier_grouping, commands: Some(commands), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Returns whether an earlier version of the grouping algorithm created some of the issues. Only then do events that are stored need
-    /// their group by that version.
+    /// Returns whether an earlier version of the grouping algorithm created some of the issues. If not, new events do not need a group by
+    /// that version.
     pub fn has_earlier_grouping(&self) -> bool {
         self.has_earlier_grouping
     }
@@ -171,7 +171,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the events cannot be stored. Nothing of the request has been acknowledged; the same request may be sent again.
+    /// Returns an error if the events cannot be stored. No part of the request has been acknowledged; the same request may be sent again.
     pub async fn append(&self, project: u64, received_us: i64, events: Vec<ErrorEvent>) -> Result<ErrorAppendResult, ErrorStoreError> {
         if events.is_empty() {
             return Ok(ErrorAppendResult::default());
@@ -187,7 +187,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Some events may have been deleted then.
+    /// Returns an error if the database cannot be written. Some events may already have been deleted.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, ErrorStoreError> {
         let mut deleted = 0;
         loop {
@@ -199,21 +199,21 @@ impl ErrorStore {
         }
     }
 
-    /// Makes issues part of another one. Their later events belong to it as well.
+    /// Makes issues part of another issue. Later events of the merged issues also belong to that issue.
     ///
     /// # Errors
     ///
-    /// When one of the issues is unknown, or the database cannot be written.
+    /// Returns an error if one of the issues is unknown, or the database cannot be written.
     pub async fn merge_issues(&self, project: u64, into: i64, issues: Vec<i64>) -> Result<(), ErrorStoreError> {
         self.change_issue(project, IssueChange::Merge { into, issues }).await.map(|_| ())
     }
 
-    /// Makes groups of an issue, given by their IDs, issues of their own. A group of a merged issue gets the number of that issue back,
-    /// with all of that issue's groups. Returns the numbers.
+    /// Makes groups of an issue, given by their IDs, issues of their own. If a group comes from a merged issue, all groups of that issue
+    /// are split off together, and the issue gets its former number back. Returns the numbers.
     ///
     /// # Errors
     ///
-    /// When the issue or one of the groups is unknown, or the database cannot be written.
+    /// Returns an error if the issue or one of the groups is unknown, or the database cannot be written.
     pub async fn split_issue(&self, project: u64, issue: i64, groups: Vec<String>) -> Result<Vec<i64>, ErrorStoreError> {
         self.change_issue(project, IssueChange::Split { issue, groups }).await
     }
@@ -233,7 +233,7 @@ impl ErrorStore {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error that says how many it missed.
+    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error with the number of changes that it missed.
     pub fn changes(&self) -> broadcast::Receiver<ErrorStoreChange> {
         self.changes.subscribe()
     }

@@ -94,7 +94,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn events_of_trace(&self, project: u64, trace: TraceId) -> Result<Vec<ErrorEventSummary>, ErrorStoreError> {
         self.read(move |database| {
             let sql =
@@ -105,11 +105,11 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns the errors of each of these traces; traces without any are left out.
+    /// Returns the errors of each of these traces; traces without errors are not returned.
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn errors_by_trace(&self, project: u64, traces: Vec<TraceId>) -> Result<HashMap<TraceId, TraceErrors>, ErrorStoreError> {
         if traces.is_empty() {
             return Ok(HashMap::new());
@@ -133,11 +133,11 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns the [`preview`] of the first event of each of these spans; spans without any are left out.
+    /// Returns the [`preview`] of the first event of each of these spans; spans without events are not returned.
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn previews_by_span(
         &self,
         project: u64,
@@ -164,7 +164,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn count(&self, project: u64, within: ErrorEventFilter) -> Result<u64, ErrorStoreError> {
         self.read(move |database| {
             let mut statement =
@@ -180,7 +180,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn counts_by_bucket(
         &self,
         project: u64,
@@ -206,7 +206,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn places_in_traces(&self, project: u64, traces: Vec<TraceId>) -> Result<Vec<ErrorPlace>, ErrorStoreError> {
         if traces.is_empty() {
             return Ok(Vec::new());
@@ -226,11 +226,11 @@ impl ErrorStore {
         .await
     }
 
-    /// Returns the traces with an event in the range, the one with the newest event first, at most 10,000.
+    /// Returns the traces with an event in the range, at most 10,000, in descending order of the time of their newest event.
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn traces(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<TraceId>, ErrorStoreError> {
         self.read(move |database| {
             let mut statement = database.prepare_cached(

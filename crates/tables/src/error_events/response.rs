@@ -19,12 +19,12 @@ pub struct ErrorEventSummary {
     /// ID of the span in which the error happened; null if unknown.
     #[schema(required)]
     pub span_id: Option<String>,
-    /// Type of the exception raised last.
+    /// Type of the exception that was raised last.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Message of the exception raised last; empty if there is none.
+    /// Message of the exception that was raised last; empty if there is none.
     pub value: String,
-    /// Function that crashed, if type and message are the same for many errors, as for signals; null for all others.
+    /// Function that crashed, if type and message are the same for many errors, for example for signals; null for all other errors.
     #[schema(required)]
     pub title: Option<String>,
     /// `fatal`, `error`, `warning`, `info` or `debug`.
@@ -49,7 +49,7 @@ pub struct Issue {
     pub kind: String,
     /// Message of the newest event; empty if there is none.
     pub value: String,
-    /// Function that crashed, if type and message of the newest event are the same for many errors; null for all others.
+    /// Function that crashed, if type and message of the newest event are the same for many errors; null for all other issues.
     #[schema(required)]
     pub title: Option<String>,
     /// Place of the newest event in the form `function in file`; null if unknown.

@@ -1,4 +1,4 @@
-//! Expiry and erasure of error events. What else is stored of an event is deleted with it, and an issue with its last event.
+//! Expiry and erasure of error events. All other data of an event is deleted with the event, and an issue is deleted with its last event.
 
 use std::sync::Arc;
 

@@ -22,7 +22,7 @@ pub(super) struct ErrorEventRow {
     pub(super) event: ErrorEvent,
     /// The whole event as compressed JSON.
     pub(super) content: Vec<u8>,
-    /// The attributes that the event is found by, as compressed JSON; empty if there are none.
+    /// The attributes by which the event can be found, as compressed JSON; empty if there are none.
     pub(super) attributes: Vec<u8>,
 }
 

@@ -12,7 +12,7 @@ use crate::database::SqliteError;
 /// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
-/// Each step migrates from one format to the next; `user_version` is the number of steps done.
+/// Each step migrates from one format to the next; `user_version` is the number of completed steps.
 ///
 /// `events` is counted and listed and has narrow rows; `contents` is shown on the page of one issue. Trace IDs have 16 bytes; span IDs
 /// and project numbers are stored as signed integers with the same 64 bits. Counts are answered from the indexes alone.
@@ -106,8 +106,8 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-/// Opens the database for the writing thread, and completes changes of issues that a stop interrupted. Damaged rows are no reason not to
-/// open: what needs them fails later, and is reported then.
+/// Opens the database for the writing thread, and completes changes of issues that a stop interrupted. The database opens even if rows are
+/// damaged: operations that need such a row fail later and report it.
 pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
     let mut connection = database::open(path, MIGRATIONS)?;
     let complete = |connection: &mut Connection| -> rusqlite::Result<()> {
@@ -127,8 +127,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
     Ok(connection)
 }
 
-/// Returns whether an earlier version of the grouping algorithm created some of the issues, or may have: rows can be damaged. The oldest
-/// issue decides, since versions only increase.
+/// Returns whether an earlier version of the grouping algorithm created some of the issues. If rows are damaged, returns true. Only the
+/// oldest issue is checked, because versions only increase.
 pub(super) fn has_earlier_grouping(connection: &Connection) -> bool {
     let oldest = connection.query_row("SELECT grouping FROM issues ORDER BY id LIMIT 1", [], |row| row.get::<_, u32>(0)).optional();
     oldest.map_or(true, |version| version.is_some_and(|version| version < GROUPING_VERSION))

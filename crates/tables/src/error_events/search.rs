@@ -12,7 +12,7 @@ use super::{ErrorEventFilter, ErrorStore, row};
 /// Maximum number of events that are compared: the newest of the range.
 const MAX_SEARCHED_EVENTS: i64 = 20_000;
 
-/// What an event is found by.
+/// Properties by which an event can be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchableError {
     /// Trace in which the error happened.
@@ -23,6 +23,8 @@ pub struct SearchableError {
     pub time_us: i64,
     /// ID of the end user.
     pub user_id: Option<String>,
+    /// Type and value of the error, and where it happened.
+    pub texts: Vec<String>,
     /// Attributes by their names: fields of the event with dots, and tags.
     pub attributes: BTreeMap<String, String>,
 }
@@ -32,7 +34,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn search(
         &self,
         project: u64,
@@ -41,7 +43,7 @@ impl ErrorStore {
     ) -> Result<Vec<i64>, ErrorStoreError> {
         self.read(move |database| {
             let mut statement = database.prepare_cached(
-                "SELECT e.id, e.trace, e.span, e.time_us, e.user_id, a.json FROM events e JOIN attributes a ON a.event = e.id
+                "SELECT e.id, e.trace, e.span, e.time_us, e.user_id, a.json, e.type, e.value, e.culprit FROM events e JOIN attributes a ON a.event = e.id
                  WHERE e.project = ? AND e.time_us >= ? AND e.time_us < ? ORDER BY e.time_us DESC LIMIT ?",
             )?;
             let mut rows = statement.query((project as i64, within.from_us, within.to_us, MAX_SEARCHED_EVENTS))?;
@@ -60,6 +62,7 @@ impl ErrorStore {
 fn searchable(row: &Row) -> rusqlite::Result<SearchableError> {
     let trace: Option<[u8; 16]> = row.get(1)?;
     let span: Option<i64> = row.get(2)?;
+    let texts: [Option<String>; 3] = [row.get(6)?, row.get(7)?, row.get(8)?];
     let json = row.get_ref(5)?.as_blob()?;
     let (attributes, _) = row::parse_compressed(json).map_err(|reason| unreadable_row(5, reason))?;
     Ok(SearchableError {
@@ -67,6 +70,7 @@ fn searchable(row: &Row) -> rusqlite::Result<SearchableError> {
         span_id: span.map(|span| SpanId(span as u64)),
         time_us: row.get(3)?,
         user_id: row.get(4)?,
+        texts: texts.into_iter().flatten().collect(),
         attributes,
     })
 }

@@ -1,7 +1,8 @@
 //! The writing thread: the only place where error events become durable, visible and acknowledged, in this order.
 //!
-//! All requests that were queued while the disk was busy form one transaction. No error ends the thread, and one request's error must not
-//! affect another: a group that fails is repeated one by one, unless the disk or the whole database is the cause.
+//! All requests that were queued while the disk was busy form one transaction. Errors do not end the thread, and an error of one request
+//! must not affect another request. If a group fails, its requests are therefore repeated one by one, unless the disk or the whole database
+//! is the cause.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ pub(super) enum ErrorWriterCommand {
     Write(ErrorWriteTask),
     /// Finishes what is queued and ends the thread.
     Close(oneshot::Sender<()>),
-    /// Lends the connection to a test that breaks it.
+    /// Gives the connection to a test, which breaks it.
     #[cfg(test)]
     LendConnection(Box<dyn FnOnce(&mut Connection) + Send>),
 }
@@ -49,9 +50,9 @@ pub(super) enum ErrorWriteOperation {
     DeleteBefore { project: u64, before_us: i64, limit: usize },
     /// Changes which issue some groups of events belong to.
     ChangeIssue { project: u64, change: IssueChange },
-    /// Moves some of the events that have yet to be moved because of such changes.
+    /// Moves some of the events that such changes affect and that are not moved yet.
     MoveEvents,
-    /// Panics like a defect would.
+    /// Panics like a defect in the program.
     #[cfg(test)]
     Panic,
 }
@@ -67,7 +68,7 @@ pub(super) struct ErrorWriteResult {
     pub(super) same_error: usize,
     /// Numbers of the issues that a change split off, or why the change is not possible.
     pub(super) changed: Option<Result<Vec<i64>, IssueChangeError>>,
-    /// Whether events have yet to be moved.
+    /// Whether some events are not moved yet.
     pub(super) is_moving: bool,
     /// Message for subscribers.
     change: Option<ErrorStoreChange>,
@@ -190,7 +191,7 @@ fn perform_operation(transaction: &Transaction, operation: &ErrorWriteOperation)
             Ok(ErrorWriteResult { is_moving: issue_changes::is_moving(transaction)?, ..Default::default() })
         }
         #[cfg(test)]
-        ErrorWriteOperation::Panic => panic!("asked for by a test"),
+        ErrorWriteOperation::Panic => panic!("requested by a test"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Forwarding of received requests to other services: the targets of each project, and a durable queue for each target, in `forwards.db`.
 //!
-//! A request is stored in the queue before the client gets its answer, and sent afterwards. Its body is deleted as soon as the last target
-//! has it; its hash stays for an hour, so a request that the client repeats is not sent twice.
+//! A request is stored in the queue before the client gets its response, and is sent afterwards. The body is deleted as soon as the last
+//! target has received it. The hash of the body stays for one hour, so a request that the client repeats is not sent twice.
 
 mod queue;
 mod retention;
@@ -157,7 +157,7 @@ pub struct ForwardDraft {
     pub kind: ForwardType,
     /// URL without the key.
     pub url: String,
-    /// Key; `None` keeps the stored one.
+    /// Key; `None` keeps the stored key.
     pub key: Option<ForwardKey>,
     /// Whether requests are forwarded.
     pub enabled: bool,
@@ -166,15 +166,15 @@ pub struct ForwardDraft {
 /// State of the queue of a target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForwardQueueState {
-    /// Number of requests that wait.
+    /// Number of waiting requests.
     pub queued: u64,
-    /// Number of bytes of the bodies that wait.
+    /// Number of bytes of the waiting bodies.
     pub queued_bytes: u64,
     /// Number of requests that the target accepted.
     pub delivered: u64,
     /// Number of requests that were given up, or that did not fit into the queue.
     pub failed: u64,
-    /// Reason of the last failed attempt; `None` if the last attempt succeeded.
+    /// Reason why the last attempt failed; `None` if it succeeded.
     pub last_error: Option<String>,
     /// Time of the last failed attempt (RFC 3339).
     pub last_error_at: Option<String>,
@@ -194,7 +194,7 @@ pub struct ForwardStore {
     unwritten: Mutex<HashMap<i64, u64>>,
     /// Wakes the worker when a request is queued or a target changes.
     pub changed: Notify,
-    /// Wakes those who wait to try a target again, when a target changes.
+    /// When a target changes, wakes all tasks that wait to try the target again.
     pub targets_changed: Notify,
 }
 
@@ -203,7 +203,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version, or the cipher cannot decrypt a key.
+    /// Returns an error if the database cannot be opened, or was written by a newer version, or the cipher cannot decrypt a key.
     pub fn open(dir: &Path, cipher: SecretCipher) -> Result<ForwardStore, SqliteError> {
         let path = dir.join(DATABASE);
         cipher.encrypt_column(&mut crate::database::open(&path, MIGRATIONS)?, &path, SECRET_COLUMN)?;
@@ -244,7 +244,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn list(&self, project: u64) -> Result<Vec<(ForwardRecord, ForwardQueueState)>, SqliteError> {
         let cipher = self.cipher.clone();
         let mut found = self.database.read(move |transaction| forwards(transaction, project, &cipher)).await?;
@@ -255,11 +255,11 @@ impl ForwardStore {
         Ok(found)
     }
 
-    /// Creates a target. Returns `None` if the project has [`MAX_FORWARDS`] already.
+    /// Creates a target. Returns `None` if the project already has [`MAX_FORWARDS`] targets.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn create(&self, project: u64, draft: ForwardDraft, now_us: i64) -> Result<Option<i64>, SqliteError> {
         let key = self.cipher.encrypt(draft.key.as_ref().map_or("", ForwardKey::reveal));
         let created = self.database.write(move |transaction| {
@@ -280,11 +280,11 @@ impl ForwardStore {
         Ok(created)
     }
 
-    /// Replaces a target. Requests that wait for it go to the new address, at once. Returns false if there is no such target.
+    /// Replaces a target. Waiting requests are sent to the new address immediately. Returns false if there is no such target.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn update(&self, project: u64, id: i64, draft: ForwardDraft) -> Result<bool, SqliteError> {
         let key = draft.key.as_ref().map(|key| self.cipher.encrypt(key.reveal()));
         let changed = self.database.write(move |transaction| {
@@ -306,7 +306,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn delete(&self, project: u64, id: i64) -> Result<bool, SqliteError> {
         let deleted = self.database.write(move |transaction| {
             let deleted = transaction.execute("DELETE FROM forwards WHERE project = ? AND id = ?", (project as i64, id))?;
@@ -322,7 +322,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn find(&self, project: u64, id: i64) -> Result<Option<ForwardRecord>, SqliteError> {
         let sql = format!("SELECT {FORWARD_COLUMNS} FROM forwards WHERE project = ? AND id = ?");
         let cipher = self.cipher.clone();

@@ -10,14 +10,14 @@ use super::{ForwardRecord, ForwardStore, ForwardType, forward};
 use crate::database::SqliteError;
 use crate::secret_cipher::SecretCipher;
 
-/// Maximum bytes of all bodies that wait. A request that does not fit is counted as failed.
+/// Maximum total size of all waiting bodies, in bytes. A request that does not fit is counted as failed.
 pub(super) const MAX_QUEUED_BYTES: i64 = 1 << 30;
-/// Maximum age of a request. After that it is given up.
+/// Maximum age of a request. After that time, the request is dropped.
 pub(super) const MAX_AGE_US: i64 = 7 * 86_400_000_000;
-/// How long the hash of a request stays, by which a repeat is recognized.
+/// Time for which the hash of a request is kept, so that a repeated request is recognized.
 pub(super) const HASH_AGE_US: i64 = 3_600_000_000;
 
-/// Protocol of a received request, which decides the path at the target.
+/// Protocol of a received request, which determines the path at the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForwardedProtocol {
     /// Sentry's protocol: last part of the path, such as `envelope` or `store`.
@@ -29,7 +29,7 @@ pub enum ForwardedProtocol {
 }
 
 impl ForwardedProtocol {
-    /// Returns whether a service takes requests of this protocol.
+    /// Returns whether a service accepts requests of this protocol.
     pub fn suits(&self, kind: ForwardType) -> bool {
         match (self, kind) {
             (ForwardedProtocol::Sentry(_), ForwardType::Sentry)
@@ -66,7 +66,7 @@ pub struct ForwardedRequest {
     pub protocol: ForwardedProtocol,
     /// Content type as the client sent it.
     pub content_type: String,
-    /// Servers that the request has passed, separated by commas, without this one.
+    /// Servers that the request has passed, separated by commas, without this server.
     pub hops: String,
     /// Body after decompression.
     pub body: Bytes,
@@ -92,7 +92,7 @@ pub struct DueForward {
 pub enum ForwardResult {
     /// The target accepted the request.
     Delivered,
-    /// The attempt failed; the next one is due at this time, in microseconds since the Unix epoch.
+    /// The attempt failed; the next attempt is due at this time, in microseconds since the Unix epoch.
     Retry {
         /// Time of the next attempt.
         due_us: i64,
@@ -107,9 +107,9 @@ pub enum ForwardResult {
 }
 
 impl ForwardStore {
-    /// Stores a request for all enabled targets of a project that take its protocol. When it returns, it is on disk. A request that does
-    /// not fit into the queue, or cannot be written, is counted as failed: ingestion goes on without it. The hash of a body that was
-    /// received before is recognized: it is not stored again.
+    /// Stores a request for all enabled targets of a project that take its protocol. When this function returns, the request is on disk. A
+    /// request that does not fit into the queue, or cannot be written, is counted as failed, and ingestion continues. If the hash of the
+    /// body is known, the body was received before and is not stored again.
     pub async fn enqueue(&self, project: u64, request: ForwardedRequest, received_us: i64) {
         let targets = self.enabled(project).unwrap_or_else(|| Vec::new().into());
         let targets: Vec<i64> = targets.iter().filter(|target| request.protocol.suits(target.kind)).map(|target| target.id).collect();
@@ -172,7 +172,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn next_due(&self) -> Result<Vec<(i64, i64)>, SqliteError> {
         let sql = "SELECT forward, min(due_us) FROM deliveries JOIN forwards ON forwards.id = forward WHERE enabled GROUP BY forward";
         self.database
@@ -185,7 +185,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn due_for(&self, forward: i64, now_us: i64, limit: usize, max_bytes: usize) -> Result<Vec<DueForward>, SqliteError> {
         let cipher = self.cipher.clone();
         self.database.read(move |transaction| due_of(transaction, forward, now_us, &cipher, limit, max_bytes)).await
@@ -195,7 +195,7 @@ impl ForwardStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn finish_attempt(&self, forward: i64, request: i64, result: ForwardResult, now_us: i64) -> Result<(), SqliteError> {
         self.database
             .write(move |transaction| {
@@ -223,11 +223,11 @@ impl ForwardStore {
             .await
     }
 
-    /// Gives up requests that are too old, and forgets the hashes of earlier ones. Returns the number of deliveries that were given up.
+    /// Gives up requests that are too old, and deletes the hashes of earlier requests. Returns the number of deliveries that were given up.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn expire_requests(&self, now_us: i64) -> Result<u64, SqliteError> {
         self.database
             .write(move |transaction| {

@@ -1,4 +1,4 @@
-//! Erasure of requests that wait to be forwarded, and of the targets of a deleted project.
+//! Erasure of waiting requests, and of the targets of a deleted project.
 
 use super::{DATABASE, ForwardStore};
 use crate::retained_rows::{RetainedRows, RowSelection, TableRetention};

@@ -37,12 +37,12 @@ pub struct LogListQuery {
 }
 
 impl LogStore {
-    /// Returns one page of the lines of a project that a condition selects. A page may have fewer lines than the limit although more
-    /// follow: it has a cursor then.
+    /// Returns one page of a project's lines, with the lines that a condition selects. A page may have fewer lines than the limit although
+    /// more lines follow. In this case, the page has a cursor.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn list(
         &self,
         project: u64,

@@ -1,6 +1,6 @@
 //! Log lines that programs sent: one SQLite database, `logs.db`.
 //!
-//! Log lines are written once, and queried by trace and by time: rows with indexes suit them.
+//! Log lines are written once, and queried by trace and by time, so rows with indexes are suitable.
 
 mod list;
 mod retention;
@@ -23,7 +23,7 @@ use crate::database::{GroupCommitDatabase, SqliteError};
 
 pub use list::LogListQuery;
 
-/// Maximum number of stored lines per trace. A trace with more has a loop, and its first lines are the most useful.
+/// Maximum number of stored lines per trace. A trace with more lines probably contains a loop, so the first lines are the most useful.
 pub const MAX_LINES_PER_TRACE: usize = 10_000;
 /// Number of changes that a slow subscriber may lag behind before it misses some.
 const CHANGE_CHANNEL_CAPACITY: usize = 1024;
@@ -64,13 +64,13 @@ const NO_TRACE: [u8; 16] = [0; 16];
 
 /// Result of storing the lines of a request: the number of lines by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[must_use = "every line that is not stored is an outcome to be counted"]
+#[must_use = "the caller must count an outcome for each line that is not stored"]
 pub struct LogAppendResult {
     /// Number of lines that are stored: durable and visible.
     pub stored: usize,
     /// Number of lines that were dropped because the same line is already stored.
     pub duplicates: usize,
-    /// Number of lines that were dropped because their trace already has [`MAX_LINES_PER_TRACE`].
+    /// Number of lines that were dropped because their trace already has [`MAX_LINES_PER_TRACE`] lines.
     pub too_many: usize,
 }
 
@@ -131,7 +131,7 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<LogStore, SqliteError> {
         Ok(LogStore {
             database: GroupCommitDatabase::open(&dir.join(DATABASE), MIGRATIONS)?,
@@ -143,7 +143,8 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Nothing of the request has been stored; the same request may be sent again.
+    /// Returns an error if the database cannot be written. In this case, no line of the request is stored; the same request may be sent
+    /// again.
     pub async fn append(&self, project: u64, lines: Vec<LogLine>) -> Result<LogAppendResult, SqliteError> {
         if lines.is_empty() {
             return Ok(LogAppendResult::default());
@@ -163,7 +164,7 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn lines_of_trace(
         &self,
         project: u64,
@@ -193,7 +194,7 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn extent_of_trace(&self, project: u64, trace: TraceId) -> Result<TraceLogExtent, SqliteError> {
         self.database
             .read(move |transaction| {
@@ -210,7 +211,7 @@ impl LogStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Some lines may have been deleted then.
+    /// Returns an error if the database cannot be written. Some lines may already have been deleted.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, SqliteError> {
         let mut deleted = 0;
         loop {
@@ -230,7 +231,7 @@ impl LogStore {
         }
     }
 
-    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error that says how many it missed.
+    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error with the number of changes that it missed.
     pub fn changes(&self) -> broadcast::Receiver<LogStoreChange> {
         self.changes.subscribe()
     }

@@ -1,4 +1,4 @@
-//! Expiry and erasure of log lines. They expire like messages, which may be earlier than spans.
+//! Expiry and erasure of log lines. Log lines expire with messages, which may be earlier than spans.
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use hinomi_model::id::TraceId;
 use hinomi_model::media::{MediaObject, MediaUse};
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params};
 
@@ -60,7 +61,7 @@ pub struct StoredMedia {
 /// What is known about a stored object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaFacts {
-    /// MIME type by the first bytes, otherwise as the client claimed; `None` if it claimed none.
+    /// MIME type by the first bytes, otherwise as the client claimed; `None` if the client claimed none.
     pub mime_type: Option<String>,
     /// Number of bytes.
     pub size: u64,
@@ -83,18 +84,18 @@ impl MediaStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path, quota_bytes: u64) -> Result<MediaStore, SqliteError> {
         let database = GroupCommitDatabase::open(&dir.join(DATABASE), MIGRATIONS)?;
         Ok(MediaStore { database, quota_bytes, sizes: Mutex::default() })
     }
 
-    /// Returns the IDs of those objects that do not fit into the project any more; objects that are stored already fit. Requests at the
-    /// same time can exceed the limit by what they contain together. Blocks the calling thread.
+    /// Returns the IDs of the objects that would exceed the limit of the project. Objects that are already stored are not returned.
+    /// Concurrent requests can exceed the limit by the total size of their objects. Blocks the calling thread.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn objects_beyond_quota(&self, project: u64, objects: &[(&str, u64)]) -> Result<HashSet<String>, SqliteError> {
         let wanted: u64 = objects.iter().map(|(_, size)| *size).sum();
         if wanted == 0 {
@@ -123,11 +124,11 @@ impl MediaStore {
         Ok(refused)
     }
 
-    /// Stores objects and their uses. When it returns, they are on disk. Objects that are stored already are left as they are.
+    /// Stores objects and their uses. When this function returns, they are on disk. Objects that are already stored are not changed.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Nothing of the request has been stored.
+    /// Returns an error if the database cannot be written. In this case, none of the objects is stored.
     pub async fn store(&self, project: u64, objects: Vec<MediaObject>, uses: Vec<MediaUse>, now_us: i64) -> Result<usize, SqliteError> {
         if objects.is_empty() && uses.is_empty() {
             return Ok(0);
@@ -155,7 +156,7 @@ impl MediaStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn find(&self, project: u64, id: &str) -> Result<Option<StoredMedia>, SqliteError> {
         let id = id.to_owned();
         let sql = "SELECT mime_type, size, created_us, bytes FROM objects WHERE project = ? AND id = ?";
@@ -167,11 +168,24 @@ impl MediaStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn facts(&self, project: u64, id: &str) -> Result<Option<MediaFacts>, SqliteError> {
         let id = id.to_owned();
         let sql = "SELECT mime_type, size, created_us FROM objects WHERE project = ? AND id = ?";
         self.database.read(move |transaction| transaction.query_row(sql, (project as i64, &id), facts_of).optional()).await
+    }
+
+    /// Returns whether a trace uses an object.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn is_used_by(&self, project: u64, id: &str, trace: TraceId) -> Result<bool, SqliteError> {
+        let id = id.to_owned();
+        let sql = "SELECT EXISTS (SELECT 1 FROM object_uses WHERE project = ? AND object = ? AND trace = ?)";
+        self.database
+            .read(move |transaction| transaction.query_row(sql, (project as i64, &id, trace.0.to_be_bytes()), |row| row.get(0)))
+            .await
     }
 
     /// Writes everything and closes the database.

@@ -1,4 +1,4 @@
-//! Expiry and erasure of media. They expire like messages, and are deleted with the last trace that uses them.
+//! Expiry and erasure of media. Media expire with messages, and are deleted with the last trace that uses them.
 
 use std::sync::Arc;
 

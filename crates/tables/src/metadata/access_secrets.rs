@@ -13,7 +13,7 @@ use super::error::MetadataError;
 /// Minimum interval between two writes of the time of last use.
 const MIN_LAST_USE_INTERVAL_US: i64 = 60_000_000;
 
-/// The credential of a request, by its number.
+/// The credential of a request, with its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum CredentialId {
     Token(i64),
@@ -28,11 +28,12 @@ impl MetadataStore {
         self.credential_uses.lock().unwrap_or_else(PoisonError::into_inner).insert(credential, now_us);
     }
 
-    /// Writes when tokens and sessions were last used. To be called periodically; each is written at most once a minute.
+    /// Writes the times at which tokens and sessions were last used. Must be called periodically; each time is written at most once a
+    /// minute.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn write_credential_uses(&self) -> Result<(), MetadataError> {
         let used = std::mem::take(&mut *self.credential_uses.lock().unwrap_or_else(PoisonError::into_inner));
         let connection = self.lock();
@@ -48,7 +49,7 @@ impl MetadataStore {
     }
 }
 
-/// Returns this many random bytes as hex digits.
+/// Returns a number of random bytes as hex digits.
 pub(super) fn hex(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     rand::rng().fill_bytes(&mut random);

@@ -24,7 +24,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is no such project, or the price is invalid.
+    /// Returns an error if there is no such project, or the price is invalid.
     pub fn set_price(&self, project: u64, price: CustomPrice) -> Result<CustomPriceRecord, MetadataError> {
         let price = check_price(price)?;
         self.project(project)?;
@@ -44,7 +44,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the project has no such price, or it would end before it begins.
+    /// Returns an error if the project has no such price, or the price would end before it begins.
     pub fn end_price(&self, project: u64, id: i64, until: Option<jiff::civil::Date>) -> Result<CustomPriceRecord, MetadataError> {
         let price = check_price(CustomPrice { until, ..self.read_price(project, id)?.price })?;
         self.lock().execute("UPDATE prices SET price = ?3 WHERE project_id = ?1 AND id = ?2", params![project, id, price_json(&price)])?;
@@ -52,11 +52,11 @@ impl MetadataStore {
         self.read_price(project, id)
     }
 
-    /// Deletes a price, as if it had never been set.
+    /// Deletes a price. New calls are priced as if the price had never existed.
     ///
     /// # Errors
     ///
-    /// When the project has no such price.
+    /// Returns an error if the project has no such price.
     pub fn delete_price(&self, project: u64, id: i64) -> Result<(), MetadataError> {
         let deleted = self.lock().execute("DELETE FROM prices WHERE project_id = ?1 AND id = ?2", params![project, id])?;
         self.refresh(true)?;
@@ -78,7 +78,7 @@ fn price_json(price: &CustomPrice) -> String {
     serde_json::to_string(price).expect("texts, numbers and a map with text keys have a JSON form")
 }
 
-/// Returns all prices in the order of their creation. Prices of a newer version that cannot be read are logged and left out.
+/// Returns all prices in the order of their creation. Prices of a newer version that cannot be read are logged and omitted.
 pub(super) fn read_prices(connection: &Connection) -> Result<Vec<CustomPriceRecord>, MetadataError> {
     let mut statement = connection.prepare_cached("SELECT id, project_id, price, created_us FROM prices ORDER BY id")?;
     let rows = statement.query_map([], |row| {

@@ -9,6 +9,8 @@ use rusqlite::Connection;
 use super::custom_prices;
 use super::custom_prices::CustomPriceRecord;
 use super::error::MetadataError;
+use super::ingest_keys::{IngestKey, key_from_row};
+use super::message_hiding::MessageHiding;
 
 /// A currency in which amounts are displayed. All amounts are stored in US dollars.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -73,6 +75,8 @@ pub struct ProjectRecord {
     pub prefer_client_cost: bool,
     /// True if the tokens of calls without token usage are estimated from their messages where possible.
     pub estimate_usage: bool,
+    /// Whom messages are hidden from.
+    pub message_hiding: MessageHiding,
     /// Rules for the attributes of the project's own instrumentation.
     pub mapping: ProjectMapping,
     /// True if the project rejects all incoming data.
@@ -81,25 +85,6 @@ pub struct ProjectRecord {
     pub created_us: i64,
     /// Time at which the first span arrived, in microseconds since the Unix epoch.
     pub first_span_us: Option<i64>,
-}
-
-/// An ingest key. It is public, part of the DSN, and cannot read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IngestKey {
-    /// ID of the key.
-    pub id: i64,
-    /// ID of the project that the key sends to.
-    pub project: u64,
-    /// The key: 32 lower-case hexadecimal digits.
-    pub public_key: String,
-    /// Name of the key.
-    pub name: String,
-    /// Label where the key itself must not be shown: the name, with the ID if another key of the project has the same name.
-    pub label: String,
-    /// Time of creation in microseconds since the Unix epoch.
-    pub created_us: i64,
-    /// Time of the last use in microseconds since the Unix epoch, accurate to a minute.
-    pub last_used_us: Option<i64>,
 }
 
 /// All projects, ingest keys and custom prices at one moment.
@@ -114,9 +99,11 @@ pub struct ProjectDirectory {
 }
 
 impl ProjectDirectory {
-    /// Returns the oldest key of a project, which is used in its DSN.
+    /// Returns the key of a project for its DSN: the oldest one that does not expire, if there is one.
     pub fn first_key(&self, project: u64) -> Option<&IngestKey> {
-        self.keys.values().filter(|key| key.project == project).min_by_key(|key| key.id)
+        let now_us = super::now_us();
+        let valid = self.keys.values().filter(|key| key.project == project && !key.is_expired(now_us));
+        valid.min_by_key(|key| (key.expires_us.is_some(), key.id))
     }
 
     /// Returns the keys of a project, oldest first.
@@ -141,6 +128,7 @@ pub(super) fn read(connection: &Connection) -> Result<ProjectDirectory, Metadata
             currency: code.zip(rate).map(|(code, rate)| DisplayCurrency { code, rate }),
             prefer_client_cost: row.get("prefer_client_cost")?,
             estimate_usage: row.get("estimate_usage")?,
+            message_hiding: row.get("hide_messages")?,
             mapping: ProjectMapping::of_stored(row.get("mapping")?),
             disabled: row.get("disabled")?,
             created_us: row.get("created_us")?,
@@ -151,15 +139,7 @@ pub(super) fn read(connection: &Connection) -> Result<ProjectDirectory, Metadata
     let projects = projects.collect::<Result<_, _>>()?;
     let mut keys = connection.prepare_cached("SELECT * FROM keys")?;
     let keys = keys.query_map([], |row| {
-        let key = IngestKey {
-            id: row.get("id")?,
-            project: row.get("project_id")?,
-            public_key: row.get("public_key")?,
-            name: row.get("name")?,
-            label: row.get("name")?,
-            created_us: row.get("created_us")?,
-            last_used_us: row.get("last_used_us")?,
-        };
+        let key = key_from_row(row)?;
         Ok((key.public_key.clone(), key))
     })?;
     let mut keys: HashMap<String, IngestKey> = keys.collect::<Result<_, _>>()?;

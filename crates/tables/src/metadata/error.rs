@@ -32,6 +32,15 @@ pub enum MetadataError {
     /// There is no such account, or it has no role in the project.
     #[error("account {0} not found")]
     NoAccount(i64),
+    /// There is no such group.
+    #[error("group {0} not found")]
+    NoGroup(i64),
+    /// The account is the last owner who can sign in, or account 1.
+    #[error("account {0} is the last owner who can sign in, or belongs to whoever can read the data directory; it stays active")]
+    LastOwner(i64),
+    /// Something else has a value that must be unique.
+    #[error("{0}")]
+    Taken(String),
     /// There is no such API token.
     #[error("token {0} not found")]
     NoToken(i64),

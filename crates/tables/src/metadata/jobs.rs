@@ -16,9 +16,9 @@ const MAX_ENDED_JOBS: u32 = 100;
 pub enum JobState {
     /// The job waits for another job.
     Queued,
-    /// The job is running, or was when the server stopped; it then continues when the server starts again.
+    /// The job is running, or was running when the server stopped. In the second case, the job continues when the server starts again.
     Running,
-    /// The job waits for something other than a job, and continues automatically.
+    /// The job waits, but not for another job, and continues automatically.
     Paused,
     /// The job has finished.
     Done,
@@ -67,7 +67,7 @@ pub struct JobRecord {
     pub progress: Option<String>,
     /// Number of items that are done.
     pub done: u64,
-    /// Total number of items, as far as it is known.
+    /// Number of known items.
     pub total: u64,
     /// Why the job failed.
     pub reason: Option<String>,
@@ -86,7 +86,7 @@ pub struct JobRecord {
 /// Selects the jobs to list.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
-    /// Only jobs of these projects; of all projects if `None`.
+    /// Only jobs of these projects; if `None`, jobs of all projects.
     pub projects: Option<Vec<u64>>,
     /// Only jobs of this kind.
     pub kind: Option<String>,
@@ -123,7 +123,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn create_job(&self, project: u64, kind: &str, task: &str) -> Result<JobRecord, MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -145,7 +145,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when the job was deleted with its project; else when the database cannot be written.
+    /// Returns [`MetadataError::NoJob`] if the job was deleted with its project, or another error if the database cannot be written.
     pub fn update_job(&self, job: &JobRecord) -> Result<(), MetadataError> {
         let changed = self.lock().execute(
             "UPDATE jobs SET state = ?2, progress = ?3, done = ?4, total = ?5, reason = ?6, started_us = ?7, ended_us = ?8, attempts = ?9,
@@ -170,7 +170,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when there is no such job.
+    /// Returns [`MetadataError::NoJob`] if there is no such job.
     pub fn job(&self, id: i64) -> Result<JobRecord, MetadataError> {
         read(&self.lock(), id)?.ok_or(MetadataError::NoJob(id))
     }
@@ -179,7 +179,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn jobs(&self, filter: &JobFilter, limit: usize) -> Result<Vec<JobRecord>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached(&format!(
@@ -195,7 +195,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn unfinished_jobs(&self) -> Result<Vec<JobRecord>, MetadataError> {
         let connection = self.lock();
         let mut select =

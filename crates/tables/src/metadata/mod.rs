@@ -8,10 +8,15 @@ mod accounts;
 mod custom_prices;
 mod directory;
 mod error;
+mod ingest_keys;
 mod jobs;
+mod message_hiding;
 mod one_time_links;
+mod origin_patterns;
 mod pins;
 mod projects;
+mod provider_identities;
+mod provisioning;
 mod schema;
 mod sessions;
 #[cfg(test)]
@@ -31,14 +36,18 @@ pub use accounts::{
     OPERATOR_ACCOUNT, PasswordSignIn,
 };
 pub use custom_prices::CustomPriceRecord;
-pub use directory::{DisplayCurrency, IngestKey, ProjectDirectory, ProjectMapping, ProjectRecord, RetentionOverrides};
+pub use directory::{DisplayCurrency, ProjectDirectory, ProjectMapping, ProjectRecord, RetentionOverrides};
 pub use error::MetadataError;
+pub use ingest_keys::{IngestKey, IngestKeyDay, IngestKeyLimits, IngestKeyPatch, IngestKeyUse};
 pub use jobs::{JobFilter, JobRecord, JobState};
+pub use message_hiding::MessageHiding;
 pub use one_time_links::LinkPurpose;
 pub use projects::ProjectPatch;
+pub use provider_identities::{IdentityRejection, ProviderIdentity, ProviderRoles, ProviderSession, ProviderSessionDraft, ProviderSignIn};
+pub use provisioning::{ChangedRoles, ProvisionedGroup, ProvisionedGroupDraft, ProvisionedUser, ProvisionedUserDraft};
 pub use schema::FORMAT;
 pub use sessions::{SessionAccess, SessionOrigin, SessionRecord};
-pub use tokens::{ApiTokenDraft, ApiTokenRecord, TokenAccess};
+pub use tokens::{ApiTokenDraft, ApiTokenKind, ApiTokenRecord, ScimTokenAccess, TokenAccess};
 
 /// Maximum age of the directory before changes of other processes are looked for.
 const DIRECTORY_REFRESH_INTERVAL: Duration = Duration::from_millis(500);
@@ -71,11 +80,11 @@ struct CachedDirectory {
 }
 
 impl MetadataStore {
-    /// Opens the database in a data directory, and creates both if necessary. Project 1 always exists.
+    /// Opens the database in a data directory, and creates directory and database if necessary. Project 1 always exists.
     ///
     /// # Errors
     ///
-    /// When the directory cannot be written, or the database was written by a newer version.
+    /// Returns an error if the directory cannot be written, or the database was written by a newer version.
     pub fn open(dir: &Path) -> Result<MetadataStore, MetadataError> {
         MetadataStore::from_connection(schema::open(dir)?)
     }
@@ -84,7 +93,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is not enough memory.
+    /// Returns an error if there is not enough memory.
     pub fn open_in_memory() -> Result<MetadataStore, MetadataError> {
         MetadataStore::from_connection(schema::in_memory()?)
     }
@@ -138,17 +147,17 @@ impl MetadataStore {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes new projects get IDs above this one, because data is stored under it.
+    /// Ensures that new projects get IDs above this ID, because data of this ID is stored.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn reserve_numbers(&self, project: u64) -> Result<(), MetadataError> {
         Ok(schema::reserve_project_ids(&self.lock(), project)?)
     }
 
-    /// Returns when the database was recreated because it was missing while other databases had data, in microseconds since the Unix
-    /// epoch.
+    /// Returns the time at which the database was created again because it was missing while other databases had data, in microseconds
+    /// since the Unix epoch.
     pub fn recreated_us(&self) -> Option<i64> {
         self.setting(schema::RECREATED_SETTING)?.parse().ok()
     }
@@ -157,7 +166,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn set_setting(&self, name: &str, value: &str) -> Result<(), MetadataError> {
         self.lock().execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value", [name, value])?;
         Ok(())
@@ -167,7 +176,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn delete_setting(&self, name: &str) -> Result<(), MetadataError> {
         self.lock().execute("DELETE FROM settings WHERE name = ?1", [name])?;
         Ok(())
@@ -177,7 +186,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn forget_server(&self) -> Result<(), MetadataError> {
         let sql = "DELETE FROM sessions; DELETE FROM one_time_links; DELETE FROM settings WHERE name IN ('public_url', 'listening', 'server_secret', 'configuration');";
         Ok(self.lock().execute_batch(&format!("BEGIN; {sql} COMMIT;"))?)
@@ -187,7 +196,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn create_server_secret(&self) -> Result<String, MetadataError> {
         let secret = access_secrets::hex(32);
         self.set_setting(SERVER_SECRET_SETTING, &secret)?;
@@ -199,7 +208,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read or written.
+    /// Returns an error if the database cannot be read or written.
     pub fn receipt_key(&self) -> Result<String, MetadataError> {
         self.lasting_secret(RECEIPT_KEY_SETTING)
     }
@@ -208,7 +217,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read or written.
+    /// Returns an error if the database cannot be read or written.
     pub fn audit_key(&self) -> Result<String, MetadataError> {
         self.lasting_secret(AUDIT_KEY_SETTING)
     }

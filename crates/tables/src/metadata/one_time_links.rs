@@ -38,7 +38,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn create_sign_in(&self) -> Result<String, MetadataError> {
         self.create_link(OPERATOR_ACCOUNT, LinkPurpose::SignIn)
     }
@@ -47,12 +47,12 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is no such account, or it is not in a state for such a link.
+    /// Returns an error if there is no such account, or it is not in a state for such a link.
     pub fn create_link(&self, account: i64, purpose: LinkPurpose) -> Result<String, MetadataError> {
         let record = self.account(account)?;
         let state = if purpose == LinkPurpose::Invitation { AccountState::Invited } else { AccountState::Active };
         if record.kind == AccountKind::Service {
-            return Err(MetadataError::Invalid(format!("account {account} is that of a program, which does not sign in")));
+            return Err(MetadataError::Invalid(format!("account {account} belongs to a program, which cannot sign in")));
         }
         if record.state != state {
             return Err(MetadataError::Invalid(format!("account {account} is {}, and cannot use such a link", record.state.name())));
@@ -76,7 +76,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn sign_in(&self, secret: &str, origin: SessionOrigin<'_>) -> Result<Option<String>, MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;

@@ -10,11 +10,11 @@ use super::{MetadataStore, now_us};
 const MAX_LISTED_RECEIPTS: u32 = 1000;
 
 impl MetadataStore {
-    /// Pins a trace: it does not expire.
+    /// Pins a trace, so that it does not expire.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn pin(&self, project: u64, trace: TraceId) -> Result<(), MetadataError> {
         let insert = "INSERT INTO pins VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         self.lock().execute(insert, params![project, trace.to_string(), now_us()])?;
@@ -25,7 +25,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn unpin(&self, project: u64, traces: impl IntoIterator<Item = TraceId>) -> Result<(), MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -39,7 +39,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn pins(&self, project: u64) -> Result<Vec<TraceId>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT trace FROM pins WHERE project_id = ?1")?;
@@ -51,7 +51,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn is_pinned(&self, project: u64, trace: TraceId) -> Result<bool, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT 1 FROM pins WHERE project_id = ?1 AND trace = ?2")?;
@@ -62,39 +62,40 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn add_receipt(&self, receipt: &str) -> Result<(), MetadataError> {
         self.lock().execute("INSERT INTO deletions (receipt) VALUES (?1)", [receipt])?;
         Ok(())
     }
 
-    /// Records as JSON what is about to be deleted, so that a start after a crash continues it. Returns the ID of the deletion.
+    /// Records a deletion as JSON before it starts, so that the deletion continues when the server starts after a crash. Returns the ID of
+    /// the deletion.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn begin_deletion(&self, begun: &str) -> Result<i64, MetadataError> {
         let connection = self.lock();
         connection.execute("INSERT INTO begun_deletions (begun) VALUES (?1)", [begun])?;
         Ok(connection.last_insert_rowid())
     }
 
-    /// Returns the deletions that have begun and do not have a receipt yet, oldest first.
+    /// Returns the deletions that have begun but do not have a receipt yet, the oldest first.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn unfinished_deletions(&self) -> Result<Vec<(i64, String)>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT id, begun FROM begun_deletions ORDER BY id")?;
         Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
     }
 
-    /// Replaces a deletion that had begun with its receipt. Nothing of the deletion's record remains in the file.
+    /// Replaces the record of a deletion that had begun by the receipt of the deletion. The file then contains no part of the record.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn end_deletion(&self, begun: i64, receipt: &str) -> Result<(), MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -108,7 +109,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn cancel_deletion(&self, begun: i64) -> Result<(), MetadataError> {
         let connection = self.lock();
         connection.execute("DELETE FROM begun_deletions WHERE id = ?1", [begun])?;
@@ -119,7 +120,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn receipts(&self) -> Result<Vec<String>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT receipt FROM deletions ORDER BY id DESC LIMIT ?1")?;

@@ -1,10 +1,12 @@
-//! Creating and changing projects and keys.
+//! Creating and changing projects.
 
 use hinomi_model::mapping::MappingRuleSet;
 use rusqlite::params;
 
-use super::directory::{DisplayCurrency, IngestKey, ProjectRecord, RetentionOverrides};
+use super::directory::{DisplayCurrency, ProjectRecord, RetentionOverrides};
 use super::error::MetadataError;
+use super::ingest_keys::{IngestKeyLimits, insert_key};
+use super::message_hiding::MessageHiding;
 use super::{MetadataStore, access_secrets, now_us};
 
 /// Maximum length of the name of a project, a key, an account or a token in characters.
@@ -30,6 +32,8 @@ pub struct ProjectPatch {
     pub prefer_client_cost: Option<bool>,
     /// Whether missing tokens are estimated from messages.
     pub estimate_usage: Option<bool>,
+    /// Whom messages are hidden from.
+    pub message_hiding: Option<MessageHiding>,
     /// Whether the project rejects all incoming data.
     pub disabled: Option<bool>,
 }
@@ -39,7 +43,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the name is empty or too long, or the database cannot be written.
+    /// Returns an error if the name is empty or too long, or the database cannot be written.
     pub fn create_project(&self, name: &str, demo: bool) -> Result<ProjectRecord, MetadataError> {
         let name = checked_name(name)?;
         let id = {
@@ -47,18 +51,18 @@ impl MetadataStore {
             let transaction = connection.transaction()?;
             transaction.execute("INSERT INTO projects (name, demo, created_us) VALUES (?1, ?2, ?3)", params![name, demo, now_us()])?;
             let id = transaction.last_insert_rowid();
-            insert_key(&transaction, id, &access_secrets::hex(16), "Default")?;
+            insert_key(&transaction, id, &access_secrets::hex(16), "Default", &IngestKeyLimits::default())?;
             transaction.commit()?;
             u64::try_from(id).unwrap_or_default()
         };
         self.project(id)
     }
 
-    /// Creates the first key of project 1 unless it ever had one: with this text, or a random one.
+    /// Creates the first key of project 1, with the given text or a random text. Does nothing if project 1 has or had a key.
     ///
     /// # Errors
     ///
-    /// When the text is not 32 hex digits, or the database cannot be written.
+    /// Returns an error if the text is not 32 hex digits, or the database cannot be written.
     pub fn create_first_key(&self, text: Option<&str>) -> Result<(), MetadataError> {
         let text = match text {
             Some(text) if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => text.to_ascii_lowercase(),
@@ -70,7 +74,7 @@ impl MetadataStore {
             let transaction = connection.transaction()?;
             let made = transaction.execute("INSERT INTO settings VALUES ('first_key', 'made') ON CONFLICT DO NOTHING", [])?;
             if made == 1 {
-                insert_key(&transaction, 1, &text, "Default")?;
+                insert_key(&transaction, 1, &text, "Default", &IngestKeyLimits::default())?;
             }
             transaction.commit()?;
         }
@@ -81,7 +85,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is no such project, or a value is invalid.
+    /// Returns an error if there is no such project, or a value is invalid.
     pub fn update_project(&self, id: u64, patch: &ProjectPatch) -> Result<ProjectRecord, MetadataError> {
         let mut project = self.project(id)?;
         if let Some(name) = &patch.name {
@@ -120,10 +124,11 @@ impl MetadataStore {
         }
         project.prefer_client_cost = patch.prefer_client_cost.unwrap_or(project.prefer_client_cost);
         project.estimate_usage = patch.estimate_usage.unwrap_or(project.estimate_usage);
+        project.message_hiding = patch.message_hiding.unwrap_or(project.message_hiding);
         project.disabled = patch.disabled.unwrap_or(project.disabled);
         self.lock().execute(
             "UPDATE projects SET name = ?2, retention_days = ?3, currency_code = ?4, currency_rate = ?5, prefer_client_cost = ?6,
-             disabled = ?7, estimate_usage = ?8, keep = ?9 WHERE id = ?1",
+             disabled = ?7, estimate_usage = ?8, keep = ?9, hide_messages = ?10 WHERE id = ?1",
             params![
                 id,
                 project.name,
@@ -133,17 +138,18 @@ impl MetadataStore {
                 project.prefer_client_cost,
                 project.disabled,
                 project.estimate_usage,
-                serde_json::to_string(&project.retention_overrides).unwrap_or_default()
+                serde_json::to_string(&project.retention_overrides).unwrap_or_default(),
+                project.message_hiding
             ],
         )?;
         self.project(id)
     }
 
-    /// Replaces the mapping rules of a project by those of a text.
+    /// Replaces the mapping rules of a project by the rules in a text.
     ///
     /// # Errors
     ///
-    /// When there is no such project, or the text is not a valid rule file.
+    /// Returns an error if there is no such project, or the text is not a valid rule file.
     pub fn set_mapping(&self, id: u64, text: &str) -> Result<ProjectRecord, MetadataError> {
         MappingRuleSet::from_text(text).map_err(|error| MetadataError::Invalid(error.to_string()))?;
         self.project(id)?;
@@ -155,59 +161,18 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn note_first_span(&self, project: u64) -> Result<(), MetadataError> {
         self.lock()
             .execute("UPDATE projects SET first_span_us = ?2 WHERE id = ?1 AND first_span_us IS NULL", params![project, now_us()])?;
         self.refresh(true).map(drop)
     }
 
-    /// Records when keys were last used.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be written.
-    pub fn note_key_uses(&self, used: &[(i64, i64)]) -> Result<(), MetadataError> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction()?;
-        for (key, at_us) in used {
-            transaction.execute("UPDATE keys SET last_used_us = ?2 WHERE id = ?1", params![key, at_us])?;
-        }
-        transaction.commit()?;
-        drop(connection);
-        self.refresh(true).map(drop)
-    }
-
-    /// Creates another key.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such project, or the name is invalid.
-    pub fn create_key(&self, project: u64, name: &str) -> Result<IngestKey, MetadataError> {
-        let name = checked_name(name)?;
-        self.project(project)?;
-        let text = access_secrets::hex(16);
-        insert_key(&self.lock(), i64::try_from(project).unwrap_or_default(), &text, name)?;
-        let directory = self.refresh(true)?;
-        directory.keys.get(&text).cloned().ok_or(MetadataError::NoProject(project))
-    }
-
-    /// Deletes a key: data sent with it is rejected from now on.
-    ///
-    /// # Errors
-    ///
-    /// When the project has no such key.
-    pub fn delete_key(&self, project: u64, key: i64) -> Result<(), MetadataError> {
-        let deleted = self.lock().execute("DELETE FROM keys WHERE project_id = ?1 AND id = ?2", params![project, key])?;
-        self.refresh(true)?;
-        if deleted == 1 { Ok(()) } else { Err(MetadataError::NoKey { project, key }) }
-    }
-
     /// Deletes a project with its keys, tokens, prices and members; its data must be deleted before. Project 1 itself is kept.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn delete_project(&self, id: u64) -> Result<(), MetadataError> {
         {
             let mut connection = self.lock();
@@ -233,18 +198,10 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is no such project.
+    /// Returns an error if there is no such project.
     pub fn project(&self, id: u64) -> Result<ProjectRecord, MetadataError> {
         self.refresh(true)?.projects.get(&id).cloned().ok_or(MetadataError::NoProject(id))
     }
-}
-
-fn insert_key(connection: &rusqlite::Connection, project: i64, text: &str, name: &str) -> Result<(), MetadataError> {
-    connection.execute(
-        "INSERT INTO keys (project_id, public_key, name, created_us) VALUES (?1, ?2, ?3, ?4)",
-        params![project, text, name, now_us()],
-    )?;
-    Ok(())
 }
 
 pub(super) fn checked_name(name: &str) -> Result<&str, MetadataError> {

@@ -10,7 +10,7 @@ use crate::database;
 /// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
-/// Each step migrates from one format to the next; `user_version` is the number of steps done.
+/// Each step migrates from one format to the next; `user_version` is the number of completed steps.
 pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE projects (
@@ -177,6 +177,63 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE tokens DROP COLUMN admin;
     CREATE INDEX tokens_by_account ON tokens (account_id);
 ",
+    "
+    -- Identities of an identity provider or an authenticating proxy.
+    CREATE TABLE provider_identities (
+        issuer          TEXT NOT NULL,
+        subject         TEXT NOT NULL,
+        account_id      INTEGER NOT NULL REFERENCES accounts (id),
+        -- The address at the last sign-in, for information: issuer and subject decide.
+        email           TEXT NOT NULL,
+        created_us      INTEGER NOT NULL,
+        last_sign_in_us INTEGER NOT NULL,
+        PRIMARY KEY (issuer, subject)
+    ) WITHOUT ROWID;
+    CREATE INDEX provider_identities_by_account ON provider_identities (account_id);
+    -- The identity with which a session began, its session at the provider, and until when the session is valid without another sign-in.
+    ALTER TABLE sessions ADD COLUMN issuer TEXT;
+    ALTER TABLE sessions ADD COLUMN subject TEXT;
+    ALTER TABLE sessions ADD COLUMN provider_session TEXT;
+    ALTER TABLE sessions ADD COLUMN renew_us INTEGER;
+    CREATE INDEX sessions_by_identity ON sessions (issuer, subject) WHERE issuer IS NOT NULL;
+",
+    "
+    -- JSON of an `IngestKeyLimits`; until when a replaced key is accepted; the bytes of the last day (number since 1970) of its use.
+    ALTER TABLE keys ADD COLUMN limits TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE keys ADD COLUMN expires_us INTEGER;
+    ALTER TABLE keys ADD COLUMN last_day INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE keys ADD COLUMN last_day_bytes INTEGER NOT NULL DEFAULT 0;
+",
+    "
+    -- Tokens of identity providers, which manage users and groups, are of a kind of their own.
+    ALTER TABLE tokens ADD COLUMN kind TEXT NOT NULL DEFAULT 'api';
+    -- What a provider says about an account. One that it removed is hidden from it. `attributes` is JSON of an object.
+    CREATE TABLE scim_users (
+        account_id  INTEGER PRIMARY KEY REFERENCES accounts (id),
+        user_name   TEXT,
+        external_id TEXT,
+        attributes  TEXT NOT NULL DEFAULT '{}',
+        modified_us INTEGER NOT NULL,
+        removed     INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE scim_groups (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        name        TEXT NOT NULL,
+        external_id TEXT,
+        created_us  INTEGER NOT NULL,
+        modified_us INTEGER NOT NULL
+    );
+    CREATE TABLE scim_group_members (
+        group_id   INTEGER NOT NULL REFERENCES scim_groups (id),
+        account_id INTEGER NOT NULL REFERENCES accounts (id),
+        PRIMARY KEY (group_id, account_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX scim_groups_by_account ON scim_group_members (account_id);
+",
+    "
+    -- Whom messages are hidden from: the name of a `MessageHiding`.
+    ALTER TABLE projects ADD COLUMN hide_messages TEXT NOT NULL DEFAULT 'nobody';
+",
 ];
 
 /// Name of the setting with the time at which the database was recreated next to others.
@@ -213,14 +270,14 @@ fn create_tables(path: &Path) -> Result<Connection, MetadataError> {
     Ok(connection)
 }
 
-/// Makes new projects get IDs above this one.
+/// Ensures that new projects get IDs above this ID.
 pub(super) fn reserve_project_ids(connection: &Connection, project: u64) -> rusqlite::Result<()> {
     let project = i64::try_from(project).unwrap_or(i64::MAX - 1);
     connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'projects'", [project]).map(drop)
 }
 
 /// Queries for the largest project ID in other databases.
-const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 15] = [
+const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 16] = [
     ("manifest.db", "SELECT max(value) FROM segments, json_each(segments.projects)"),
     ("errors.db", "SELECT max(project) FROM events"),
     ("scores.db", "SELECT max(project) FROM scores"),
@@ -236,6 +293,7 @@ const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 15] = [
     ("forwards.db", "SELECT max(project) FROM requests"),
     ("media.db", "SELECT max(project) FROM objects"),
     ("media.db", "SELECT max(project) FROM object_uses"),
+    ("shares.db", "SELECT max(project) FROM links"),
 ];
 
 /// Returns the largest ID of a project with stored data, ignoring the WAL; 0 if there is none.

@@ -41,6 +41,14 @@ pub struct SessionOrigin<'a> {
     pub address: Option<IpAddr>,
 }
 
+impl SessionOrigin<'_> {
+    /// Returns client and address as they are stored.
+    pub(super) fn stored(&self) -> (String, String) {
+        let client = self.client.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_LENGTH).collect();
+        (client, self.address.map_or_else(String::new, |address| address.to_canonical().to_string()))
+    }
+}
+
 /// A session in a list. Times are microseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
@@ -76,23 +84,24 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn create_command_session(&self, client: &str) -> Result<String, MetadataError> {
         insert_session(&self.lock(), SessionKind::Command, OPERATOR_ACCOUNT, SessionOrigin { client, address: None })
     }
 
-    /// Returns a valid session of an active account. Using it extends the session up to its maximum lifetime.
+    /// Returns a valid session of an active account. Each use of a session extends it, up to its maximum lifetime. A session of an identity
+    /// provider is also limited by its renewal: see [`is_renewal_due`](MetadataStore::is_renewal_due).
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn session(&self, secret: &str) -> Result<Option<SessionAccess>, MetadataError> {
         let now = now_us();
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
             "SELECT sessions.id, accounts.id, accounts.name, accounts.email, accounts.server_role
              FROM sessions JOIN accounts ON accounts.id = sessions.account_id
-             WHERE hash = ?1 AND min(last_used_us + idle_us, ends_us) > ?2 AND accounts.state = ?3",
+             WHERE hash = ?1 AND min(last_used_us + idle_us, ends_us) > ?2 AND coalesce(renew_us, ends_us) > ?2 AND accounts.state = ?3",
         )?;
         let read = |row: &Row| Ok((row.get::<_, i64>(0)?, read_identity(row, 1)?, row.get(4)?));
         let found = statement.query_row(params![hash(secret), now, AccountState::Active], read).optional()?;
@@ -102,16 +111,33 @@ impl MetadataStore {
         Ok(Some(SessionAccess { session, account, access }))
     }
 
-    /// Returns the valid sessions in the order in which they started.
+    /// Returns what the account of a session may do now; `None` if the session has ended. Unlike [`session`](MetadataStore::session), this is
+    /// not a use that extends the session.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
+    pub fn session_access(&self, id: i64) -> Result<Option<AccessGrant>, MetadataError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(
+            "SELECT accounts.id, accounts.server_role FROM sessions JOIN accounts ON accounts.id = sessions.account_id
+             WHERE sessions.id = ?1 AND min(last_used_us + idle_us, ends_us) > ?2 AND accounts.state = ?3",
+        )?;
+        let read = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+        let found = statement.query_row(params![id, now_us(), AccountState::Active], read).optional()?;
+        found.map(|(account, server_role)| read_access(&connection, account, server_role)).transpose()
+    }
+
+    /// Returns the valid sessions in the order in which they started.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be read.
     pub fn sessions(&self) -> Result<Vec<SessionRecord>, MetadataError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
             "SELECT accounts.id, accounts.name, accounts.email, sessions.id, client, address, sessions.created_us, last_used_us,
-                 min(last_used_us + idle_us, ends_us) AS expires
+                 min(last_used_us + idle_us, ends_us, coalesce(renew_us, ends_us)) AS expires
              FROM sessions JOIN accounts ON accounts.id = sessions.account_id WHERE expires > ?1 ORDER BY sessions.id",
         )?;
         let read = |row: &Row| {
@@ -132,17 +158,17 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn sign_out(&self, secret: &str) -> Result<(), MetadataError> {
         self.lock().execute("DELETE FROM sessions WHERE hash = ?1", params![hash(secret)])?;
         Ok(())
     }
 
-    /// Ends the session with this ID, if it is one of `account` or `account` is `None`.
+    /// Ends the session with this ID, if it belongs to `account`, or if `account` is `None`.
     ///
     /// # Errors
     ///
-    /// When there is no such session.
+    /// Returns an error if there is no such session.
     pub fn revoke_session(&self, id: i64, account: Option<i64>) -> Result<(), MetadataError> {
         let sql = "DELETE FROM sessions WHERE id = ?1 AND (?2 IS NULL OR account_id = ?2)";
         match self.lock().execute(sql, params![id, account])? {
@@ -151,11 +177,21 @@ impl MetadataStore {
         }
     }
 
-    /// Ends all sessions, and invalidates all unused one-time links. Returns the number of sessions.
+    /// Ends the session with this ID, if it exists.
     ///
     /// # Errors
     ///
     /// When the database cannot be written.
+    pub fn end_session(&self, id: i64) -> Result<(), MetadataError> {
+        self.lock().execute("DELETE FROM sessions WHERE id = ?1", [id])?;
+        Ok(())
+    }
+
+    /// Ends all sessions, and invalidates all unused one-time links. Returns the number of sessions.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be written.
     pub fn sign_out_all(&self) -> Result<usize, MetadataError> {
         let connection = self.lock();
         connection.execute("DELETE FROM one_time_links", [])?;
@@ -173,8 +209,7 @@ pub(super) fn insert_session(
     let secret = hex(32);
     let now = now_us();
     let (idle_us, longest_us) = kind.lifetime_us();
-    let client: String = origin.client.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_LENGTH).collect();
-    let address = origin.address.map_or_else(String::new, |address| address.to_canonical().to_string());
+    let (client, address) = origin.stored();
     connection.execute("DELETE FROM sessions WHERE min(last_used_us + idle_us, ends_us) <= ?1", [now])?;
     connection.execute(
         "INSERT INTO sessions (hash, account_id, client, address, created_us, last_used_us, idle_us, ends_us)

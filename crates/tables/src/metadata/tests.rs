@@ -150,12 +150,12 @@ fn jobs_of_the_format_before_have_no_failed_attempts() {
 #[test]
 fn keys_are_created_and_deleted() {
     let (_dir, meta) = meta();
-    let key = meta.create_key(1, " second ").unwrap();
+    let key = meta.create_key(1, " second ", &IngestKeyLimits::default()).unwrap();
     assert_eq!((key.name.as_str(), key.public_key.len()), ("second", 32));
     meta.delete_key(1, key.id).unwrap();
     assert!(meta.key(&key.public_key).is_none());
     assert!(matches!(meta.delete_key(1, key.id), Err(MetadataError::NoKey { .. })));
-    assert!(matches!(meta.create_key(9, "x"), Err(MetadataError::NoProject(9))));
+    assert!(matches!(meta.create_key(9, "x", &IngestKeyLimits::default()), Err(MetadataError::NoProject(9))));
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub struct OtelMetricSummary {
     pub attributes: Vec<String>,
     /// Names of the attributes of the programs that report the metric.
     pub reporter_attributes: Vec<String>,
-    /// Measures that the metric supports, the default one first.
+    /// Measures that the metric supports, the default measure first.
     #[schema(value_type = Vec<OtelMetricMeasure>)]
     pub measures: Vec<&'static str>,
     /// Number of series with a point in the time range.

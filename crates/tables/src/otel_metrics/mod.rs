@@ -1,10 +1,11 @@
 //! Points of OpenTelemetry metrics: one SQLite database, `metrics.db`.
 //!
-//! There are few points compared with spans (a program sends one per minute and series), they arrive by series, are queried by series and
-//! time, and duplicates have the same series and time: a table with this key suits them. They are never part of totals of spans.
+//! Points are much less frequent than spans: a program sends one point per minute and series. Points arrive by series and are queried by
+//! series and time, and duplicates have the same series and time. A table with this key is therefore suitable. Totals of spans never
+//! include points.
 //!
-//! A *series* contains what one writer reports of one thing since it began counting. A program that restarts begins a new one, so a
-//! counter only grows within a series.
+//! A *series* contains all points that one writer reports about one thing since it began to count. A program that restarts begins a new
+//! series, so a counter only increases within a series.
 
 mod list;
 mod retention;
@@ -83,13 +84,13 @@ const MIGRATIONS: &[&str] = &["
 
 /// Result of storing the points of a request: the number of points by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[must_use = "every point that is not stored is an outcome to be counted"]
+#[must_use = "the caller must count an outcome for each point that is not stored"]
 pub struct OtelMetricAppendResult {
     /// Number of points that are stored: durable and visible.
     pub stored: usize,
     /// Number of points that were dropped because the series already has a point at that time.
     pub duplicates: usize,
-    /// Number of points that were dropped because the project already has [`MAX_METRICS`].
+    /// Number of points that were dropped because the project already has [`MAX_METRICS`] metrics.
     pub too_many_metrics: usize,
     /// Number of points that were dropped because the project has already begun [`MAX_NEW_SERIES_PER_DAY`] today.
     pub too_many_series: usize,
@@ -106,7 +107,7 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<OtelMetricStore, SqliteError> {
         Ok(OtelMetricStore { database: GroupCommitDatabase::open(&dir.join(DATABASE), MIGRATIONS)? })
     }
@@ -115,7 +116,8 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Nothing of the request has been stored; the same request may be sent again.
+    /// Returns an error if the database cannot be written. In this case, no point of the request is stored; the same request may be sent
+    /// again.
     pub async fn append(&self, project: u64, received_us: i64, points: Vec<MetricPoint>) -> Result<OtelMetricAppendResult, SqliteError> {
         if points.is_empty() {
             return Ok(OtelMetricAppendResult::default());
@@ -127,7 +129,7 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn list(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<OtelMetricSummary>, SqliteError> {
         self.database.read(move |transaction| list::list(transaction, project, from_us, to_us)).await
     }
@@ -136,7 +138,7 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub async fn chart(&self, project: u64, query: OtelMetricQuery) -> Result<Result<OtelMetricChart, OtelMetricQueryError>, SqliteError> {
         self.database.read(move |transaction| series::metric_chart(transaction, project, &query)).await
     }
@@ -146,7 +148,7 @@ impl OtelMetricStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Some points may have been deleted then.
+    /// Returns an error if the database cannot be written. Some points may already have been deleted.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, SqliteError> {
         let mut deleted = 0;
         loop {

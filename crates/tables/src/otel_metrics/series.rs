@@ -1,8 +1,8 @@
 //! Points of a metric as lines over time.
 //!
-//! A count belongs to the time at which it was reported. For a cumulative counter, the difference of two points is what was counted
-//! between them. The first point of a series contains everything since the series began: it is counted if the series began within the
-//! range, and is only a baseline otherwise.
+//! A count belongs to the time at which it was reported. For a cumulative counter, the difference of two points is the count between them.
+//! The first point of a series contains everything since the series began: it is counted if the series began within the range, and is only
+//! a baseline otherwise.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub struct OtelMetricGroup {
     /// Value of the attribute; null for the line of all points, and for points without the attribute.
     #[schema(required)]
     pub key: Option<String>,
-    /// Measure over the whole time range; for `value`, the value at its end. Null if it is unknown.
+    /// Measure over the whole time range; for the measure `value`, the value at the end of the range. Null if it is unknown.
     #[schema(required)]
     pub total: Option<f64>,
     /// Start (RFC 3339) and value of each bucket; the value is null if it is unknown.

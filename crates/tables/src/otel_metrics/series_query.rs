@@ -54,7 +54,7 @@ impl OtelMetricMeasure {
     }
 }
 
-/// Returns the measures of a kind of metric, the default one first.
+/// Returns the measures of a kind of metric, the default measure first.
 pub(super) fn measures_of(kind: MetricKind) -> &'static [OtelMetricMeasure] {
     use OtelMetricMeasure::{Count, Increase, Max, Mean, Min, P50, P95, P99, Rate, Sum, Value};
     match kind {
@@ -81,7 +81,7 @@ pub struct OtelMetricQuery {
     pub to_us: i64,
     /// Length of a bucket in microseconds. Buckets are aligned to the Unix epoch.
     pub bucket_us: i64,
-    /// Measures to return; the default one if empty.
+    /// Measures to return; the default measure if empty.
     pub measures: Vec<String>,
     /// Attribute whose values get a line each.
     pub group_by: Option<String>,

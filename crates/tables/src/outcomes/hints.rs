@@ -61,18 +61,18 @@ pub struct HintRow {
     /// Name and version of the SDK, such as `sentry.python 2.75.0`; null if unknown.
     #[schema(required)]
     pub sdk: Option<String>,
-    /// What the hint is about, such as a model; null if it is about the SDK as a whole.
+    /// Subject of the hint, such as a model; null if the hint applies to the SDK as a whole.
     #[schema(required)]
     pub subject: Option<String>,
-    /// Figure of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.
+    /// Value of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.
     #[schema(required)]
     pub value: Option<f64>,
     /// Number of requests that showed the problem.
     pub count: u64,
-    /// Time at which the problem was first seen (RFC 3339); null in the hints of a trace that come from its own spans.
+    /// Time at which the problem was first seen (RFC 3339); null for a hint that Hinomi derived from the spans of a single trace.
     #[schema(required)]
     pub first_at: Option<String>,
-    /// Time at which the problem was last seen (RFC 3339); null in the hints of a trace that come from its own spans.
+    /// Time at which the problem was last seen (RFC 3339); null for a hint that Hinomi derived from the spans of a single trace.
     #[schema(required)]
     pub last_at: Option<String>,
     /// ID of the trace in which the problem was last seen; null if unknown.

@@ -18,7 +18,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
-/// Each step migrates from one format to the next; `user_version` is the number of steps done.
+/// Each step migrates from one format to the next; `user_version` is the number of completed steps.
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE outcomes (
         project   INTEGER NOT NULL,

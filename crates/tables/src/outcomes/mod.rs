@@ -1,9 +1,9 @@
-//! Outcomes of everything that was sent: counted in memory, written every second, visible at once. This module also stores hints for
-//! clients (`hints`).
+//! Outcomes of all items that clients sent. They are counted in memory, written every second, and visible immediately. This module also
+//! stores hints for clients (`hints`).
 //!
-//! Counts are stored per minute, by outcome, reason, category, key and SDK. All of these except the outcome may be any text that a client
-//! sends, so their number is limited (`pending_counts`): per project and minute, and in total while the database (`minute_counts`) cannot
-//! be written.
+//! Counts are stored per minute, by outcome, reason, category, key and SDK. All of these values except the outcome may be any text that a
+//! client sends, so the number of counts is limited (`pending_counts`). One limit applies per project and minute. Another applies in total
+//! while the database (`minute_counts`) cannot be written.
 
 mod hints;
 mod minute_counts;
@@ -32,8 +32,8 @@ use hints::HintTable;
 pub use minute_counts::FORMAT;
 use pending_counts::{OutcomeClass, OutcomeCount, OutcomeTally};
 
-/// Project number of the server itself: requests without a valid key. Anybody can send any number of them, so their counts are stored per
-/// hour, without key and SDK: a few rows per hour, distinguished only by the server's own reasons.
+/// Project number of the server itself: requests without a valid key. Anybody can send any number of such requests. Their counts are
+/// therefore stored per hour, without key and SDK. The few rows differ only in the reasons, which the server itself defines.
 pub const SERVER_PROJECT: u64 = 0;
 
 /// File name of the database.
@@ -62,7 +62,7 @@ pub struct OutcomeRow {
     pub sdk: Option<String>,
     /// Number of items.
     pub quantity: u64,
-    /// Detail of the newest item that has one, for a person to read; null if there is none.
+    /// Detail of the newest item that has a detail, for a person to read; null if no item has one.
     #[schema(required)]
     pub detail: Option<String>,
     /// Time of the newest item (RFC 3339).
@@ -103,7 +103,7 @@ impl OutcomeStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<OutcomeStore, SqliteError> {
         let path = dir.join(DATABASE);
         let connection = minute_counts::open_database(&path)?;
@@ -145,7 +145,7 @@ impl OutcomeStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn rows(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<OutcomeRow>, SqliteError> {
         if from_us >= to_us {
             return Ok(Vec::new());
@@ -167,7 +167,7 @@ impl OutcomeStore {
         Ok(sums.into_iter().map(|(what, count)| row(what, count)).collect())
     }
 
-    /// Writes the counts that are in memory. Those that cannot be written remain in memory.
+    /// Writes the counts that are in memory. Counts that cannot be written remain in memory.
     pub fn flush(&self) {
         if let Err(error) = self.shared.write() {
             tracing::warn!(%error, "outcomes.counts.write_failed");
@@ -178,7 +178,7 @@ impl OutcomeStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn delete_before(&self, before_us: i64) -> Result<u64, SqliteError> {
         let connection = lock(&self.shared.connection);
         lock(&self.shared.hints).forget_before(before_us);

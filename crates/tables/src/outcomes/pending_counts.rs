@@ -1,4 +1,4 @@
-//! Counts in memory, which are limited whatever is sent.
+//! Counts in memory, whose number is limited regardless of what clients send.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Expiry and erasure of outcomes and hints. They expire for all projects together, because some belong to the server itself.
+//! Expiry and erasure of outcomes and hints. Outcomes of all projects expire together, because some outcomes belong to the server itself.
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ use super::PriceSourceError;
 /// Prices, each with its project; `None` for all projects.
 type PriceFileEntries = Vec<(Option<u64>, CustomPrice)>;
 
-/// Reads the file. Returns its text, and the prices in it.
+/// Reads the file. Returns the text of the file, and the prices in it.
 pub(super) fn read_file(path: &Path) -> Result<(String, PriceFileEntries), PriceSourceError> {
     let text = std::fs::read_to_string(path).map_err(|source| PriceSourceError::Unreadable { path: path.to_owned(), source })?;
     let listed = parse_file(&text).map_err(|reason| PriceSourceError::Unusable { path: path.to_owned(), reason })?;
@@ -84,7 +84,7 @@ mod tests {
     fn mistakes_are_named() {
         let said = |text: &str| parse_file(text).unwrap_err();
         assert!(said("[[price]]\nmodel = \"x\"\nprices = { inptu = 1 }").contains("inptu"));
-        assert!(said("[[price]]\nmodel = \"x\"\nprices = { input = -1 }").contains("from 0 on"));
+        assert!(said("[[price]]\nmodel = \"x\"\nprices = { input = -1 }").contains("at least 0"));
         assert!(said("[[price]]\nmodel = \"\"\nprices = { input = 1 }").contains("price 1: model"));
         assert!(said("[[price]]\nmodel = \"x\"\nprices = { output = 1 }").contains("at least one"));
         assert!(said("[[price]]\nmodel = \"x\"\nfrom = \"May\"\nprices = { input = 1 }").contains("YYYY-MM-DD"));

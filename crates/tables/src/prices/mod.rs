@@ -1,6 +1,6 @@
 //! The effective prices: the price table, and custom prices from a file, the API or the page, which take precedence.
 //!
-//! All of them may change while the server runs: [`ActivePrices::refresh`] checks for changes, and replaces the price books that
+//! All of these prices may change while the server runs: [`ActivePrices::refresh`] checks for changes, and replaces the price books that
 //! ingestion and the store use. If a source cannot be read, its previous prices remain effective.
 
 mod file;
@@ -69,9 +69,9 @@ pub enum PriceSourceError {
 }
 
 impl ActivePrices {
-    /// Opens the prices of a data directory, and those of the price file if there is one. Sources that cannot be used are reported by
-    /// [`problems`](ActivePrices::problems): the embedded table is used instead of that of the directory, and the last readable content
-    /// of the file instead of the file.
+    /// Opens the prices of a data directory and, if there is a price file, the prices of this file. [`problems`](ActivePrices::problems)
+    /// reports sources that cannot be used. Instead of an unusable table in the directory, the embedded table is used; instead of an
+    /// unusable file, its last readable content is used.
     pub fn open(meta: Arc<MetadataStore>, data: &Path, file: &Path) -> ActivePrices {
         let file = Some(file).filter(|file| !file.as_os_str().is_empty()).map(Path::to_owned);
         let table_path = data.join(PRICE_TABLE_FILE);
@@ -128,7 +128,7 @@ impl ActivePrices {
             }
             Err(error) => {
                 tracing::error!(%error, effect = "the previous prices stay effective", "prices.file.invalid");
-                known.file_fault = Some(format!("{error}; the prices that it last contained stay effective, if it was ever read"));
+                known.file_fault = Some(format!("{error}; if it was read before, its previous prices stay effective"));
                 false
             }
         }
@@ -221,7 +221,7 @@ impl ActivePrices {
     }
 }
 
-/// Returns what is wrong with the newer table of a data directory and with the price file, without using them.
+/// Returns the problems of the newer table of a data directory and of the price file, without using their prices.
 pub fn check_sources(data: &Path, file: &Path) -> Vec<PriceSourceError> {
     let of_file = Some(file).filter(|file| !file.as_os_str().is_empty()).and_then(|file| file::read_file(file).err());
     table_in_force(&table_path(data)).err().into_iter().chain(of_file).collect()

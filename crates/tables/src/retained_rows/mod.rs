@@ -1,8 +1,8 @@
-//! What a table module does for retention and deletion: it expires, erases and redacts its own rows.
+//! The part of retention and deletion that each table module implements: it expires, erases and redacts its own rows.
 //!
 //! Each module implements [`RetainedRows`] in its own folder, next to the schema, so the SQL changes together with the tables. The server
-//! keeps one list of all implementations and loops over it; nothing else knows the tables of a module. Most of an implementation is
-//! data ([`TableRetention`]): conditions that this module completes to the statements that count and delete rows.
+//! has one list of all implementations and loops over it. No other code depends on the tables of a module. Most of an implementation is
+//! data ([`TableRetention`]): SQL conditions, from which this module builds the statements that count and delete rows.
 
 mod statements;
 
@@ -20,24 +20,25 @@ pub use statements::{count, count_expiring, delete_expired, empty_wal, erase, no
 /// Number of expired rows that were deleted, or the error. Rows that were deleted before an error stay deleted.
 pub type ExpiryFuture = Pin<Box<dyn Future<Output = Result<u64, SqliteError>> + Send>>;
 
-/// Replaces the names of traces and users in rows of a project that stay. Returns the number of changed rows.
+/// Replaces the names of traces and users in the remaining rows of a project. Returns the number of changed rows.
 pub type RowRedaction = fn(&Transaction, u64, &ErasedNames) -> rusqlite::Result<u64>;
 
-/// What a table module declares about its rows in one database: data from which this module makes the statements.
+/// Declarations of a table module about its rows in one database, from which this module builds SQL statements.
 #[derive(Debug, Clone, Copy)]
 pub struct TableRetention {
     /// File name of the database in the data directory.
     pub database: &'static str,
-    /// Rows that are deleted with a project: of every table that has some of its own. Rows that a foreign key deletes are not listed.
+    /// Rows that are deleted with a project, for every table with rows of a project. Rows that a foreign key deletes are not listed.
     pub of_project: &'static [RowSelection],
     /// Rows that are deleted with traces and users.
     pub of_names: &'static [RowSelection],
-    /// Rows to count before changed cutoffs delete them. An unusual number of them waits for confirmation. `None` if the rows follow others
-    /// that are counted.
+    /// Rows to count before changed cutoffs delete them. If their number is unusual, the deletion waits for confirmation. `None` if the
+    /// rows are deleted together with other rows that are counted.
     pub expiring: Option<ExpiringRows>,
-    /// Query of the traces that make a trace notable, which may be stored longer: trace IDs in hexadecimal, by project (`?1`).
+    /// Query for the traces that the rows make notable, and that may therefore be stored longer. It returns trace IDs in hexadecimal, for a
+    /// project (`?1`).
     pub notable_traces: Option<&'static str>,
-    /// How to redact traces and users in rows that stay when they are deleted; `None` if no such row names any.
+    /// Function that redacts deleted traces and users in rows that are not deleted; `None` if such rows contain no traces and users.
     pub redaction: Option<RowRedaction>,
 }
 
@@ -69,7 +70,7 @@ pub trait RetainedRows: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     fn forget(&self, _subject: &ErasureSubject) -> Result<bool, SqliteError> {
         Ok(true)
     }
@@ -83,7 +84,7 @@ pub struct RowSelection {
     /// Condition in SQL. `?1` is the project, `?2` the time before which rows expire. `temp.traces` contains traces as the blobs (`bytes`)
     /// and the texts (`text`) that tables use, and `temp.people` users (`id`).
     pub condition: &'static str,
-    /// What a row is counted as.
+    /// Kind as which a row is counted.
     pub kind: ErasedRowKind,
 }
 
@@ -107,7 +108,7 @@ impl RowSelection {
     }
 }
 
-/// What deleted rows are counted as, in receipts and previews of deletions.
+/// Kind as which deleted rows are counted in receipts and previews of deletions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErasedRowKind {
     /// An error event.
@@ -150,7 +151,7 @@ impl ErasedRowCounts {
     }
 }
 
-/// Data that is erased from every database: a project, or traces and users of it.
+/// Data that is erased from every database: a project, or traces and users of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErasureSubject {
     /// ID of the project.
@@ -173,9 +174,9 @@ pub struct ErasedNames {
 pub struct ExpiryCutoffs {
     /// Cutoff of rows without a class of their own.
     pub before_us: i64,
-    /// Cutoff of what makes a trace notable, such as error events and scores.
+    /// Cutoff of rows that make a trace notable, such as error events and scores.
     pub notable_trace_cutoff_us: i64,
-    /// Cutoff of log lines, unless their trace is stored longer. They expire like messages.
+    /// Cutoff of log lines, unless their trace is stored longer. Log lines expire with messages.
     pub log_line_cutoff_us: i64,
     /// Pinned traces, which do not expire.
     pub pinned: HashSet<TraceId>,
@@ -184,7 +185,7 @@ pub struct ExpiryCutoffs {
 }
 
 impl ExpiryCutoffs {
-    /// Returns the pinned traces and those with errors or scores.
+    /// Returns the traces that are pinned, or that have errors or scores.
     pub fn kept(&self) -> HashSet<TraceId> {
         self.pinned.union(&self.notable).copied().collect()
     }
@@ -195,7 +196,7 @@ impl ExpiryCutoffs {
 pub struct ExpiringRows {
     /// Name of the rows in messages to people, in the plural.
     pub label: &'static str,
-    /// Table of the rows. It has a column `project`.
+    /// Name of the table with the rows, which has a column `project`.
     pub table: &'static str,
     /// SQL expression of the time of a row, in microseconds since the Unix epoch.
     pub time_us: &'static str,
@@ -203,12 +204,12 @@ pub struct ExpiringRows {
     pub cutoff: fn(&ExpiryCutoffs) -> i64,
 }
 
-/// Number of rows of a project, and of those between two cutoffs.
+/// Number of rows of a project, and number of its rows between two cutoffs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExpiringRowCount {
     /// Number of all rows.
     pub all: u64,
-    /// Number of rows that the new cutoff deletes and the old one did not.
+    /// Number of rows that the new cutoff deletes and the old cutoff does not delete.
     pub expiring: u64,
 }
 

@@ -1,4 +1,5 @@
-//! Runs what table modules declare: one transaction per database. Deleted rows are overwritten, also in the WAL of the database.
+//! Runs the statements that table modules declare, with one transaction per database. Deleted rows are overwritten, also in the WAL of the
+//! database.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -14,7 +15,8 @@ use crate::database::SqliteError;
 ///
 /// # Errors
 ///
-/// When the database cannot be written. Nothing has been deleted then, or only the WAL still contains it; repeat the call.
+/// Returns an error if the database cannot be written. In this case, either nothing has been deleted, or the WAL still contains deleted
+/// rows; repeat the call.
 pub fn erase(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> Result<ErasedRowCounts, SqliteError> {
     let selections = selections(table, subject);
     if selections.is_empty() {
@@ -35,7 +37,7 @@ pub fn erase(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> 
 ///
 /// # Errors
 ///
-/// When the database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn count(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> Result<ErasedRowCounts, SqliteError> {
     let selections = selections(table, subject);
     let mut counts = ErasedRowCounts::default();
@@ -54,12 +56,12 @@ pub fn count(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> 
     Ok(counts)
 }
 
-/// Redacts traces and users in the rows of a module that stay. Returns the number of changed rows. The WAL is emptied in any case: names
-/// that the module has already removed from its rows may still be in it.
+/// Redacts traces and users in the remaining rows of a module. Returns the number of changed rows. The WAL is always emptied, because it
+/// may contain names that the module has already removed from its rows.
 ///
 /// # Errors
 ///
-/// When the database cannot be read or written; repeat the call.
+/// Returns an error if the database cannot be read or written; repeat the call.
 pub fn redact(dir: &Path, table: &dyn RetainedRows, project: u64, names: &ErasedNames) -> Result<u64, SqliteError> {
     let Some(redaction) = table.rules().redaction else { return Ok(0) };
     let rows = change(&dir.join(table.rules().database), |transaction| redaction(transaction, project, names))?;
@@ -71,7 +73,7 @@ pub fn redact(dir: &Path, table: &dyn RetainedRows, project: u64, names: &Erased
 ///
 /// # Errors
 ///
-/// When the database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn notable_traces(dir: &Path, table: &dyn RetainedRows, project: u64) -> Result<HashSet<TraceId>, SqliteError> {
     let Some(sql) = table.rules().notable_traces else { return Ok(HashSet::new()) };
     let path = dir.join(table.rules().database);
@@ -84,11 +86,12 @@ pub fn notable_traces(dir: &Path, table: &dyn RetainedRows, project: u64) -> Res
     Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
-/// Counts the rows of a project that expire by a new cutoff but not by an old one. Both are in microseconds since the Unix epoch.
+/// Counts the rows of a project that expire with a new cutoff but not with an old cutoff. Both cutoffs are in microseconds since the Unix
+/// epoch.
 ///
 /// # Errors
 ///
-/// When the database cannot be read.
+/// Returns an error if the database cannot be read.
 pub fn count_expiring(
     dir: &Path,
     table: &dyn RetainedRows,
@@ -110,7 +113,7 @@ pub fn count_expiring(
 ///
 /// # Errors
 ///
-/// When the database cannot be written. Nothing has been deleted then.
+/// Returns an error if the database cannot be written. In this case, nothing has been deleted.
 pub fn delete_expired(
     path: &Path,
     selections: &[RowSelection],
@@ -128,7 +131,7 @@ pub fn delete_expired(
 ///
 /// # Errors
 ///
-/// When the database cannot be written.
+/// Returns an error if the database cannot be written.
 pub fn empty_wal(dir: &Path, table: &dyn RetainedRows) -> Result<(), SqliteError> {
     let path = dir.join(table.rules().database);
     database::truncate_wal(&database::open_existing(&path)?).map_err(SqliteError::sqlite_error(&path))

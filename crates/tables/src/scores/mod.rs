@@ -1,4 +1,4 @@
-//! Scores, in their own database: few, small, and updated by their IDs.
+//! Scores, in their own database. There are few scores; they are small, and are updated by ID.
 
 mod retention;
 #[cfg(test)]
@@ -80,18 +80,18 @@ impl ScoreStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or was written by a newer version.
+    /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<ScoreStore, SqliteError> {
         let path = dir.join(DATABASE);
         Ok(ScoreStore { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path })
     }
 
-    /// Stores scores; a score with a known ID replaces the stored one unless it is older. When it returns, the scores are on disk.
-    /// Blocks the calling thread.
+    /// Stores scores. A score with a known ID replaces the stored score, unless the new score is older. When this function returns, the
+    /// scores are on disk. Blocks the calling thread.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. None of them is stored then.
+    /// Returns an error if the database cannot be written. In this case, none of the scores is stored.
     pub fn store_scores(&self, project: u64, scores: &[Score]) -> Result<(), SqliteError> {
         let mut connection = lock(&self.connection);
         let write = |connection: &mut Connection| -> rusqlite::Result<()> {
@@ -122,7 +122,7 @@ impl ScoreStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn scores_of_trace(&self, project: u64, trace: TraceId) -> Result<(Vec<ScoreRow>, u64), SqliteError> {
         let connection = lock(&self.connection);
         let read = || -> rusqlite::Result<(Vec<ScoreRow>, u64)> {
@@ -164,7 +164,7 @@ impl ScoreStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// Returns an error if the database cannot be read.
     pub fn mean_score(&self, project: u64, name: &str, from_us: i64, to_us: i64) -> Result<Option<f64>, SqliteError> {
         let mean = "SELECT avg(value) FROM scores WHERE project = ?1 AND name = ?2 AND at_us >= ?3 AND at_us < ?4";
         let project = i64::try_from(project).unwrap_or(i64::MAX);
@@ -177,7 +177,7 @@ impl ScoreStore {
     ///
     /// # Errors
     ///
-    /// When the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
         let delete = "DELETE FROM scores WHERE project = ?1 AND at_us < ?2";
         let deleted = lock(&self.connection).execute(delete, params![i64::try_from(project).unwrap_or(i64::MAX), us]);

@@ -1,9 +1,10 @@
-import { useState } from 'react';
+import { useContext, useState } from 'react';
 import { addressOf } from '../../api/client';
 import { useT } from '../../i18n';
 import { useLocale } from '../../locale';
 import { useProjectOrNull } from '../../project';
 import { Icon } from '../icons';
+import { MediaAddressContext } from './media-address';
 
 /** Kinds of picture that cannot carry a script. */
 const IMAGE_TYPE = /^data:image\/(png|jpeg|gif|webp|avif);base64,/;
@@ -24,13 +25,25 @@ export function MediaPart({ modality, mime, mediaId, content }: MediaPartProps) 
 
 /** Bytes that the server stores. It decides by the bytes whether a browser may show them; otherwise only the link remains. */
 function StoredMedia({ mediaId, kind }: { mediaId: string; kind: string }) {
-  const t = useT();
+  const addressFor = useContext(MediaAddressContext);
+  if (addressFor !== null) return <MediaAt href={addressFor(mediaId)} mediaId={mediaId} kind={kind} />;
+  return <ProjectMedia mediaId={mediaId} kind={kind} />;
+}
+
+function ProjectMedia({ mediaId, kind }: { mediaId: string; kind: string }) {
   const project = useProjectOrNull();
-  const [broken, setBroken] = useState(false);
   if (!project) return <MissingMedia kind={kind} />;
   const href = addressOf('/api/v1/projects/{project}/media/{media_id}', { project: project.id, media_id: mediaId });
+  return <MediaAt href={href} mediaId={mediaId} kind={kind} />;
+}
+
+function MediaAt({ href, mediaId, kind }: { href: string; mediaId: string; kind: string }) {
+  const t = useT();
+  const [broken, setBroken] = useState(false);
   if (/^image\//.test(kind) && !broken) {
-    const picture = <img className="message-image" loading="lazy" src={href} alt={t('text.image', { kind })} onError={() => setBroken(true)} />;
+    const picture = (
+      <img className="message-image" loading="lazy" src={href} alt={t('text.image', { kind })} onError={() => setBroken(true)} />
+    );
     return (
       <a href={href} target="_blank" rel="noopener">
         {picture}

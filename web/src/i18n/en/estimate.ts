@@ -4,5 +4,5 @@ export const estimate = {
   'estimate.mark': 'estimated from messages, not reported',
   'estimate.setting': 'Estimate missing token counts',
   'estimate.settingWhy':
-    'Applies to OpenAI models if a call has all its messages but no token counts. Estimates are marked ≈, and totals show how much of them is estimated.',
+    'Applies to OpenAI models if a call has all its messages but no token counts. Estimates are marked ≈, and totals show their estimated part.',
 } as const;

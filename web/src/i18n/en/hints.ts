@@ -8,7 +8,7 @@ export const hints = {
   'hints.stream_without_usage': 'Streamed responses have no token usage, so their cost is unknown or estimated.',
   'hints.stream_without_usage.fix': 'Request token usage in each streamed call:',
   'hints.langchain_hides_openai':
-    'LangChain is installed, so Sentry’s SDK does not instrument calls made with OpenAI’s own library. They arrive as HTTP requests without model, tokens or cost.',
+    'LangChain is installed, so Sentry’s SDK does not instrument calls made with OpenAI’s own library. These calls arrive as HTTP requests without model, tokens or cost.',
   'hints.langchain_hides_openai.fix': 'If you do not use LangChain, disable its integration:',
   'hints.prompts_not_sent': 'Calls arrive without prompts and answers.',
   'hints.prompts_not_sent.fix': 'To send them:',

@@ -13,6 +13,8 @@ import { prices } from './prices';
 import { reading } from './reading';
 import { settings } from './settings';
 import { setup } from './setup';
+import { share } from './share';
+import { signIn } from './sign-in';
 import { text } from './text';
 import { trace } from './trace';
 import { traces } from './traces';
@@ -33,6 +35,8 @@ export const en = {
   ...reading,
   ...settings,
   ...setup,
+  ...share,
+  ...signIn,
   ...text,
   ...trace,
   ...traces,

@@ -37,7 +37,7 @@ export const issueEvent = {
   'issues.current': 'current',
   'issues.variables': 'Local variables',
   'issues.filtered': 'filtered',
-  'issues.filteredWhy': 'The value looked sensitive. It was removed before it was stored.',
+  'issues.filteredWhy': 'The value looked sensitive. Hinomi removed the value before it stored the event.',
   'issues.showAll': 'Show all {n}',
   // The call near the error.
   'issues.call': 'LLM call',
@@ -65,7 +65,7 @@ export const issueEvent = {
   'issues.noTime': 'no time',
   'issues.category': 'Category',
   'issues.breadcrumbsCut': '{n} older breadcrumb not stored|{n} older breadcrumbs not stored',
-  'issues.earlierBreadcrumbs': '{n} earlier breadcrumb left out.|{n} earlier breadcrumbs left out.',
+  'issues.earlierBreadcrumbs': '{n} earlier breadcrumb omitted.|{n} earlier breadcrumbs omitted.',
   // Request.
   'issues.request': 'Request',
   'issues.query': 'Query string',

@@ -54,7 +54,7 @@ export const issues = {
   'issues.mergeTitle': 'Merge {n} issues',
   'issues.mergeConfirm': 'Merge {n} issues',
   'issues.mergeInto': 'Merge into',
-  'issues.mergeWhat': 'The events of {others} move to {into}, and so do new events like them. Links to {others} lead to {into}.',
+  'issues.mergeWhat': 'The events of {others} and new events like them move to {into}. Links to {others} lead to {into}.',
   'issues.mergeBack': 'To undo this later, open the merged issue and choose “Split off” under “Merged issues”.',
   'issues.merged': 'The issues were merged.',
   'issues.undo': 'Undo',
@@ -70,7 +70,7 @@ export const issues = {
   'issues.events': '{n} event|{n} events',
   'issues.split': 'Split off',
   'issues.splitTitle': 'Split off this group',
-  'issues.splitWhat': 'The event of this group becomes issue {issue} again, and so do new events like it.|The {n} events of this group become issue {issue} again, and so do new events like them.',
-  'issues.splitWhatNew': 'The event of this group becomes an issue of its own, and so do new events like it.|The {n} events of this group become an issue of their own, and so do new events like them.',
+  'issues.splitWhat': 'The event of this group and new events like it become issue {issue} again.|The {n} events of this group and new events like them become issue {issue} again.',
+  'issues.splitWhatNew': 'The event of this group and new events like it become a separate issue.|The {n} events of this group and new events like them become a separate issue.',
   'issues.splitBack': 'To undo this, select both issues in the list and merge them again.',
 } as const;

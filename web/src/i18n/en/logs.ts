@@ -33,7 +33,7 @@ export const logs = {
   'logs.newCountAtLeast': '{n} or more new lines',
   'logs.linked': 'Linked line',
   'logs.linkedElsewhere': 'The linked line is further down, or the filter or the time range excludes it from this list.',
-  'logs.linkedMissing': 'The linked line was not found. It may be older than the retention period.',
+  'logs.linkedMissing': 'The linked line was not found. The line may be older than the retention period.',
   'logs.searching': 'Searching older lines…',
   'logs.noneSoFar': 'No match in the lines searched so far',
   'logs.searchOlder': 'Search older lines',

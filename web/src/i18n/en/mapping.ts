@@ -1,7 +1,7 @@
 export const mapping = {
   'mapping.title': 'Mapping rules',
   'mapping.why':
-    'If your own instrumentation uses attribute names that Hinomi does not know, a rule says which attribute is which field. Rules apply to OpenTelemetry and Sentry spans that arrive after you save them. Stored spans do not change.',
+    'If your own instrumentation uses attribute names that Hinomi does not know, a rule maps these attributes to fields. Rules apply to OpenTelemetry and Sentry spans that arrive after you save them. Stored spans do not change.',
   'mapping.docs': 'A rule selects spans by `scope`, `span` or `attributes` (`*` stands for any text) and sets `kind` and `fields`.',
   'mapping.rules': 'Rules (TOML)',
   'mapping.save': 'Save rules',
@@ -27,12 +27,12 @@ export const mapping = {
   'mapping.problem.missing': 'The span has no such attribute.',
   'mapping.problem.not_text': 'The value is not text.',
   'mapping.problem.not_flag': 'The value is neither true nor false.',
-  'mapping.problem.not_number': 'The value is not a number from 0 on.',
-  'mapping.problem.not_count': 'The value is not a count from 0 on.',
+  'mapping.problem.not_number': 'The value is not a number of at least 0.',
+  'mapping.problem.not_count': 'The value is not a whole number of at least 0.',
   'mapping.problem.set_before': 'Another rule or attribute has already set the field.',
   'mapping.export': 'Download as a test case',
   'mapping.exportWhy':
-    'The file contains the rules, the span with its attributes, and the result. Remove confidential values before you attach it to a pull request.',
+    'The file contains the rules, the span with its attributes, and the result. Remove confidential values before you attach the file to a pull request.',
   'mapping.fields': 'Fields that a rule can set',
   'mapping.type': 'Type',
   'mapping.units': 'Units',

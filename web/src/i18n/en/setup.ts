@@ -2,8 +2,8 @@ export const setup = {
   'setup.title': 'Set up',
   'setup.dsn': 'Your DSN',
   'setup.noKey': 'This project has no ingest key',
-  'setup.noKeyWhy': 'Programs cannot send data to it. Add a key in Settings.',
-  'setup.dsnWhy': 'The address your program sends data to. Anyone who has it can send data but not read it.',
+  'setup.noKeyWhy': 'Programs cannot send data to this project. Add a key in Settings.',
+  'setup.dsnWhy': 'The address to which your program sends data. Anyone with this address can send data, but cannot read data.',
   'setup.configure': 'Configure your program',
   'setup.configureWhy': 'Choose your SDK, agent or gateway.',
   'setup.group.sentry': 'Sentry',
@@ -23,7 +23,7 @@ export const setup = {
   'setup.comment.listener': 'each model needs the listener',
   'setup.comment.container': 'environment of the gateway container',
   'setup.run': 'Run your program',
-  'setup.runWhy': 'One LLM call is enough. Its cost, tokens and messages appear here within moments.',
+  'setup.runWhy': 'One LLM call is enough. The cost, tokens and messages of the call appear here within moments.',
   'setup.time': 'Time',
   'setup.pipeline': 'Pipeline',
   'setup.model': 'Model',
@@ -57,7 +57,7 @@ export const setup = {
   'setup.reason.disabled': 'The project or its key is disabled.',
   'setup.reason.tooLarge': 'The request exceeds the size limit.',
   'setup.reason.unreadable': 'The data does not match its declared format.',
-  'setup.reason.sampled': 'The SDK dropped it because of its sample rate.',
+  'setup.reason.sampled': 'The SDK dropped the item because of its sample rate.',
   'setup.reason.other': 'Reason: `{reason}`.',
   'setup.fixDsn': 'Copy the DSN on this page into `SENTRY_DSN` and restart.',
   'setup.fixDisabled': 'Enable it in Settings.',
@@ -74,7 +74,7 @@ export const setup = {
   'setup.notePython2':
     'The SDK detects OpenAI, Anthropic, Google GenAI, LangChain and others automatically: no `integrations` are needed. In a script without a web framework, call the function inside `sentry_sdk.start_transaction(name="answers")`.',
   'setup.notePython3':
-    'For version 3 of the SDK, which is a pre-release. It sends prompts and answers by default, and no longer has `ai_track`, `start_transaction` and `send_default_pii`.',
+    'For version 3 of the SDK, which is a pre-release. Version 3 sends prompts and answers by default, and no longer has `ai_track`, `start_transaction` and `send_default_pii`.',
   'setup.noteOpentelemetry':
     'This package is for OpenAI. For other providers and frameworks, also install their instrumentation, such as OpenInference or OpenLLMetry. Instrumentations from before 2026 use `true` instead of `SPAN_AND_EVENT`.',
   'setup.noteGemini': 'If Hinomi runs on another machine, also set `OTEL_EXPORTER_OTLP_HEADERS={headers}`.',
@@ -90,8 +90,8 @@ export const setup = {
     'Spring AI does not put prompts and answers in spans. Spring Boot 3 names the properties `management.otlp.tracing.endpoint` and `management.otlp.tracing.headers.x-hinomi-key`.',
   'setup.noteRuby':
     'For RubyLLM, the gem `opentelemetry-instrumentation-ruby_llm` creates these spans. With other libraries, put a span with these attributes around each call.',
-  'setup.noteGateway': 'If the program also reports the call, it counts once.',
-  'setup.notePortkey': 'Only the self-hosted enterprise gateway sends traces. They always include prompts and answers.',
+  'setup.noteGateway': 'If the program also reports a call, the call counts once.',
+  'setup.notePortkey': 'Only the self-hosted enterprise gateway sends traces. The traces always include prompts and answers.',
   'setup.noteEnvoy':
     'Prompts and answers are included, unless `OPENINFERENCE_HIDE_INPUTS` and `OPENINFERENCE_HIDE_OUTPUTS` are `true`.',
   'setup.noteCloudflare':
@@ -99,16 +99,16 @@ export const setup = {
   'setup.noteOpenrouter':
     'Traces include prompts and answers, unless the destination uses privacy mode. The fields `user` and `session_id` of a request name the user and the session.',
   'setup.noteModelServer':
-    'The server reports tokens and times, but no messages. Instrument the program that calls it as well: a call that both report counts once.',
+    'The server reports tokens and times, but no messages. Also instrument the program that calls the server: Hinomi counts a call once if both report it.',
   'setup.runDone': 'Done: this project has had data since {time}.',
   'setup.newest': 'Open latest trace',
   'setup.checks': 'No data yet? Check these',
   'setup.checksWhy': 'Everything that reaches Hinomi is listed above, even if it is rejected. An empty list means that nothing arrived.',
-  'setup.check.address': 'Address: run this command where your program runs. It must print `ok`.',
+  'setup.check.address': 'Address: run this command where your program runs. The command must print `ok`.',
   'setup.check.localAddress':
     'This address works only on this machine. From a container or another machine, use the name of this machine: start Hinomi with `--listen 0.0.0.0:8119 --public-url http://NAME:8119` and copy the DSN again.',
   'setup.check.firewall': 'Firewall and proxy: the port must be open. If the program uses an HTTP proxy, exclude this host.',
-  'setup.check.key': 'Key: the program must use exactly this key. An environment variable set in one terminal is not set in another.',
+  'setup.check.key': 'Key: the program must use exactly this key. An environment variable that is set in one terminal is not set in other terminals.',
   'setup.check.startPython': 'Order: call `sentry_sdk.init` before the first LLM call, in the same process.',
   'setup.check.startJavascript': 'Order: load `instrument.mjs` with `--import`, so that it runs before the model SDK.',
   'setup.check.startOpentelemetry':
@@ -120,8 +120,8 @@ export const setup = {
   'setup.check.startGateway': 'Restart: the gateway or server reads its settings at startup.',
   'setup.check.startCloud': 'Network: the service sends from its own network. This address must be reachable from the internet, with HTTPS.',
   'setup.check.startAgent': 'Restart: settings are read at startup. Open a new session in the same terminal.',
-  'setup.check.flush': 'Exit: a program that exits early may not have sent its data. Flush before it exits, also in serverless functions.',
+  'setup.check.flush': 'Exit: a program that exits early may not have sent its data. Flush before the program exits, also in serverless functions.',
   'setup.check.flushAgent': 'Wait: data is sent every few seconds, or at the end of a session.',
   'setup.check.debug': 'Log: make the client log what it sends and where.',
-  'setup.check.content': 'Messages: a separate setting sends prompts and answers. Without it, calls arrive without messages.',
+  'setup.check.content': 'Messages: a separate setting sends prompts and answers. If this setting is off, calls arrive without messages.',
 } as const;

@@ -18,5 +18,5 @@ export const text = {
   'text.download': 'Download ({kind})',
   'text.mediaMissing': 'The bytes are not stored: the file was too large, or the project has no room for more.',
   'text.bytes': '{n} characters of data',
-  'text.notFetched': 'URL. It is not loaded until you open it.',
+  'text.notFetched': 'URL. This data is not loaded until you open it.',
 } as const;

@@ -14,6 +14,8 @@ import { prices } from './prices';
 import { reading } from './reading';
 import { settings } from './settings';
 import { setup } from './setup';
+import { share } from './share';
+import { signIn } from './sign-in';
 import { text } from './text';
 import { trace } from './trace';
 import { traces } from './traces';
@@ -34,6 +36,8 @@ export const ja: Record<keyof typeof en, string> = {
   ...reading,
   ...settings,
   ...setup,
+  ...share,
+  ...signIn,
   ...text,
   ...trace,
   ...traces,

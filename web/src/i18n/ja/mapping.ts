@@ -1,7 +1,7 @@
 export const mapping = {
   'mapping.title': 'マッピングルール',
   'mapping.why':
-    '独自の計装がHinomiの知らない属性名を使う場合、どの属性がどのフィールドかをルールで指定します。ルールは、保存後に届くOpenTelemetryとSentryのスパンに適用されます。保存済みのスパンは変わりません。',
+    '独自の計装がHinomiの知らない属性名を使う場合、どの属性をどのフィールドに対応させるかをルールで指定します。ルールは、保存後に届くOpenTelemetryとSentryのスパンに適用されます。保存済みのスパンは変わりません。',
   'mapping.docs': 'ルールは `scope`、`span`、`attributes` でスパンを選び(`*` は任意の文字列)、`kind` と `fields` を設定します。',
   'mapping.rules': 'ルール(TOML)',
   'mapping.save': 'ルールを保存',
@@ -28,7 +28,7 @@ export const mapping = {
   'mapping.problem.not_text': '値が文字列ではありません。',
   'mapping.problem.not_flag': '値がtrueでもfalseでもありません。',
   'mapping.problem.not_number': '値が0以上の数値ではありません。',
-  'mapping.problem.not_count': '値が0以上の個数ではありません。',
+  'mapping.problem.not_count': '値が0以上の整数ではありません。',
   'mapping.problem.set_before': '別のルールまたは属性がすでにこのフィールドを設定しています。',
   'mapping.export': 'テストケースとしてダウンロード',
   'mapping.exportWhy':

@@ -4,6 +4,7 @@ import { deletionsQuery } from '../../api/queries';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
 import { NumberWithUnit, UserText, ShareBar } from '../../components/values';
+import { usePermission } from '../../components/permission';
 import { useLocale } from '../../locale';
 import { budgetUnit } from './budget-draft';
 import { forecastOf } from './forecast';
@@ -144,7 +145,8 @@ export function BudgetGroups({ budget, most }: { budget: Budget; most: number })
 /** Deleted calls stay in what was spent, so that it differs from the cost of what is stored. */
 export function DeletedNote({ project, budget }: { project: number; budget: Budget }) {
   const t = useT();
-  const { data } = useQuery(deletionsQuery);
+  const { isAllowed } = usePermission('get /api/v1/deletions');
+  const { data } = useQuery({ ...deletionsQuery, enabled: isAllowed });
   const since = budget.state?.period_start;
   if (!since || !data?.deletions.some((one) => one.project === project && one.spans > 0 && Date.parse(one.at) >= Date.parse(since)))
     return null;

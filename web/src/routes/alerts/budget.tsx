@@ -4,6 +4,7 @@ import { budgetsQuery, useRemove, useSaveBudget } from '../../api/alerts';
 import type { Budget, BudgetDraft } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { UserText } from '../../components/values';
+import { PermittedFields } from '../../components/permission';
 import { useProject } from '../../project';
 import { useLocale } from '../../locale';
 import { usePageTitle } from '../../shell/page-title';
@@ -68,86 +69,94 @@ function BudgetEditor({ project, budget }: { project: number; budget: Budget | n
   return (
     <form className="sheet pane form-grid" onSubmit={submit}>
       <EditorHead title={<Title>{budget ? t('alerts.edit') : t('alerts.newBudget')}</Title>} end={end} />
-      <TextRow
-        label={t('alerts.name')}
-        value={form.name}
-        required
-        placeholder={t('alerts.budgetNamePlaceholder')}
-        onChange={(name) => set({ name })}
-      />
-      <TextRow
-        label={t('alerts.amount')}
-        short
-        numeric
-        required
-        value={form.amount}
-        onChange={(amount) => set({ amount })}
-        after={TYPED_UNIT[budgetUnit(form)]}
-      />
-      <SelectRow
-        label={t('alerts.metric')}
-        value={form.measure}
-        options={measures.map((measure) => ({ value: measure, label: metricText(t, measure) }))}
-        onChange={(measure) => set({ measure })}
-      />
-      <SelectRow
-        label={t('alerts.period')}
-        value={form.period}
-        options={[
-          { value: 'day' as const, label: t('alerts.day') },
-          { value: 'week' as const, label: t('alerts.week') },
-          { value: 'month' as const, label: t('alerts.month') },
-        ]}
-        onChange={(period) => set({ period })}
-      />
-      {form.period === 'week' && (
-        <SelectRow
-          label={t('alerts.weekStarts')}
-          value={form.weekStarts}
-          options={[
-            { value: 'monday' as const, label: t('alerts.monday') },
-            { value: 'sunday' as const, label: t('alerts.sunday') },
-            { value: 'saturday' as const, label: t('alerts.saturday') },
-          ]}
-          onChange={(weekStarts) => set({ weekStarts })}
+      <PermittedFields operation="put /api/v1/projects/{project}/alerts/budgets/{id}" project={project} grid>
+        <TextRow
+          label={t('alerts.name')}
+          value={form.name}
+          required
+          placeholder={t('alerts.budgetNamePlaceholder')}
+          onChange={(name) => set({ name })}
         />
-      )}
-      <TextRow label={t('bar.zone')} hint={t('alerts.zoneWhy')} value={form.timeZone} required onChange={(timeZone) => set({ timeZone })} />
-      <TextRow
-        label={t('filter.label')}
-        hint={t('alerts.filterWhy')}
-        value={form.filter}
-        placeholder="environment:production"
-        onChange={(filter) => set({ filter })}
-      />
-      <GroupByRow hint={t('alerts.groupByBudgetWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
-      <TextRow
-        label={t('alerts.steps')}
-        hint={t('alerts.stepsWhy')}
-        value={form.steps}
-        onChange={(steps) => set({ steps })}
-        short
-        after="%"
-      />
-      <TextRow
-        label={t('alerts.criticalFrom')}
-        short
-        numeric
-        value={form.criticalFrom}
-        onChange={(criticalFrom) => set({ criticalFrom })}
-        after="%"
-      />
-      {!form.groupBy && (
-        <>
-          <span />
-          <label className="checkbox-row">
-            <input type="checkbox" checked={form.alertOnForecast} onChange={(event) => set({ alertOnForecast: event.target.checked })} />
-            {t('alerts.alertOnForecast')}
-          </label>
-        </>
-      )}
-      <CommonFields place={place} project={project} form={form} set={set} />
-      <SaveRow end={end} wrong={problem && t(PROBLEM_TEXT[problem as Problem])} />
+        <TextRow
+          label={t('alerts.amount')}
+          short
+          numeric
+          required
+          value={form.amount}
+          onChange={(amount) => set({ amount })}
+          after={TYPED_UNIT[budgetUnit(form)]}
+        />
+        <SelectRow
+          label={t('alerts.metric')}
+          value={form.measure}
+          options={measures.map((measure) => ({ value: measure, label: metricText(t, measure) }))}
+          onChange={(measure) => set({ measure })}
+        />
+        <SelectRow
+          label={t('alerts.period')}
+          value={form.period}
+          options={[
+            { value: 'day' as const, label: t('alerts.day') },
+            { value: 'week' as const, label: t('alerts.week') },
+            { value: 'month' as const, label: t('alerts.month') },
+          ]}
+          onChange={(period) => set({ period })}
+        />
+        {form.period === 'week' && (
+          <SelectRow
+            label={t('alerts.weekStarts')}
+            value={form.weekStarts}
+            options={[
+              { value: 'monday' as const, label: t('alerts.monday') },
+              { value: 'sunday' as const, label: t('alerts.sunday') },
+              { value: 'saturday' as const, label: t('alerts.saturday') },
+            ]}
+            onChange={(weekStarts) => set({ weekStarts })}
+          />
+        )}
+        <TextRow
+          label={t('bar.zone')}
+          hint={t('alerts.zoneWhy')}
+          value={form.timeZone}
+          required
+          onChange={(timeZone) => set({ timeZone })}
+        />
+        <TextRow
+          label={t('filter.label')}
+          hint={t('alerts.filterWhy')}
+          value={form.filter}
+          placeholder="environment:production"
+          onChange={(filter) => set({ filter })}
+        />
+        <GroupByRow hint={t('alerts.groupByBudgetWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
+        <TextRow
+          label={t('alerts.steps')}
+          hint={t('alerts.stepsWhy')}
+          value={form.steps}
+          onChange={(steps) => set({ steps })}
+          short
+          after="%"
+        />
+        <TextRow
+          label={t('alerts.criticalFrom')}
+          short
+          numeric
+          value={form.criticalFrom}
+          onChange={(criticalFrom) => set({ criticalFrom })}
+          after="%"
+        />
+        {!form.groupBy && (
+          <>
+            <span />
+            <label className="checkbox-row">
+              <input type="checkbox" checked={form.alertOnForecast} onChange={(event) => set({ alertOnForecast: event.target.checked })} />
+              {t('alerts.alertOnForecast')}
+            </label>
+          </>
+        )}
+        <CommonFields place={place} project={project} form={form} set={set} />
+        <SaveRow end={end} wrong={problem && t(PROBLEM_TEXT[problem as Problem])} />
+      </PermittedFields>
     </form>
   );
 }

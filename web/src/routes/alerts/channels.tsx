@@ -17,6 +17,7 @@ import { useCreatedSecrets, type CreatedSecret } from './created-secrets';
 import { AlertsNav } from './alerts-nav';
 import { AttemptOutcome } from './attempt-outcome';
 import { ConfirmButton } from '../../components/confirm-button';
+import { PermissionNote, Permitted, usePermission } from '../../components/permission';
 import { EMPTY_CHANNEL, formOf, hostInForm, draftOfForm, type ChannelForm } from './channel-draft';
 import { CHANNEL_TEXT } from './labels';
 import './alerts.css';
@@ -28,6 +29,7 @@ export default function Targets() {
   const { data, error, refetch } = useQuery(channelsQuery(project.id));
   const [editing, setEditing] = useState<Channel | 'new' | null>(null);
   const channels = data?.targets ?? [];
+  const permission = usePermission('post /api/v1/projects/{project}/alerts/targets', project.id);
   const isNew = editing === 'new' || (data !== undefined && channels.length === 0);
   // Who was sent here from a form goes back to it, where what was typed still stands.
   const { back } = useSearch({ from: '/app/p/$project/alerts/targets' });
@@ -41,12 +43,13 @@ export default function Targets() {
           <span className="section-note">{t('alerts.targetsWhy')}</span>
           <span className="spacer" />
           {back && <BackToFormLink project={project.id} to={back} />}
-          {channels.length > 0 && (
+          {channels.length > 0 && permission.isAllowed && (
             <button type="button" className="button" onClick={() => setEditing('new')}>
               {t('alerts.newTarget')}
             </button>
           )}
         </div>
+        {!permission.isAllowed && <PermissionNote permission={permission} />}
         {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
         {!data && !error && <Skeleton rows={3} />}
         {data && channels.length === 0 && <EmptyState title={t('alerts.noTargets')}>{t('alerts.noTargetsWhy')}</EmptyState>}
@@ -55,7 +58,7 @@ export default function Targets() {
       {secrets.made.map((made) => (
         <CreatedSecretNote key={made.id} made={made} onRead={() => secrets.forget(made.id)} />
       ))}
-      {(isNew || editing) && data && (
+      {(isNew || editing) && data && permission.isAllowed && (
         <ChannelEditor
           key={editing && editing !== 'new' ? editing.id : 'new'}
           project={project.id}
@@ -143,11 +146,17 @@ function ChannelTable({ project, channels, onEdit }: ChannelTableProps) {
       num: true,
       cell: (channel) => (
         <span className="row-actions">
-          <TestButton project={project} channel={channel} />
-          <button type="button" className="button button-quiet" onClick={() => onEdit(channel)}>
-            {t('alerts.edit')}
-          </button>
-          <ConfirmButton label={t('settings.removeKey')} disabled={remove.isPending} onConfirm={() => remove.mutate(channel.id)} />
+          <Permitted operation="post /api/v1/projects/{project}/alerts/targets/{target}/test" project={project}>
+            <TestButton project={project} channel={channel} />
+          </Permitted>
+          <Permitted operation="put /api/v1/projects/{project}/alerts/targets/{target}" project={project}>
+            <button type="button" className="button button-quiet" onClick={() => onEdit(channel)}>
+              {t('alerts.edit')}
+            </button>
+          </Permitted>
+          <Permitted operation="delete /api/v1/projects/{project}/alerts/targets/{target}" project={project}>
+            <ConfirmButton label={t('settings.removeKey')} disabled={remove.isPending} onConfirm={() => remove.mutate(channel.id)} />
+          </Permitted>
         </span>
       ),
     },

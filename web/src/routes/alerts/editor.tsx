@@ -8,6 +8,7 @@ import { NotFound } from '../../shell/not-found';
 import { SelectRow, TextRow } from './form-fields';
 import { AlertsNav } from './alerts-nav';
 import { ConfirmButton } from '../../components/confirm-button';
+import { Permitted } from '../../components/permission';
 import { NotificationFields } from './notification-fields';
 import type { NotificationForm } from './rule-draft';
 import { dimensionText } from './labels';
@@ -124,6 +125,7 @@ export function useEditor<Form extends { notification: NotificationForm }, Draft
     /** What the end of the form needs. */
     end: {
       project,
+      what,
       tried,
       forget,
       startAgain: restored
@@ -157,7 +159,11 @@ export function EditorHead({ title, end }: { title: ReactNode; end: EditorAction
           </button>
         </span>
       )}
-      {end.remove && <ConfirmButton label={t('settings.removeKey')} disabled={end.remove.busy} onConfirm={end.remove.run} />}
+      {end.remove && (
+        <Permitted operation={`delete /api/v1/projects/{project}/alerts/${end.what}/{id}`} project={end.project}>
+          <ConfirmButton label={t('settings.removeKey')} disabled={end.remove.busy} onConfirm={end.remove.run} />
+        </Permitted>
+      )}
     </div>
   );
 }

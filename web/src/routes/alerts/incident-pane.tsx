@@ -8,6 +8,7 @@ import { Icon } from '../../components/icons';
 import { Menu, MenuChoice } from '../../components/menu';
 import { ErrorMessage } from '../../components/states';
 import { Chip, UserText } from '../../components/values';
+import { PermissionNote, usePermission } from '../../components/permission';
 import { useLocale } from '../../locale';
 import { timeLengthText } from '../../shell/time-length';
 import { Contributors, tracesHref } from './contributors';
@@ -111,14 +112,22 @@ export function IncidentActions({ project, incident }: { project: number; incide
   const action = useDeed(project, incident.id);
   const traces = incident.culprits.find(({ link }) => link !== null)?.link;
   const href = traces ? tracesHref(traces) : null;
-  if (incident.state === 'resolved') {
-    return href ? (
+  const permission = usePermission('post /api/v1/projects/{project}/alerts/incidents/{incident}/acknowledge', project);
+  const { isAllowed } = permission;
+  if (incident.state === 'resolved' || !isAllowed) {
+    const link = href ? (
       <div className="alerts-incident-actions">
         <a className="button" href={href}>
           {t('alerts.openTraces')}
         </a>
       </div>
     ) : null;
+    return (
+      <>
+        {link}
+        {!isAllowed && incident.state !== 'resolved' && <PermissionNote permission={permission} />}
+      </>
+    );
   }
   return (
     <>

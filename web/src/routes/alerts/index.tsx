@@ -6,6 +6,7 @@ import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
 import { Chip, UserText } from '../../components/values';
+import { Permitted, PermittedOrReason, usePermission } from '../../components/permission';
 import { useProject } from '../../project';
 import { usePageTitle } from '../../shell/page-title';
 import { BudgetFigures, BudgetGroups, DeletedNote, ForecastNote, PeriodText } from './budget-figures';
@@ -66,12 +67,16 @@ export default function Alerts() {
                 <h2>{t('alerts.rules')}</h2>
                 <span className="section-note">{rules.data.rules.length}</span>
                 <span className="spacer" />
-                <Link className="button" to="/p/$project/alerts/budgets/$budget" params={{ ...params, budget: 'new' }}>
-                  {t('alerts.newBudget')}
-                </Link>
-                <Link className="button" to="/p/$project/alerts/rules/$rule" params={{ ...params, rule: 'new' }}>
-                  {t('alerts.newRule')}
-                </Link>
+                <Permitted operation="post /api/v1/projects/{project}/alerts/budgets" project={project.id}>
+                  <Link className="button" to="/p/$project/alerts/budgets/$budget" params={{ ...params, budget: 'new' }}>
+                    {t('alerts.newBudget')}
+                  </Link>
+                </Permitted>
+                <Permitted operation="post /api/v1/projects/{project}/alerts/rules" project={project.id}>
+                  <Link className="button" to="/p/$project/alerts/rules/$rule" params={{ ...params, rule: 'new' }}>
+                    {t('alerts.newRule')}
+                  </Link>
+                </Permitted>
               </div>
               {rules.data.rules.length > 0 ? (
                 <RuleTable project={project.id} rules={rules.data.rules} />
@@ -123,6 +128,7 @@ function byUrgency(a: Budget, b: Budget): number {
 function BudgetSection({ project, budget, large = false }: { project: number; budget: Budget; large?: boolean }) {
   const t = useT();
   const params = { project: String(project), budget: String(budget.id) };
+  const canEdit = usePermission('put /api/v1/projects/{project}/alerts/budgets/{id}', project).isAllowed;
   return (
     <section className="pane alerts-section">
       <div className="section-head">
@@ -134,7 +140,7 @@ function BudgetSection({ project, budget, large = false }: { project: number; bu
         {budget.enabled === false && <Chip tone="outline">{t('alerts.disabled')}</Chip>}
         <PeriodText budget={budget} />
         <Link className="section-link" to="/p/$project/alerts/budgets/$budget" params={params}>
-          {t('alerts.edit')}
+          {t(canEdit ? 'alerts.edit' : 'alerts.openBudget')}
         </Link>
       </div>
       <BudgetFigures budget={budget} />
@@ -154,9 +160,11 @@ function NobodyNotified({ budget, params }: { budget: Budget; params: { project:
   return (
     <p className="alerts-note text-warning">
       {t('alerts.nobodyNotified')}{' '}
-      <Link className="action-link" to="/p/$project/alerts/budgets/$budget" params={params}>
-        {t('alerts.selectTarget')}
-      </Link>
+      <Permitted operation="put /api/v1/projects/{project}/alerts/budgets/{id}" project={Number(params.project)}>
+        <Link className="action-link" to="/p/$project/alerts/budgets/$budget" params={params}>
+          {t('alerts.selectTarget')}
+        </Link>
+      </Permitted>
     </p>
   );
 }
@@ -173,9 +181,11 @@ function GettingStarted({ project }: { project: string }) {
           <div>
             <b>{t('alerts.startBudget')}</b>
             <p>{t('alerts.startBudgetWhy')}</p>
-            <Link className="button button-primary" to="/p/$project/alerts/budgets/$budget" params={{ project, budget: 'new' }}>
-              {t('alerts.newBudget')}
-            </Link>
+            <PermittedOrReason operation="post /api/v1/projects/{project}/alerts/budgets" project={Number(project)}>
+              <Link className="button button-primary" to="/p/$project/alerts/budgets/$budget" params={{ project, budget: 'new' }}>
+                {t('alerts.newBudget')}
+              </Link>
+            </PermittedOrReason>
           </div>
         </li>
         <li>
@@ -183,9 +193,11 @@ function GettingStarted({ project }: { project: string }) {
           <div>
             <b>{t('alerts.startRule')}</b>
             <p>{t('alerts.startRuleWhy')}</p>
-            <Link className="button" to="/p/$project/alerts/rules/$rule" params={{ project, rule: 'new' }}>
-              {t('alerts.newRule')}
-            </Link>
+            <PermittedOrReason operation="post /api/v1/projects/{project}/alerts/rules" project={Number(project)}>
+              <Link className="button" to="/p/$project/alerts/rules/$rule" params={{ project, rule: 'new' }}>
+                {t('alerts.newRule')}
+              </Link>
+            </PermittedOrReason>
           </div>
         </li>
         <li>
@@ -193,9 +205,11 @@ function GettingStarted({ project }: { project: string }) {
           <div>
             <b>{t('alerts.startTarget')}</b>
             <p>{t('alerts.startTargetWhy')}</p>
-            <Link className="button" to="/p/$project/alerts/targets" params={{ project }}>
-              {t('alerts.newTarget')}
-            </Link>
+            <PermittedOrReason operation="post /api/v1/projects/{project}/alerts/targets" project={Number(project)}>
+              <Link className="button" to="/p/$project/alerts/targets" params={{ project }}>
+                {t('alerts.newTarget')}
+              </Link>
+            </PermittedOrReason>
           </div>
         </li>
       </ol>

@@ -4,6 +4,7 @@ import { channelsQuery } from '../../api/alerts';
 import type { Language } from '../../api/types';
 import { useT } from '../../i18n';
 import { UserText } from '../../components/values';
+import { Permitted } from '../../components/permission';
 import { timeLengthText } from '../../shell/time-length';
 import { SelectRow } from './form-fields';
 import type { NotificationForm } from './rule-draft';
@@ -34,9 +35,11 @@ export function NotificationFields({ project, place, form, set }: NotificationFi
       </label>
     ));
   const newTarget = (
-    <Link className="action-link" to="/p/$project/alerts/targets" params={{ project: String(project) }} search={{ back: place }}>
-      {t('alerts.newTarget')}
-    </Link>
+    <Permitted operation="post /api/v1/projects/{project}/alerts/targets" project={project}>
+      <Link className="action-link" to="/p/$project/alerts/targets" params={{ project: String(project) }} search={{ back: place }}>
+        {t('alerts.newTarget')}
+      </Link>
+    </Permitted>
   );
   if (data && targets.length === 0) {
     return (

@@ -3,6 +3,7 @@ import { useParams } from '@tanstack/react-router';
 import { rulesQuery, useRemove, useSaveRule } from '../../api/alerts';
 import type { Rule, RuleDraft } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
+import { PermittedFields } from '../../components/permission';
 import { useProject } from '../../project';
 import { useLocale } from '../../locale';
 import { timeLengthText } from '../../shell/time-length';
@@ -66,92 +67,94 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
     <div className="alerts-layout alerts-layout-editor">
       <form className="pane form-grid alerts-main" onSubmit={submit}>
         <EditorHead title={<h1>{rule ? rule.name : t('alerts.newRule')}</h1>} end={end} />
-        <TextRow
-          label={t('alerts.name')}
-          value={form.name}
-          required
-          placeholder={t('alerts.ruleNamePlaceholder')}
-          onChange={(name) => set({ name })}
-        />
-        <SelectRow
-          label={t('alerts.metric')}
-          value={form.measure}
-          options={METRICS.map((measure) => ({ value: measure, label: metricText(t, measure) }))}
-          onChange={(measure) => set({ measure })}
-        />
-        {form.measure === 'score' && (
-          <TextRow label={t('alerts.scoreName')} value={form.score} required onChange={(score) => set({ score })} />
-        )}
-        {!isWhole && (
-          <>
-            <TextRow
-              label={t('filter.label')}
-              hint={t('alerts.filterWhy')}
-              value={form.filter}
-              placeholder="model:gpt-4o environment:production"
-              onChange={(filter) => set({ filter })}
-            />
-            <GroupByRow hint={t('alerts.groupByWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
-          </>
-        )}
-        <SelectRow
-          label={t('alerts.window')}
-          value={form.window}
-          options={windows.map((length) => ({ value: length, label: timeLengthText(t, length) }))}
-          onChange={(window) => set({ window })}
-        />
-        {!isWhole && (
-          <SelectRow
-            label={t('alerts.compareWith')}
-            value={form.compare}
-            options={[
-              { value: '' as const, label: t('alerts.compareNone') },
-              { value: 'previous' as const, label: t('alerts.comparePrevious') },
-              { value: 'last_week' as const, label: t('alerts.compareWeek') },
-            ]}
-            onChange={(compare) => set({ compare })}
+        <PermittedFields operation="put /api/v1/projects/{project}/alerts/rules/{id}" project={project} grid>
+          <TextRow
+            label={t('alerts.name')}
+            value={form.name}
+            required
+            placeholder={t('alerts.ruleNamePlaceholder')}
+            onChange={(name) => set({ name })}
           />
-        )}
-        <SelectRow
-          label={t('alerts.firesWhen')}
-          value={form.direction}
-          options={[
-            { value: 'above' as const, label: t('alerts.above') },
-            { value: 'below' as const, label: t('alerts.below') },
-          ]}
-          onChange={(direction) => set({ direction })}
-        />
-        {threshold('warning', 'alerts.warningAt')}
-        {threshold('critical', 'alerts.criticalAt')}
-        {threshold('resolve', 'alerts.resolveAt', 'alerts.resolveWhy')}
-        <TextRow
-          label={t('alerts.minSamples')}
-          hint={problem === 'minSamples' ? <span className="text-error">{t('alerts.invalidCount')}</span> : t('alerts.minSamplesWhy')}
-          short
-          numeric
-          value={form.minSamples}
-          onChange={(minSamples) => set({ minSamples })}
-        />
-        <SelectRow
-          label={t('alerts.noDataIs')}
-          value={form.noData}
-          options={[
-            { value: '' as const, label: t('alerts.noDataDefault') },
-            { value: 'keep' as const, label: t('alerts.noDataKeep') },
-            { value: 'alert' as const, label: t('alerts.noDataAlert') },
-            { value: 'resolve' as const, label: t('alerts.noDataResolve') },
-          ]}
-          onChange={(noData) => set({ noData })}
-        />
-        <CommonFields
-          place={place}
-          project={project}
-          form={form}
-          set={set}
-          why={t('alerts.enabledWhy')}
-          zone={<TextRow label={t('bar.zone')} value={form.timeZone} placeholder="UTC" onChange={(timeZone) => set({ timeZone })} />}
-        />
-        <SaveRow end={end} wrong={problem && t(PROBLEM_TEXT[problem as Problem])} />
+          <SelectRow
+            label={t('alerts.metric')}
+            value={form.measure}
+            options={METRICS.map((measure) => ({ value: measure, label: metricText(t, measure) }))}
+            onChange={(measure) => set({ measure })}
+          />
+          {form.measure === 'score' && (
+            <TextRow label={t('alerts.scoreName')} value={form.score} required onChange={(score) => set({ score })} />
+          )}
+          {!isWhole && (
+            <>
+              <TextRow
+                label={t('filter.label')}
+                hint={t('alerts.filterWhy')}
+                value={form.filter}
+                placeholder="model:gpt-4o environment:production"
+                onChange={(filter) => set({ filter })}
+              />
+              <GroupByRow hint={t('alerts.groupByWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
+            </>
+          )}
+          <SelectRow
+            label={t('alerts.window')}
+            value={form.window}
+            options={windows.map((length) => ({ value: length, label: timeLengthText(t, length) }))}
+            onChange={(window) => set({ window })}
+          />
+          {!isWhole && (
+            <SelectRow
+              label={t('alerts.compareWith')}
+              value={form.compare}
+              options={[
+                { value: '' as const, label: t('alerts.compareNone') },
+                { value: 'previous' as const, label: t('alerts.comparePrevious') },
+                { value: 'last_week' as const, label: t('alerts.compareWeek') },
+              ]}
+              onChange={(compare) => set({ compare })}
+            />
+          )}
+          <SelectRow
+            label={t('alerts.firesWhen')}
+            value={form.direction}
+            options={[
+              { value: 'above' as const, label: t('alerts.above') },
+              { value: 'below' as const, label: t('alerts.below') },
+            ]}
+            onChange={(direction) => set({ direction })}
+          />
+          {threshold('warning', 'alerts.warningAt')}
+          {threshold('critical', 'alerts.criticalAt')}
+          {threshold('resolve', 'alerts.resolveAt', 'alerts.resolveWhy')}
+          <TextRow
+            label={t('alerts.minSamples')}
+            hint={problem === 'minSamples' ? <span className="text-error">{t('alerts.invalidCount')}</span> : t('alerts.minSamplesWhy')}
+            short
+            numeric
+            value={form.minSamples}
+            onChange={(minSamples) => set({ minSamples })}
+          />
+          <SelectRow
+            label={t('alerts.noDataIs')}
+            value={form.noData}
+            options={[
+              { value: '' as const, label: t('alerts.noDataDefault') },
+              { value: 'keep' as const, label: t('alerts.noDataKeep') },
+              { value: 'alert' as const, label: t('alerts.noDataAlert') },
+              { value: 'resolve' as const, label: t('alerts.noDataResolve') },
+            ]}
+            onChange={(noData) => set({ noData })}
+          />
+          <CommonFields
+            place={place}
+            project={project}
+            form={form}
+            set={set}
+            why={t('alerts.enabledWhy')}
+            zone={<TextRow label={t('bar.zone')} value={form.timeZone} placeholder="UTC" onChange={(timeZone) => set({ timeZone })} />}
+          />
+          <SaveRow end={end} wrong={problem && t(PROBLEM_TEXT[problem as Problem])} />
+        </PermittedFields>
       </form>
       <div className="alerts-aside">
         <RulePreview project={project} draft={draft} />

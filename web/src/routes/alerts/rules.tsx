@@ -8,6 +8,7 @@ import { Icon } from '../../components/icons';
 import { MenuChoice, Menu } from '../../components/menu';
 import { Table, type Column } from '../../components/table';
 import { Chip, NumberWithUnit, UserText } from '../../components/values';
+import { Permitted } from '../../components/permission';
 import { useLocale } from '../../locale';
 import { timeLengthText } from '../../shell/time-length';
 import { unitOf } from './rule-draft';
@@ -114,24 +115,26 @@ function RuleState({ project, rule }: { project: number; rule: Rule }) {
           {t('alerts.noTarget')}
         </Chip>
       )}
-      <Menu
-        label={t('alerts.mute')}
-        align="end"
-        trigger={
-          <button type="button" className="icon-button" aria-label={`${t('alerts.mute')}: ${rule.name}`} title={t('alerts.mute')}>
-            <Icon name="down" size="tiny" />
-          </button>
-        }
-      >
-        <MenuChoice
-          value={rule.muted_until ? '' : 'not'}
-          options={[
-            { value: 'not', label: t('alerts.unmuted') },
-            ...MUTE_LENGTHS.map((length) => ({ value: length, label: t('alerts.muteFor', { length: timeLengthText(t, length) }) })),
-          ]}
-          onChange={(length) => mute.mutate({ id: rule.id, length: length === 'not' ? null : length })}
-        />
-      </Menu>
+      <Permitted operation="post /api/v1/projects/{project}/alerts/rules/{id}/mute" project={project}>
+        <Menu
+          label={t('alerts.mute')}
+          align="end"
+          trigger={
+            <button type="button" className="icon-button" aria-label={`${t('alerts.mute')}: ${rule.name}`} title={t('alerts.mute')}>
+              <Icon name="down" size="tiny" />
+            </button>
+          }
+        >
+          <MenuChoice
+            value={rule.muted_until ? '' : 'not'}
+            options={[
+              { value: 'not', label: t('alerts.unmuted') },
+              ...MUTE_LENGTHS.map((length) => ({ value: length, label: t('alerts.muteFor', { length: timeLengthText(t, length) }) })),
+            ]}
+            onChange={(length) => mute.mutate({ id: rule.id, length: length === 'not' ? null : length })}
+          />
+        </Menu>
+      </Permitted>
     </span>
   );
 }

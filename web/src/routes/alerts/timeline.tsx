@@ -5,6 +5,7 @@ import { useT } from '../../i18n';
 import { Icon, type IconName } from '../../components/icons';
 import { ErrorMessage } from '../../components/states';
 import { Timestamp, NumberWithUnit, UserText } from '../../components/values';
+import { PermittedOrReason } from '../../components/permission';
 import { useLocale } from '../../locale';
 import { metricValue, TIMELINE_ENTRY_TEXT } from './labels';
 
@@ -52,19 +53,21 @@ export function IncidentTimeline({ project, incident, timeline }: { project: num
           </li>
         ))}
       </ol>
-      <form className="inline-form" onSubmit={submit}>
-        <input
-          className="field"
-          value={note}
-          maxLength={4000}
-          aria-label={t('alerts.note')}
-          placeholder={t('alerts.notePlaceholder')}
-          onChange={(event) => setNote(event.target.value)}
-        />
-        <button type="submit" className="button" disabled={!note.trim() || action.isPending}>
-          {t('common.add')}
-        </button>
-      </form>
+      <PermittedOrReason operation="post /api/v1/projects/{project}/alerts/incidents/{incident}/notes" project={project}>
+        <form className="inline-form" onSubmit={submit}>
+          <input
+            className="field"
+            value={note}
+            maxLength={4000}
+            aria-label={t('alerts.note')}
+            placeholder={t('alerts.notePlaceholder')}
+            onChange={(event) => setNote(event.target.value)}
+          />
+          <button type="submit" className="button" disabled={!note.trim() || action.isPending}>
+            {t('common.add')}
+          </button>
+        </form>
+      </PermittedOrReason>
       {action.error && <ErrorMessage error={action.error} title={t('common.notDone')} />}
     </>
   );

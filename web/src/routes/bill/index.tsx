@@ -9,6 +9,7 @@ import { InlineCodeText } from '../../components/inline-code-text';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { ShareBar, UnknownValue } from '../../components/values';
+import { PermittedOrReason } from '../../components/permission';
 import { useProject } from '../../project';
 import { useRange, useLocale } from '../../locale';
 import { TopBarSlot } from '../../shell/top-bar-slots';
@@ -52,24 +53,26 @@ function BillImportForm({ project }: { project: Project }) {
   return (
     <section className="sheet pane bill-import">
       <p className="text-dim text-small">{t('bill.why')}</p>
-      <p>
-        <label className="button button-primary" htmlFor={id}>
-          {run.isPending ? t('bill.importing') : t('bill.import')}
-        </label>
-        <input
-          id={id}
-          className="visually-hidden"
-          type="file"
-          accept=".csv,.tsv,.json,.txt,text/csv,application/json"
-          disabled={run.isPending}
-          onChange={(event) => {
-            const file = event.target.files?.[0];
-            if (file) run.mutate(file);
-            event.target.value = '';
-          }}
-        />
-      </p>
-      <p className="text-dim text-small">{t('bill.importWhy')}</p>
+      <PermittedOrReason operation="post /api/v1/projects/{project}/bill" project={project.id}>
+        <p>
+          <label className="button button-primary" htmlFor={id}>
+            {run.isPending ? t('bill.importing') : t('bill.import')}
+          </label>
+          <input
+            id={id}
+            className="visually-hidden"
+            type="file"
+            accept=".csv,.tsv,.json,.txt,text/csv,application/json"
+            disabled={run.isPending}
+            onChange={(event) => {
+              const file = event.target.files?.[0];
+              if (file) run.mutate(file);
+              event.target.value = '';
+            }}
+          />
+        </p>
+        <p className="text-dim text-small">{t('bill.importWhy')}</p>
+      </PermittedOrReason>
       {run.error && <ErrorMessage error={run.error} title={t('common.notDone')} />}
       {done && (
         <div role="status" className="text-small">

@@ -49,7 +49,7 @@ describe('an event as Markdown', () => {
       ].join('\n'),
     );
     expect(text.indexOf('### AnswerError')).toBeLessThan(text.indexOf('### Caused by: JSONDecodeError: unterminated'));
-    expect(text).toContain('20 earlier breadcrumbs left out.');
+    expect(text).toContain('20 earlier breadcrumbs omitted.');
     expect(text).toContain('| `−10.0 s` | `query` | `info` | `SELECT 1` |');
     expect(text).toContain('| `region` | `tokyo` |');
   });

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { issueTagsQuery, type Scope } from '../../api/queries';
 import type { Issue, IssueEvent } from '../../api/types';
+import { HiddenMessagesNote } from '../../components/hidden-messages';
 import { Icon } from '../../components/icons';
 import { CopyButton, ErrorMessage } from '../../components/states';
 import { Age, UserText } from '../../components/values';
@@ -59,6 +60,7 @@ export function EventView(props: EventViewProps) {
       ) : (
         <>
           <div className="pane issues-event">
+            {event.messages_hidden && <HiddenMessagesNote />}
             <EventTitle event={event} issue={issue} />
             <EventHighlights project={String(project)} event={event} />
           </div>
@@ -155,10 +157,24 @@ function EventBar({ project, issue, scope, event, place, total, onNewer, onOlder
     });
   return (
     <div className="issues-event-bar">
-      <button type="button" className="icon-button" disabled={!onNewer} onClick={onNewer} title={`${t('issues.newer')} [`} aria-label={t('issues.newer')}>
+      <button
+        type="button"
+        className="icon-button"
+        disabled={!onNewer}
+        onClick={onNewer}
+        title={`${t('issues.newer')} [`}
+        aria-label={t('issues.newer')}
+      >
         <Icon name="left" />
       </button>
-      <button type="button" className="icon-button" disabled={!onOlder} onClick={onOlder} title={`${t('issues.older')} ]`} aria-label={t('issues.older')}>
+      <button
+        type="button"
+        className="icon-button"
+        disabled={!onOlder}
+        onClick={onOlder}
+        title={`${t('issues.older')} ]`}
+        aria-label={t('issues.older')}
+      >
         <Icon name="right" />
       </button>
       <h2>{place === null ? t('issues.eventOf') : t('issues.event', { n: place, total })}</h2>

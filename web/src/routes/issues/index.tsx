@@ -5,11 +5,13 @@ import { issuesPagesQuery, type Scope } from '../../api/queries';
 import type { Issue } from '../../api/types';
 import { useT } from '../../i18n';
 import { ApiError } from '../../api/client';
+import { HiddenMessagesNote } from '../../components/hidden-messages';
 import { FilterBar } from '../../components/filter-bar';
 import { ISSUE_VOCABULARY } from '../../components/filter-vocabulary';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { Chip, Timestamp, UserText, UnknownValue } from '../../components/values';
+import { usePermission } from '../../components/permission';
 import { useProject } from '../../project';
 import { useRange, useLocale } from '../../locale';
 import { rangeName } from '../../shell/range-name';
@@ -44,21 +46,24 @@ export default function Issues() {
     to: '/p/$project/issues/$issue' as const,
     params: { project: String(project.id), issue: String(issue) },
   });
+  // Selecting is for merging only.
+  const canMerge = usePermission('post /api/v1/projects/{project}/issues/{issue}/merge', project.id).isAllowed;
+  const selectColumn: Column<Issue> = {
+    key: 'select',
+    head: <span className="visually-hidden">{t('issues.select')}</span>,
+    cell: (issue) => (
+      <label className="issues-select">
+        <input
+          type="checkbox"
+          checked={chosen.has(issue.issue_id)}
+          onChange={() => toggle(issue.issue_id)}
+          aria-label={t('issues.selectOne', { issue: `#${issue.issue_id} ${issue.title ?? issue.type}` })}
+        />
+      </label>
+    ),
+  };
   const columns: Column<Issue>[] = [
-    {
-      key: 'select',
-      head: <span className="visually-hidden">{t('issues.select')}</span>,
-      cell: (issue) => (
-        <label className="issues-select">
-          <input
-            type="checkbox"
-            checked={chosen.has(issue.issue_id)}
-            onChange={() => toggle(issue.issue_id)}
-            aria-label={t('issues.selectOne', { issue: `#${issue.issue_id} ${issue.title ?? issue.type}` })}
-          />
-        </label>
-      ),
-    },
+    ...(canMerge ? [selectColumn] : []),
     {
       key: 'issue',
       head: t('issues.issue'),
@@ -67,7 +72,10 @@ export default function Issues() {
         <Link {...target(issue)} className="issues-table-name">
           <span className="name-with-note">
             <b title={issue.title ?? issue.type}>{issue.title ?? issue.type}</b>
-            <UserText className="ellipsis" text={issue.title === null ? issue.value : [issue.type, issue.value].filter(Boolean).join(': ')} />
+            <UserText
+              className="ellipsis"
+              text={issue.title === null ? issue.value : [issue.type, issue.value].filter(Boolean).join(': ')}
+            />
             {issue.handled === false && <Chip tone="bad">{t('issues.unhandled')}</Chip>}
           </span>
           <span className="text-dim ellipsis" title={issue.culprit ?? undefined}>
@@ -138,6 +146,7 @@ export default function Issues() {
         )}
         {rows.length > 0 && (
           <>
+            {project.messages_hidden && <HiddenMessagesNote />}
             <MergeBar project={project.id} selected={selected} onClear={() => setChosen(new Set())}>
               <h2>{t('issues.issueCount', { n: rows.length })}</h2>
             </MergeBar>

@@ -6,6 +6,7 @@ import { issueGroupsQuery } from '../../api/queries';
 import type { IssueGroup } from '../../api/types';
 import { ErrorMessage } from '../../components/states';
 import { Timestamp, UserText } from '../../components/values';
+import { Permitted } from '../../components/permission';
 import { useT } from '../../i18n';
 import { ConfirmPanel } from './confirm-panel';
 
@@ -104,9 +105,11 @@ function GroupRow({ project, issue, group, onDone }: GroupRowProps) {
         <Timestamp at={last} />
         <span className="spacer" />
         {canSplit && !asking && (
-          <button type="button" className="action-link" onClick={() => setAsking(true)}>
-            {t('issues.split')}
-          </button>
+          <Permitted operation="post /api/v1/projects/{project}/issues/{issue}/split" project={project}>
+            <button type="button" className="action-link" onClick={() => setAsking(true)}>
+              {t('issues.split')}
+            </button>
+          </Permitted>
         )}
       </div>
       {asking && (
@@ -118,9 +121,7 @@ function GroupRow({ project, issue, group, onDone }: GroupRowProps) {
           onConfirm={() => split.mutate([id])}
           onCancel={() => setAsking(false)}
         >
-          <p>
-            {number === null ? t('issues.splitWhatNew', { n: count }) : t('issues.splitWhat', { n: count, issue: `#${number}` })}
-          </p>
+          <p>{number === null ? t('issues.splitWhatNew', { n: count }) : t('issues.splitWhat', { n: count, issue: `#${number}` })}</p>
           <p>{t('issues.splitBack')}</p>
         </ConfirmPanel>
       )}

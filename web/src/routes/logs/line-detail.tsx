@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import type { ListedLogLine } from '../../api/types';
+import { HiddenMessage } from '../../components/hidden-messages';
 import { Icon } from '../../components/icons';
 import { LogAttributes } from '../../components/log-attributes';
 import { CopyButton } from '../../components/states';
@@ -67,7 +68,7 @@ export function LineDetail({ project, line, onFilter, onSurroundings }: LineDeta
         <CopyButton icon="link" text={() => linkTo(line)} label={t('logs.copyLink')} />
       </div>
       <pre className="logs-text" tabIndex={0} aria-label={t('logs.text')}>
-        <UserText text={line.body} />
+        {line.messages_hidden ? <HiddenMessage /> : <UserText text={line.body} />}
       </pre>
       <dl className="log-attributes">
         <div>

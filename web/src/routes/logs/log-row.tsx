@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import type { ListedLogLine } from '../../api/types';
+import { HiddenMessage } from '../../components/hidden-messages';
 import { Icon } from '../../components/icons';
 import { LogLevel } from '../../components/log-level';
 import { Timestamp, UserText } from '../../components/values';
@@ -20,14 +21,25 @@ export function LogRow({ project, line, isOpen, onToggle }: LogRowProps) {
   const range = useRange();
   return (
     <div className="logs-row">
-      <button type="button" className="logs-toggle" data-testid="log-line" aria-expanded={isOpen} aria-label={t('logs.open')} onClick={onToggle}>
+      <button
+        type="button"
+        className="logs-toggle"
+        data-testid="log-line"
+        aria-expanded={isOpen}
+        aria-label={t('logs.open')}
+        onClick={onToggle}
+      >
         <Icon name={isOpen ? 'down' : 'right'} size="tiny" />
       </button>
       <span className="logs-time">
         <Timestamp at={line.time} precise />
       </span>
       <LogLevel level={line.level} />
-      <UserText className="logs-body ellipsis" text={line.body} />
+      {line.messages_hidden ? (
+        <HiddenMessage className="logs-body ellipsis" />
+      ) : (
+        <UserText className="logs-body ellipsis" text={line.body} />
+      )}
       <span className="logs-links">
         {line.issue_id !== null && (
           <Link className="logs-link" {...issueTarget(project, line, range)} title={t('trace.openIssue')}>

@@ -8,6 +8,7 @@ import { InlineCodeText } from '../../components/inline-code-text';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { UserText } from '../../components/values';
+import { PermissionNote, usePermission } from '../../components/permission';
 import { useLocale, useRange } from '../../locale';
 import { useProject } from '../../project';
 import { TopBarSlot } from '../../shell/top-bar-slots';
@@ -54,6 +55,7 @@ function MappingEditor({ project, mapping }: { project: Project; mapping: Mappin
   const text = draft ?? mapping.text;
   const save = useSaveMapping(project.id);
   const changed = text !== mapping.text;
+  const permission = usePermission('put /api/v1/projects/{project}/mapping', project.id);
   return (
     <>
       <div className="mapping-columns">
@@ -79,7 +81,7 @@ function MappingEditor({ project, mapping }: { project: Project; mapping: Mappin
             <button
               type="button"
               className="button button-primary"
-              disabled={!changed || save.isPending}
+              disabled={!changed || save.isPending || !permission.isAllowed}
               onClick={() => save.mutate(text, { onSuccess: () => setDraft(null) })}
             >
               {t('mapping.save')}
@@ -88,6 +90,7 @@ function MappingEditor({ project, mapping }: { project: Project; mapping: Mappin
               {save.data && !changed ? t('mapping.saved', { n: save.data.rules }) : changed ? t('mapping.unsaved') : ''}
             </span>
           </p>
+          {!permission.isAllowed && <PermissionNote permission={permission} />}
           {save.error && <ErrorMessage error={save.error} title={t('common.notSaved')} />}
         </section>
         <MappingTest project={project} text={text} onText={setDraft} />
@@ -139,7 +142,15 @@ function MappingTest({ project, text, onText }: MappingTestProps) {
   );
 }
 
-function SpanChoice({ project, chosen, onChoice }: { project: Project; chosen: { trace: string; span: string } | null; onChoice: () => void }) {
+function SpanChoice({
+  project,
+  chosen,
+  onChoice,
+}: {
+  project: Project;
+  chosen: { trace: string; span: string } | null;
+  onChoice: () => void;
+}) {
   const t = useT();
   const range = useRange();
   const { format } = useLocale();
@@ -175,7 +186,11 @@ function TrialResult({ trial }: { trial: MappingTrial }) {
   const t = useT();
   const unused = trial.attributes.filter(({ problem }) => problem !== null);
   const shown = (value: string | null) =>
-    value === null ? <span className="text-dim">{t('mapping.none')}</span> : <UserText text={value.length > 300 ? `${value.slice(0, 300)}…` : value} />;
+    value === null ? (
+      <span className="text-dim">{t('mapping.none')}</span>
+    ) : (
+      <UserText text={value.length > 300 ? `${value.slice(0, 300)}…` : value} />
+    );
   const columns: Column<MappingTrial['changes'][number]>[] = [
     { key: 'field', head: t('mapping.field'), cell: ({ field }) => <code>{field}</code> },
     { key: 'before', head: t('mapping.before'), cell: ({ before }) => shown(before) },

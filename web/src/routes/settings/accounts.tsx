@@ -9,6 +9,7 @@ import { Table, type Column } from '../../components/table';
 import { Chip, Timestamp } from '../../components/values';
 import { useMe } from '../../project';
 import { InviteForm, LinkNote, type ShownLink } from './invite-form';
+import { rolesUpTo } from '../../roles';
 import { RoleSelect } from './role-select';
 
 /** The account of whoever can read the data directory; it stays an active owner. */
@@ -68,7 +69,11 @@ export function Accounts() {
       key: 'do',
       head: '',
       num: true,
-      cell: (account) => account.id !== OPERATOR && account.id !== self.id && <AccountActions account={account} onLink={newLink} />,
+      cell: (account) =>
+        account.id !== OPERATOR &&
+        account.id !== self.id &&
+        // An account with a role above the own one cannot be changed.
+        (account.role === null || rolesUpTo(own).includes(account.role)) && <AccountActions account={account} onLink={newLink} />,
     },
   ];
   const failed = update.error ?? createLink.error;
@@ -89,7 +94,7 @@ export function Accounts() {
         onInvite={(invited, done) =>
           invite.mutate(invited, {
             onSuccess: ({ invitation_url: url }) => {
-              setLink({ text: t('people.invitation', { email: invited.email }), url });
+              setLink({ text: t(url === null ? 'people.added' : 'people.invitation', { email: invited.email }), url });
               done();
             },
           })

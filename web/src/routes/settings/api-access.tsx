@@ -22,8 +22,12 @@ export function ApiAccess() {
 function TokenTable() {
   const t = useT();
   const { data, error, refetch } = useQuery(tokensQuery);
-  const roleOf = ({ role, project_id: project }: Token) =>
-    project === null ? t('access.roleOfAll', { role: t(`role.${role}`) }) : t('access.roleOfProject', { role: t(`role.${role}`), project });
+  const roleOf = ({ kind, role, project_id: project }: Token) =>
+    kind === 'scim'
+      ? t('access.kindScim')
+      : project === null
+        ? t('access.roleOfAll', { role: t(`role.${role}`) })
+        : t('access.roleOfProject', { role: t(`role.${role}`), project });
   const columns: Column<Token>[] = [
     {
       key: 'name',

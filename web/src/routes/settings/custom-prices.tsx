@@ -7,6 +7,7 @@ import { useT, type TextKey } from '../../i18n';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { Chip } from '../../components/values';
+import { Permitted, PermittedOrReason } from '../../components/permission';
 import { useLocale } from '../../locale';
 import { UNIT_BUCKETS, today } from './price-draft';
 import { PriceForm } from './price-form';
@@ -52,13 +53,15 @@ export function CustomPrices({ project, wanted }: { project: Project; wanted: { 
       {data && data.prices.length > 0 && (
         <Table label={t('prices.title')} columns={columns} rows={data.prices} rowKey={({ id, price }) => `${id ?? 'file'} ${price}`} />
       )}
-      {/* Another model is another form. */}
-      <PriceForm
-        key={chosen ? `${chosen.model} ${chosen.provider}` : ''}
-        project={project.id}
-        model={chosen?.model}
-        provider={chosen?.provider}
-      />
+      <PermittedOrReason operation="post /api/v1/projects/{project}/prices" project={project.id}>
+        {/* Another model is another form. */}
+        <PriceForm
+          key={chosen ? `${chosen.model} ${chosen.provider}` : ''}
+          project={project.id}
+          model={chosen?.model}
+          provider={chosen?.provider}
+        />
+      </PermittedOrReason>
       <UnpricedModels project={project} onSet={setChosen} />
       <RepriceSection project={project.id} />
     </section>
@@ -122,19 +125,23 @@ function PriceActions({ project, price }: { project: number; price: OwnPrice }) 
   return (
     <span className="row-actions">
       {running && (
-        <button type="button" className="button button-quiet" disabled={end.isPending} onClick={() => end.mutate({ id, until: now })}>
-          {t('prices.endNow')}
-        </button>
+        <Permitted operation="patch /api/v1/projects/{project}/prices/{price}" project={project}>
+          <button type="button" className="button button-quiet" disabled={end.isPending} onClick={() => end.mutate({ id, until: now })}>
+            {t('prices.endNow')}
+          </button>
+        </Permitted>
       )}
-      <button
-        type="button"
-        className={confirming ? 'button button-danger' : 'button button-quiet'}
-        disabled={remove.isPending}
-        onBlur={() => setConfirming(false)}
-        onClick={() => (confirming ? remove.mutate(id) : setConfirming(true))}
-      >
-        {confirming ? t('prices.removeConfirm') : t('prices.remove')}
-      </button>
+      <Permitted operation="delete /api/v1/projects/{project}/prices/{price}" project={project}>
+        <button
+          type="button"
+          className={confirming ? 'button button-danger' : 'button button-quiet'}
+          disabled={remove.isPending}
+          onBlur={() => setConfirming(false)}
+          onClick={() => (confirming ? remove.mutate(id) : setConfirming(true))}
+        >
+          {confirming ? t('prices.removeConfirm') : t('prices.remove')}
+        </button>
+      </Permitted>
       {(end.error ?? remove.error) && <ErrorMessage error={end.error ?? remove.error} title={t('common.notDone')} />}
     </span>
   );

@@ -8,6 +8,7 @@ import { ConfirmButton } from '../../components/confirm-button';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { Chip, Timestamp } from '../../components/values';
+import { Permitted, PermittedOrReason } from '../../components/permission';
 import { useLocale } from '../../locale';
 
 const SERVICES: readonly { type: ForwardType; label: string; placeholder: string; key: TextKey | null }[] = [
@@ -64,15 +65,19 @@ export function Forwards({ project }: { project: Project }) {
       num: true,
       cell: (forward) => (
         <span className="row-actions">
-          <button
-            type="button"
-            className="button button-quiet"
-            disabled={save.isPending}
-            onClick={() => save.mutate({ id: forward.id, draft: { type: forward.type, url: forward.url, enabled: !forward.enabled } })}
-          >
-            {t(forward.enabled ? 'settings.forwardPause' : 'settings.forwardResume')}
-          </button>
-          <ConfirmButton label={t('settings.removeKey')} disabled={remove.isPending} onConfirm={() => remove.mutate(forward.id)} />
+          <Permitted operation="put /api/v1/projects/{project}/forwards/{forward}" project={project.id}>
+            <button
+              type="button"
+              className="button button-quiet"
+              disabled={save.isPending}
+              onClick={() => save.mutate({ id: forward.id, draft: { type: forward.type, url: forward.url, enabled: !forward.enabled } })}
+            >
+              {t(forward.enabled ? 'settings.forwardPause' : 'settings.forwardResume')}
+            </button>
+          </Permitted>
+          <Permitted operation="delete /api/v1/projects/{project}/forwards/{forward}" project={project.id}>
+            <ConfirmButton label={t('settings.removeKey')} disabled={remove.isPending} onConfirm={() => remove.mutate(forward.id)} />
+          </Permitted>
         </span>
       ),
     },
@@ -89,7 +94,9 @@ export function Forwards({ project }: { project: Project }) {
       {data && data.forwards.length > 0 && (
         <Table label={t('settings.forwards')} columns={columns} rows={data.forwards} rowKey={({ id }) => String(id)} />
       )}
-      <ForwardForm project={project.id} />
+      <PermittedOrReason operation="post /api/v1/projects/{project}/forwards" project={project.id}>
+        <ForwardForm project={project.id} />
+      </PermittedOrReason>
       {failed && <ErrorMessage error={failed} title={t('common.notSaved')} />}
     </section>
   );

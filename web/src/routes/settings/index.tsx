@@ -4,6 +4,7 @@ import { useCreateProject } from '../../api/queries';
 import { useT } from '../../i18n';
 import { ErrorMessage } from '../../components/states';
 import { Chip } from '../../components/values';
+import { Permitted } from '../../components/permission';
 import { getPrefs } from '../../prefs';
 import { useMe } from '../../project';
 import { useLocale } from '../../locale';
@@ -17,7 +18,6 @@ import { Forwards } from './forwards';
 import { Members } from './members';
 import { OwnPassword } from './own-password';
 import { ProjectForm } from './project-form';
-import { isAdmin, roleIn } from './role-select';
 import { SignOut } from './sign-out';
 import './settings.css';
 
@@ -55,8 +55,12 @@ export default function Settings() {
           />
           <Forwards key={`forwards ${project.id}`} project={project} />
           <MappingSection project={project.id} />
-          {isAdmin(roleIn(me, project.id)) && <Members key={`members ${project.id}`} project={project} />}
-          {isAdmin(me.role) && <Accounts />}
+          <Permitted operation="get /api/v1/projects/{project}/members" project={project.id}>
+            <Members key={`members ${project.id}`} project={project} />
+          </Permitted>
+          <Permitted operation="get /api/v1/accounts">
+            <Accounts />
+          </Permitted>
           <OwnPassword />
           <ApiAccess />
         </div>
@@ -114,19 +118,21 @@ function ProjectList({ selected }: { selected: number | undefined }) {
           </li>
         ))}
       </ul>
-      <form className="inline-form" onSubmit={submit}>
-        <input
-          className="field"
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-          aria-label={t('settings.newProject')}
-          placeholder={t('settings.newProject')}
-          maxLength={80}
-        />
-        <button type="submit" className="button" disabled={!name.trim() || create.isPending}>
-          {t('common.add')}
-        </button>
-      </form>
+      <Permitted operation="post /api/v1/projects">
+        <form className="inline-form" onSubmit={submit}>
+          <input
+            className="field"
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+            aria-label={t('settings.newProject')}
+            placeholder={t('settings.newProject')}
+            maxLength={80}
+          />
+          <button type="submit" className="button" disabled={!name.trim() || create.isPending}>
+            {t('common.add')}
+          </button>
+        </form>
+      </Permitted>
       {create.error && <ErrorMessage error={create.error} title={t('common.notSaved')} />}
     </section>
   );

@@ -1,9 +1,10 @@
 import { Link } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { useUpdateProject } from '../../api/queries';
-import type { Project, ProjectPatch } from '../../api/types';
+import type { MessageHiding, Project, ProjectPatch } from '../../api/types';
 import { useT } from '../../i18n';
 import { ErrorMessage } from '../../components/states';
+import { PermittedFields } from '../../components/permission';
 
 interface ProjectDraft {
   name: string;
@@ -16,6 +17,7 @@ interface ProjectDraft {
   client: boolean;
   estimate: boolean;
   disabled: boolean;
+  hidden: MessageHiding;
 }
 
 const projectDraftOf = (project: Project): ProjectDraft => ({
@@ -31,7 +33,11 @@ const projectDraftOf = (project: Project): ProjectDraft => ({
   client: project.prefer_client_cost,
   estimate: project.estimate_usage,
   disabled: project.disabled,
+  hidden: project.hide_messages,
 });
+
+/** Whom messages can be hidden from. */
+const HIDING: readonly MessageHiding[] = ['nobody', 'viewer', 'all'];
 
 const MAX_DAYS = 3650;
 
@@ -70,6 +76,7 @@ export function patchOf(draft: ProjectDraft): ProjectPatch | Problem {
     prefer_client_cost: draft.client,
     estimate_usage: draft.estimate,
     disabled: draft.disabled,
+    hide_messages: draft.hidden,
   };
 }
 
@@ -102,122 +109,141 @@ export function ProjectForm({ project }: { project: Project }) {
         </Link>
       </div>
 
-      <label htmlFor="p-name">{t('settings.projectName')}</label>
-      <div>
-        <input
-          className="field"
-          id="p-name"
-          value={draft.name}
-          required
-          maxLength={80}
-          onChange={(event) => set({ name: event.target.value })}
-        />
-      </div>
+      <PermittedFields operation="patch /api/v1/projects/{project}" project={project.id} grid>
+        <label htmlFor="p-name">{t('settings.projectName')}</label>
+        <div>
+          <input
+            className="field"
+            id="p-name"
+            value={draft.name}
+            required
+            maxLength={80}
+            onChange={(event) => set({ name: event.target.value })}
+          />
+        </div>
 
-      <label htmlFor="p-days">{t('settings.retention')}</label>
-      <div>
-        <input
-          className="field field-short"
-          id="p-days"
-          inputMode="numeric"
-          value={draft.days}
-          onChange={(event) => set({ days: event.target.value })}
-        />{' '}
-        {t('settings.days')}
-        <p>{t('settings.retentionWhy')}</p>
-      </div>
+        <label htmlFor="p-days">{t('settings.retention')}</label>
+        <div>
+          <input
+            className="field field-short"
+            id="p-days"
+            inputMode="numeric"
+            value={draft.days}
+            onChange={(event) => set({ days: event.target.value })}
+          />{' '}
+          {t('settings.days')}
+          <p>{t('settings.retentionWhy')}</p>
+        </div>
 
-      <label htmlFor="p-texts">{t('settings.textsDays')}</label>
-      <div>
-        <input
-          className="field field-short"
-          id="p-texts"
-          inputMode="numeric"
-          value={draft.texts}
-          placeholder={draft.days}
-          onChange={(event) => set({ texts: event.target.value })}
-        />{' '}
-        {t('settings.days')}
-        <p>{t('settings.textsDaysWhy')}</p>
-      </div>
+        <label htmlFor="p-texts">{t('settings.textsDays')}</label>
+        <div>
+          <input
+            className="field field-short"
+            id="p-texts"
+            inputMode="numeric"
+            value={draft.texts}
+            placeholder={draft.days}
+            onChange={(event) => set({ texts: event.target.value })}
+          />{' '}
+          {t('settings.days')}
+          <p>{t('settings.textsDaysWhy')}</p>
+        </div>
 
-      <label htmlFor="p-notable">{t('settings.notableDays')}</label>
-      <div>
-        <input
-          className="field field-short"
-          id="p-notable"
-          inputMode="numeric"
-          value={draft.notable}
-          placeholder={draft.days}
-          onChange={(event) => set({ notable: event.target.value })}
-        />{' '}
-        {t('settings.days')}
-        <p>{t('settings.notableDaysWhy')}</p>
-      </div>
+        <label htmlFor="p-notable">{t('settings.notableDays')}</label>
+        <div>
+          <input
+            className="field field-short"
+            id="p-notable"
+            inputMode="numeric"
+            value={draft.notable}
+            placeholder={draft.days}
+            onChange={(event) => set({ notable: event.target.value })}
+          />{' '}
+          {t('settings.days')}
+          <p>{t('settings.notableDaysWhy')}</p>
+        </div>
 
-      <label htmlFor="p-environments">{t('settings.environmentDays')}</label>
-      <div>
-        <input
-          className="field"
-          id="p-environments"
-          value={draft.environments}
-          placeholder="dev=7, audit=400"
-          onChange={(event) => set({ environments: event.target.value })}
-        />
-        <p>{t('settings.environmentDaysWhy')}</p>
-      </div>
+        <label htmlFor="p-environments">{t('settings.environmentDays')}</label>
+        <div>
+          <input
+            className="field"
+            id="p-environments"
+            value={draft.environments}
+            placeholder="dev=7, audit=400"
+            onChange={(event) => set({ environments: event.target.value })}
+          />
+          <p>{t('settings.environmentDaysWhy')}</p>
+        </div>
 
-      <label htmlFor="p-code">{t('settings.currency')}</label>
-      <div>
-        <input
-          className="field field-short"
-          id="p-code"
-          value={draft.code}
-          maxLength={3}
-          placeholder="JPY"
-          aria-label={t('settings.code')}
-          onChange={(event) => set({ code: event.target.value })}
-        />{' '}
-        <input
-          className="field field-short"
-          inputMode="decimal"
-          value={draft.rate}
-          placeholder="150"
-          aria-label={t('settings.rate')}
-          onChange={(event) => set({ rate: event.target.value })}
-        />{' '}
-        {t('settings.rate')}
-        <p>{t('settings.currencyWhy')}</p>
-      </div>
+        <label htmlFor="p-code">{t('settings.currency')}</label>
+        <div>
+          <input
+            className="field field-short"
+            id="p-code"
+            value={draft.code}
+            maxLength={3}
+            placeholder="JPY"
+            aria-label={t('settings.code')}
+            onChange={(event) => set({ code: event.target.value })}
+          />{' '}
+          <input
+            className="field field-short"
+            inputMode="decimal"
+            value={draft.rate}
+            placeholder="150"
+            aria-label={t('settings.rate')}
+            onChange={(event) => set({ rate: event.target.value })}
+          />{' '}
+          {t('settings.rate')}
+          <p>{t('settings.currencyWhy')}</p>
+        </div>
 
-      <span />
-      <div>
-        <label className="checkbox-row">
-          <input type="checkbox" checked={draft.client} onChange={(event) => set({ client: event.target.checked })} />
-          {t('settings.clientCost')}
-        </label>
-        <p>{t('settings.clientCostWhy')}</p>
-        <label className="checkbox-row">
-          <input type="checkbox" checked={draft.estimate} onChange={(event) => set({ estimate: event.target.checked })} />
-          {t('estimate.setting')}
-        </label>
-        <p>{t('estimate.settingWhy')}</p>
-        <label className="checkbox-row">
-          <input type="checkbox" checked={draft.disabled} onChange={(event) => set({ disabled: event.target.checked })} />
-          {t('settings.disabled')}
-        </label>
-        <p>{t('settings.disabledWhy')}</p>
-      </div>
+        <label htmlFor="p-hidden">{t('settings.hideMessages')}</label>
+        <div>
+          <select
+            className="field"
+            id="p-hidden"
+            value={draft.hidden}
+            onChange={(event) => set({ hidden: event.target.value as MessageHiding })}
+          >
+            {HIDING.map((whom) => (
+              <option key={whom} value={whom}>
+                {t(`settings.hideMessages.${whom}`)}
+              </option>
+            ))}
+          </select>
+          <p>{t('settings.hideMessagesWhy')}</p>
+        </div>
 
-      <span />
-      <div className="form-actions">
-        <button type="submit" className="button button-primary" disabled={!changed || !draft.name.trim() || update.isPending}>
-          {t('common.save')}
-        </button>
-        <span role="status" className={problem ? 'text-error' : 'text-success'}>
-          {problem ? t(problem) : update.isSuccess && !changed ? t('common.saved') : ''}
-        </span>
-      </div>
+        <span />
+        <div>
+          <label className="checkbox-row">
+            <input type="checkbox" checked={draft.client} onChange={(event) => set({ client: event.target.checked })} />
+            {t('settings.clientCost')}
+          </label>
+          <p>{t('settings.clientCostWhy')}</p>
+          <label className="checkbox-row">
+            <input type="checkbox" checked={draft.estimate} onChange={(event) => set({ estimate: event.target.checked })} />
+            {t('estimate.setting')}
+          </label>
+          <p>{t('estimate.settingWhy')}</p>
+          <label className="checkbox-row">
+            <input type="checkbox" checked={draft.disabled} onChange={(event) => set({ disabled: event.target.checked })} />
+            {t('settings.disabled')}
+          </label>
+          <p>{t('settings.disabledWhy')}</p>
+        </div>
+
+        <span />
+        <div className="form-actions">
+          <button type="submit" className="button button-primary" disabled={!changed || !draft.name.trim() || update.isPending}>
+            {t('common.save')}
+          </button>
+          <span role="status" className={problem ? 'text-error' : 'text-success'}>
+            {problem ? t(problem) : update.isSuccess && !changed ? t('common.saved') : ''}
+          </span>
+        </div>
+      </PermittedFields>
       {update.error && (
         <div className="form-full-width">
           <ErrorMessage error={update.error} title={t('common.notSaved')} />

@@ -8,6 +8,8 @@ vi.mock('../../locale', () => ({
   useLocale: () => ({ format: { count: String, moneyExact: (usd: number) => `$${usd}`, moment: (at: string) => at } }),
 }));
 
+vi.mock('../../project', () => ({ useMe: () => ({ role: 'owner', project_roles: {} }) }));
+
 const changed = { calls: 1000, changed: 1000, newly_priced: 0, no_longer_priced: 0, cost_before: null, cost_after: 2, models: [] };
 const job = (more: Partial<RepriceJob>): RepriceJob => ({
   id: 7,

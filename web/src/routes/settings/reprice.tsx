@@ -7,6 +7,7 @@ import { useT } from '../../i18n';
 import { ErrorMessage } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { UnknownValue } from '../../components/values';
+import { Permitted, PermittedOrReason } from '../../components/permission';
 import { useLocale } from '../../locale';
 import { today } from './price-draft';
 
@@ -47,25 +48,27 @@ export function RepriceSection({ project }: { project: number }) {
       </h3>
       <p className="text-dim">{t('prices.repriceWhy')}</p>
       {job && <RepriceJobStatus project={project} job={job} onAgain={() => reprice.mutate({ from: job.from, to: job.to })} />}
-      <form className="settings-price-row" onSubmit={submit}>
-        <label className="settings-price-field">
-          <span>{t('prices.repriceFrom')}</span>
-          <input className="field" type="date" required value={range.from} onChange={(event) => change({ from: event.target.value })} />
-        </label>
-        <label className="settings-price-field">
-          <span>{t('prices.repriceThrough')}</span>
-          <input
-            className="field"
-            type="date"
-            required
-            value={range.through}
-            onChange={(event) => change({ through: event.target.value })}
-          />
-        </label>
-        <button type="submit" className="button" disabled={preview.isPending || isBusy}>
-          {t('prices.previewChanges')}
-        </button>
-      </form>
+      <PermittedOrReason operation="post /api/v1/projects/{project}/reprice" project={project}>
+        <form className="settings-price-row" onSubmit={submit}>
+          <label className="settings-price-field">
+            <span>{t('prices.repriceFrom')}</span>
+            <input className="field" type="date" required value={range.from} onChange={(event) => change({ from: event.target.value })} />
+          </label>
+          <label className="settings-price-field">
+            <span>{t('prices.repriceThrough')}</span>
+            <input
+              className="field"
+              type="date"
+              required
+              value={range.through}
+              onChange={(event) => change({ through: event.target.value })}
+            />
+          </label>
+          <button type="submit" className="button" disabled={preview.isPending || isBusy}>
+            {t('prices.previewChanges')}
+          </button>
+        </form>
+      </PermittedOrReason>
       {preview.error && <ErrorMessage error={preview.error} title={t('common.notDone')} />}
       {reprice.error && <ErrorMessage error={reprice.error} title={t('common.notDone')} />}
       <div role="status">{preview.data && <RepriceResult answer={preview.data} dry />}</div>
@@ -106,9 +109,11 @@ function RepriceJobStatus({ project, job, onAgain }: { project: number; job: Rep
         </p>
         <div className="settings-price-row">
           <progress aria-label={t('prices.reprice')} {...(isCounted && { value: job.done, max: job.total })} />
-          <button type="button" className="button" disabled={cancel.isPending} onClick={() => cancel.mutate(job.id)}>
-            {t('prices.cancel')}
-          </button>
+          <Permitted operation="delete /api/v1/jobs/{job}">
+            <button type="button" className="button" disabled={cancel.isPending} onClick={() => cancel.mutate(job.id)}>
+              {t('prices.cancel')}
+            </button>
+          </Permitted>
         </div>
         {cancel.error && <ErrorMessage error={cancel.error} title={t('common.notDone')} />}
       </div>
@@ -136,9 +141,11 @@ function RepriceJobStatus({ project, job, onAgain }: { project: number; job: Rep
             : t('prices.noCostChanged')}
         </p>
       </div>
-      <button type="button" className="button" onClick={onAgain}>
-        {t('prices.repriceAgain')}
-      </button>
+      <Permitted operation="post /api/v1/projects/{project}/reprice" project={project}>
+        <button type="button" className="button" onClick={onAgain}>
+          {t('prices.repriceAgain')}
+        </button>
+      </Permitted>
     </div>
   );
 }

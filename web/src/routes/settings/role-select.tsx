@@ -1,24 +1,6 @@
-import type { Me, Role } from '../../api/types';
+import type { Role } from '../../api/types';
 import { useT } from '../../i18n';
-
-export const ROLES: readonly Role[] = ['viewer', 'member', 'admin', 'owner'];
-
-/** The role of the caller in a project, the higher one of server and project. */
-export function roleIn(me: Me, project: number): Role | null {
-  const ranks = [me.role, me.project_roles[String(project)]].map((role) => (role ? ROLES.indexOf(role) : -1));
-  return ROLES[Math.max(...ranks)] ?? null;
-}
-
-/** The highest role of the caller anywhere. */
-export function highestRole(me: Me): Role | null {
-  const ranks = [me.role, ...Object.values(me.project_roles)].map((role) => (role ? ROLES.indexOf(role) : -1));
-  return ROLES[Math.max(...ranks)] ?? null;
-}
-
-export const isAdmin = (role: Role | null) => role === 'admin' || role === 'owner';
-
-/** The roles that somebody with this role can give. */
-export const rolesUpTo = (own: Role | null): readonly Role[] => (own ? ROLES.slice(0, ROLES.indexOf(own) + 1) : []);
+import { rolesUpTo } from '../../roles';
 
 interface RoleSelectProps {
   role: Role;

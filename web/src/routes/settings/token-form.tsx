@@ -5,7 +5,8 @@ import { useT, type TextKey } from '../../i18n';
 import { ErrorMessage } from '../../components/states';
 import { useMe } from '../../project';
 import { LinkNote } from './invite-form';
-import { highestRole, RoleSelect, roleIn, rolesUpTo } from './role-select';
+import { highestRole, roleIn, rolesUpTo } from '../../roles';
+import { RoleSelect } from './role-select';
 
 const LIFETIMES: readonly { value: string; label: TextKey }[] = [
   { value: '30d', label: 'access.days30' },
@@ -23,13 +24,16 @@ export function TokenForm() {
   const [project, setProject] = useState('');
   const [chosen, setChosen] = useState<Role>('viewer');
   const [lifetime, setLifetime] = useState('90d');
+  const [forProvider, setForProvider] = useState(false);
   const own = project ? roleIn(me, Number(project)) : highestRole(me);
   // With another project, the role may be too high.
   const role = rolesUpTo(own).includes(chosen) ? chosen : 'viewer';
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    const body = { name: name.trim(), role, project_id: project ? Number(project) : undefined, expires_in: lifetime || undefined };
-    create.mutate(body, { onSuccess: () => setName('') });
+    const access = forProvider
+      ? { kind: 'scim' as const, role: 'owner' as const }
+      : { kind: 'api' as const, role, project_id: project ? Number(project) : undefined };
+    create.mutate({ ...access, name: name.trim(), expires_in: lifetime || undefined }, { onSuccess: () => setName('') });
   };
   return (
     <>
@@ -43,15 +47,30 @@ export function TokenForm() {
           maxLength={100}
           required
         />
-        <select className="field" value={project} onChange={(event) => setProject(event.target.value)} aria-label={t('access.project')}>
-          <option value="">{t('access.allProjects')}</option>
-          {me.projects.map(({ id, name }) => (
-            <option key={id} value={id}>
-              {name}
-            </option>
-          ))}
-        </select>
-        <RoleSelect role={role} own={own} label={t('access.role')} onChange={setChosen} />
+        {me.role === 'owner' && (
+          <select
+            className="field"
+            value={forProvider ? 'scim' : 'api'}
+            onChange={(event) => setForProvider(event.target.value === 'scim')}
+            aria-label={t('access.kind')}
+          >
+            <option value="api">{t('access.kindApi')}</option>
+            <option value="scim">{t('access.kindScim')}</option>
+          </select>
+        )}
+        {!forProvider && (
+          <>
+            <select className="field" value={project} onChange={(event) => setProject(event.target.value)} aria-label={t('access.project')}>
+              <option value="">{t('access.allProjects')}</option>
+              {me.projects.map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name}
+                </option>
+              ))}
+            </select>
+            <RoleSelect role={role} own={own} label={t('access.role')} onChange={setChosen} />
+          </>
+        )}
         <select className="field" value={lifetime} onChange={(event) => setLifetime(event.target.value)} aria-label={t('access.expires')}>
           {LIFETIMES.map(({ value, label }) => (
             <option key={value} value={value}>
@@ -63,6 +82,7 @@ export function TokenForm() {
           {t('common.add')}
         </button>
       </form>
+      {forProvider && <p className="text-dim text-small">{t('access.scimWhy', { url: `${me.public_url}/scim/v2` })}</p>}
       {create.error && <ErrorMessage error={create.error} title={t('common.notSaved')} />}
       <LinkNote link={create.data ? { text: t('access.tokenCreated'), url: create.data.token } : null} />
     </>

@@ -8,6 +8,7 @@ import { pricedBy } from './priced-by';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { Timestamp, Swatch, TokenCount } from '../../components/values';
+import { Permitted } from '../../components/permission';
 import { useLocale } from '../../locale';
 import { today } from './price-draft';
 
@@ -56,9 +57,11 @@ export function UnpricedModels({ project, onSet }: { project: Project; onSet: (w
           );
         }
         return (
-          <button type="button" className="button button-quiet" onClick={() => onSet({ model, provider: provider ?? '' })}>
-            {t('prices.add')}
-          </button>
+          <Permitted operation="post /api/v1/projects/{project}/prices" project={project.id}>
+            <button type="button" className="button button-quiet" onClick={() => onSet({ model, provider: provider ?? '' })}>
+              {t('prices.add')}
+            </button>
+          </Permitted>
         );
       },
     },

@@ -8,6 +8,7 @@ import { useHints } from '../../components/hints/use-hints';
 import { Icon, StatusGlyph } from '../../components/icons';
 import { InlineCodeText } from '../../components/inline-code-text';
 import { ErrorMessage } from '../../components/states';
+import { usePermission } from '../../components/permission';
 import { useLocale } from '../../locale';
 import { categoryText } from '../system/labels';
 
@@ -24,6 +25,7 @@ const GROUP_TEXT: Record<ReasonGroup, { why: TextKey; fix?: TextKey } | null> = 
   malformed_key: { why: 'setup.reason.malformedKey', fix: 'setup.fixDsn' },
   missing_key: { why: 'setup.reason.noKey', fix: 'setup.fixDsn' },
   wrong_key: null,
+  key_limit: null,
   project_disabled: { why: 'setup.reason.disabled', fix: 'setup.fixDisabled' },
   unreadable: { why: 'setup.reason.unreadable' },
   unsupported: null,
@@ -48,8 +50,9 @@ const shortKey = (key: string) => (key.length > 12 ? `${key.slice(0, 4)}…${key
 export function RecentOutcomes({ project, dsn }: { project: Project; dsn: string }) {
   const t = useT();
   const { data, error, refetch } = useQuery({ ...outcomesQuery(project.id, LAST_DAY), refetchInterval: POLL_MS });
+  const { isAllowed } = usePermission('get /api/v1/system');
   // Without a valid key a request counts for no project; it may be the one that is being set up all the same.
-  const { data: system } = useQuery({ ...systemQuery, refetchInterval: POLL_MS });
+  const { data: system } = useQuery({ ...systemQuery, refetchInterval: POLL_MS, enabled: isAllowed });
   const outcomes = [...(data?.outcomes ?? []), ...(system?.refused ?? [])]
     .toSorted((a, b) => b.last_at.localeCompare(a.last_at))
     .slice(0, MAX_SHOWN);

@@ -1,12 +1,15 @@
-import { useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { api, ApiError } from '../../api/client';
+import { signInOptionsQuery } from '../../api/queries';
 import { useT } from '../../i18n';
 import { TowerIllustration } from '../../components/icons';
 import { InlineCodeText } from '../../components/inline-code-text';
 import { CopyButton } from '../../components/states';
 import { PasswordForm } from './password-form';
+import { ProviderButton } from './provider-button';
+import { failureKey } from './provider-failure';
 import './sign-in.css';
 
 const SIGN_IN_COMMAND = 'hinomi login';
@@ -23,8 +26,9 @@ export default function SignIn() {
   const navigate = useNavigate();
   const { error, then } = useSearch({ from: '/sign-in' });
   const [token, setToken] = useState('');
-  const [problem, setProblem] = useState<string | null>(error ? t('signin.expired') : null);
+  const [problem, setProblem] = useState<string | null>(error ? t(failureKey(error) ?? 'signin.expired') : null);
   const [busy, setBusy] = useState(false);
+  const { data: options } = useQuery(signInOptionsQuery);
 
   const signIn = async (body: { token: string } | { email: string; password: string }) => {
     setBusy(true);
@@ -40,6 +44,7 @@ export default function SignIn() {
   };
   const problemOf = (error: ApiError | null, withToken: boolean) => {
     if (error?.status === 401) return t(withToken ? 'signin.refused' : 'signin.wrongPassword');
+    if (error?.code === 'password_not_used') return t('provider.usesProvider');
     if (error?.status === 429) return t('signin.tooManyAttempts');
     return error?.code === 'offline' ? t('common.offline') : null;
   };
@@ -58,7 +63,8 @@ export default function SignIn() {
           {problem}
         </p>
       )}
-      <PasswordForm busy={busy} onSubmit={(body) => void signIn(body)} />
+      {options?.openid_connect && <ProviderButton label={options.openid_connect.label} path={safePath(then)} />}
+      {options?.passwords !== false && <PasswordForm busy={busy} onSubmit={(body) => void signIn(body)} />}
       <h2>{t('signin.withLink')}</h2>
       <p>{t('signin.runCommand')}</p>
       <div className="sign-in-command">

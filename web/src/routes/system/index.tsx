@@ -12,6 +12,7 @@ import { MenuChoice, Menu } from '../../components/menu';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { Duration, Timestamp, NumberWithUnit } from '../../components/values';
+import { PermissionNote, Permitted, usePermission } from '../../components/permission';
 import { getPrefs } from '../../prefs';
 import { useMe } from '../../project';
 import { useRange, useLocale } from '../../locale';
@@ -26,10 +27,11 @@ export default function System() {
   const t = useT();
   usePageTitle(t('system.title'));
   const { projects } = useMe();
+  const permission = usePermission('get /api/v1/system');
   const { project: chosen } = useSearch({ from: '/app/system' });
   const last = getPrefs().project;
   const project = projects.find(({ id }) => String(id) === chosen) ?? projects.find(({ id }) => id === last) ?? projects[0];
-  const { data, error, refetch } = useQuery(systemQuery);
+  const { data, error, refetch } = useQuery({ ...systemQuery, enabled: permission.isAllowed });
   return (
     <>
       <TopBarSlot side="left">
@@ -37,12 +39,17 @@ export default function System() {
           <b>{t('system.title')}</b>
         </h1>
       </TopBarSlot>
+      {!permission.isAllowed && (
+        <div className="pane sheet">
+          <PermissionNote permission={permission} />
+        </div>
+      )}
       {error && !data && (
         <div className="pane sheet">
           <ErrorMessage error={error} onRetry={() => void refetch()} />
         </div>
       )}
-      {!data && !error && (
+      {permission.isAllowed && !data && !error && (
         <div className="pane sheet">
           <Skeleton rows={1} height={58} />
         </div>
@@ -64,7 +71,9 @@ export default function System() {
       {project && <OutcomeTable project={project} projects={projects} />}
       {data?.refused && data.refused.length > 0 && <RequestsWithoutKey rows={data.refused} />}
       {project && <SystemHints project={project} />}
-      <Deletions />
+      <Permitted operation="get /api/v1/deletions">
+        <Deletions />
+      </Permitted>
     </>
   );
 }
@@ -107,7 +116,10 @@ function SystemFigures({ facts }: { facts: Facts }) {
         <br />
         <code title={t('system.dataDir')}>{facts.data_dir}</code>
       </SystemFigure>
-      <SystemFigure label={t('system.memory')} value={facts.memory_bytes === null ? '–' : <NumberWithUnit v={format.bytes(facts.memory_bytes)} />}>
+      <SystemFigure
+        label={t('system.memory')}
+        value={facts.memory_bytes === null ? '–' : <NumberWithUnit v={format.bytes(facts.memory_bytes)} />}
+      >
         {t('system.memoryLimit', { n: plain(format.bytes(facts.memory_limit_bytes)) })}
       </SystemFigure>
       <SystemFigure label={t('system.uptime')} value={<Duration ms={facts.uptime_s * 1000} />}>

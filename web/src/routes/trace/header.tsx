@@ -3,6 +3,7 @@ import { memo, useMemo, useState, type ReactNode } from 'react';
 import { traceName } from '../../api/trace-name';
 import { plain } from '../../format';
 import { useT, type TextKey } from '../../i18n';
+import { HiddenMessagesNote } from '../../components/hidden-messages';
 import { Icon, kindColor } from '../../components/icons';
 import { Chip, Duration, NumberWithUnit, Swatch, UnknownValue } from '../../components/values';
 import { fieldTerm } from '../../filter-query';
@@ -101,6 +102,7 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
           <PinAndDelete project={project} data={data} />
         </div>
       </div>
+      {trace.messages_hidden && <HiddenMessagesNote />}
       <TraceFigures />
       <TimeShares />
       {trace.error_count > 0 && errors.length === 0 && <p className="visually-hidden">{t('traces.errors', { n: trace.error_count })}</p>}

@@ -3,6 +3,7 @@ import { memo, useState } from 'react';
 import type { LogLine } from '../../api/types';
 import { MINUS } from '../../format';
 import { useT } from '../../i18n';
+import { HiddenMessage } from '../../components/hidden-messages';
 import { Icon } from '../../components/icons';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { LogAttributes } from '../../components/log-attributes';
@@ -74,7 +75,7 @@ function LogLineItem({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
           <NumberWithUnit v={[{ n: `${sign}${format.fixed(Math.abs(after) / 1000, 3)}`, u: 's' }]} />
         </time>
         <LogLevel level={line.level} />
-        <UserText className="trace-log-body" text={line.body} />
+        {line.messages_hidden ? <HiddenMessage className="trace-log-body" /> : <UserText className="trace-log-body" text={line.body} />}
       </button>
       {withSpan && (
         <span className="trace-log-span">

@@ -3,6 +3,8 @@ import { useState } from 'react';
 import { useDeleteTrace, usePin } from '../../api/queries';
 import type { Project, TraceDetail } from '../../api/types';
 import { useT } from '../../i18n';
+import { ShareButton } from './share-dialog';
+import { Permitted, usePermission, usePermissionReason } from '../../components/permission';
 
 /** Whether the trace stays, and the way to delete it. */
 export function PinAndDelete({ project, data }: { project: Project; data: TraceDetail }) {
@@ -13,6 +15,8 @@ export function PinAndDelete({ project, data }: { project: Project; data: TraceD
   const remove = useDeleteTrace(project.id, id);
   const [asked, setAsked] = useState(false);
   const { pinned } = data;
+  const canPin = usePermission('put /api/v1/projects/{project}/traces/{trace}/pin', project.id);
+  const whyNot = usePermissionReason(canPin);
   const failed = pin.error ?? remove.error;
   const gone = () => void navigate({ to: '/p/$project/traces', params: { project: String(project.id) } });
   return (
@@ -21,32 +25,35 @@ export function PinAndDelete({ project, data }: { project: Project; data: TraceD
         type="button"
         className="action-link"
         aria-pressed={pinned}
-        title={t('trace.pinWhy')}
-        disabled={pin.isPending}
+        title={canPin.isAllowed ? t('trace.pinWhy') : whyNot}
+        disabled={pin.isPending || !canPin.isAllowed}
         onClick={() => pin.mutate(!pinned)}
       >
         {pinned ? t('trace.pinned') : t('trace.pin')}
       </button>
-      {asked ? (
-        <>
-          <span className="text-error">{t('trace.deleteWarning')}</span>
-          <button
-            type="button"
-            className="action-link text-error"
-            disabled={remove.isPending}
-            onClick={() => remove.mutate(undefined, { onSuccess: gone })}
-          >
-            {t('trace.deleteConfirm')}
+      <ShareButton project={project} trace={id} />
+      <Permitted operation="delete /api/v1/projects/{project}/traces/{trace}" project={project.id}>
+        {asked ? (
+          <>
+            <span className="text-error">{t('trace.deleteWarning')}</span>
+            <button
+              type="button"
+              className="action-link text-error"
+              disabled={remove.isPending}
+              onClick={() => remove.mutate(undefined, { onSuccess: gone })}
+            >
+              {t('trace.deleteConfirm')}
+            </button>
+            <button type="button" className="action-link" onClick={() => setAsked(false)}>
+              {t('common.cancel')}
+            </button>
+          </>
+        ) : (
+          <button type="button" className="action-link" onClick={() => setAsked(true)}>
+            {t('trace.delete')}
           </button>
-          <button type="button" className="action-link" onClick={() => setAsked(false)}>
-            {t('common.cancel')}
-          </button>
-        </>
-      ) : (
-        <button type="button" className="action-link" onClick={() => setAsked(true)}>
-          {t('trace.delete')}
-        </button>
-      )}
+        )}
+      </Permitted>
       {failed && (
         <span className="text-error" role="alert">
           {failed.message}

@@ -157,37 +157,39 @@ export function SpansSection({ view, views, onView, onOpen }: SpansSectionProps)
         <span className="spacer" />
         {lists && (
           <>
-            <label className="trace-search trace-search-slim">
-              <Icon name="search" size="small" />
-              <input
-                title={t('trace.searchWhy')}
-                ref={line}
-                value={words}
-                placeholder={t('trace.searchShort')}
-                aria-label={t('trace.search')}
-                spellCheck={false}
-                onChange={(event) => setWords(event.target.value)}
-                onKeyDown={(event) => {
-                  if (event.nativeEvent.isComposing) return;
-                  if (event.key === 'Enter') step(event.shiftKey ? -1 : 1);
-                  else if (event.key === 'Escape') {
-                    setWords('');
-                    line.current?.blur();
-                  }
-                }}
-              />
-              {found ? (
-                <span className="text-dim" aria-live="polite">
-                  {found.length === 0
-                    ? searching
-                      ? '…'
-                      : t('trace.noHit')
-                    : `${position > 0 ? format.count(position) : '–'}/${format.count(found.length)}`}
-                </span>
-              ) : (
-                !isPhone && <kbd>/</kbd>
-              )}
-            </label>
+            {!project.messages_hidden && (
+              <label className="trace-search trace-search-slim">
+                <Icon name="search" size="small" />
+                <input
+                  title={t('trace.searchWhy')}
+                  ref={line}
+                  value={words}
+                  placeholder={t('trace.searchShort')}
+                  aria-label={t('trace.search')}
+                  spellCheck={false}
+                  onChange={(event) => setWords(event.target.value)}
+                  onKeyDown={(event) => {
+                    if (event.nativeEvent.isComposing) return;
+                    if (event.key === 'Enter') step(event.shiftKey ? -1 : 1);
+                    else if (event.key === 'Escape') {
+                      setWords('');
+                      line.current?.blur();
+                    }
+                  }}
+                />
+                {found ? (
+                  <span className="text-dim" aria-live="polite">
+                    {found.length === 0
+                      ? searching
+                        ? '…'
+                        : t('trace.noHit')
+                      : `${position > 0 ? format.count(position) : '–'}/${format.count(found.length)}`}
+                  </span>
+                ) : (
+                  !isPhone && <kbd>/</kbd>
+                )}
+              </label>
+            )}
             <span className="text-dim trace-bar-legend" aria-hidden="true">
               <i />
               {t('trace.ownTime')}

@@ -6,6 +6,7 @@ import { ApiError } from '../../api/client';
 import { tracesQuery, type Scope } from '../../api/queries';
 import type { WordSuggestion } from '../../api/types';
 import { useT } from '../../i18n';
+import { HiddenMessagesNote } from '../../components/hidden-messages';
 import { FilterBar } from '../../components/filter-bar';
 import { Icon } from '../../components/icons';
 import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
@@ -81,7 +82,7 @@ export default function Traces() {
         <div className="traces-main">
           {!unread && (
             <Histogram project={project.id} scope={scope} of={of} onOf={(next) => narrow({ of: next === 'spans' ? next : undefined })}>
-              {rows.length > 0 && <ExportMenu project={project.id} of={of} scope={scope} />}
+              {rows.length > 0 && !project.messages_hidden && <ExportMenu project={project.id} of={of} scope={scope} />}
             </Histogram>
           )}
           {query.isPending && (
@@ -100,6 +101,7 @@ export default function Traces() {
           )}
           {rows.length > 0 && !unread && (
             <>
+              {project.messages_hidden && <HiddenMessagesNote />}
               <TraceList
                 project={project.id}
                 of={of}

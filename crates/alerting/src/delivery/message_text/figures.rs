@@ -1,4 +1,4 @@
-//! Formatting of values: three significant digits, units, amounts with cents.
+//! Formats values with three significant digits and units, and amounts with cents.
 
 use crate::delivery::notification::MeasureUnit;
 
@@ -13,8 +13,8 @@ pub(super) fn format_value(value: f64, unit: MeasureUnit) -> String {
     }
 }
 
-/// Formats an amount in dollars: with two decimals from one dollar, four from one cent, and otherwise three significant digits, so values
-/// on both sides of a tiny threshold can be distinguished.
+/// Formats an amount in dollars: with two decimals from one dollar on, four decimals from one cent on, and otherwise three significant
+/// digits. Values on both sides of a tiny threshold can thus be distinguished.
 pub(super) fn format_usd(value: f64) -> String {
     let sign = if value < 0.0 { "−" } else { "" };
     let amount = value.abs();

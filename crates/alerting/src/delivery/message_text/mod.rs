@@ -21,7 +21,7 @@ const MAX_NAME_LENGTH: usize = 120;
 /// Maximum number of contributors, or of changes of a digest, in a message.
 const MAX_LISTED_ITEMS: usize = 12;
 
-/// Text for people. Every part is one line and contains untrusted names: renderers must escape it.
+/// Text for people. Every part is one line. A part contains untrusted names, so renderers must escape it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct NotificationMessage {
     /// Language as in HTML's `lang`.

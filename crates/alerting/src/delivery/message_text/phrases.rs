@@ -59,7 +59,7 @@ pub(super) struct MessagePhrases {
 }
 
 impl MessagePhrases {
-    /// Returns the name of a measure in the language; the API name if the table has none.
+    /// Returns the name of a measure in the language. If the table has no name, returns the name in the API.
     pub(super) fn metric_name(&self, name: &str) -> String {
         find_phrase(self.measures, name).map_or_else(|| super::sanitize(&name.replace('_', " ")), str::to_owned)
     }

@@ -15,7 +15,7 @@ use crate::delivery::notification::AlertNotification;
 ///
 /// # Errors
 ///
-/// With the reason, such as an invalid address.
+/// Returns the reason, such as an invalid address, if the e-mail cannot be built.
 pub(in crate::delivery) fn mail(notification: &AlertNotification, target: &NotificationChannel) -> Result<lettre::Message, String> {
     let ChannelConfiguration::Email { from, to, .. } = &target.configuration else {
         return Err("the channel is not an e-mail channel".to_owned());

@@ -23,7 +23,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct DeliveryAttemptResult {
     /// HTTP or SMTP status code; `None` without a response.
     pub(super) status: Option<u16>,
-    /// Reason of the failure; for a successful delivery, what failed in part, such as a rejected recipient.
+    /// Reason for the failure; for a successful delivery, the part that failed, such as a rejected recipient.
     pub(super) error: Option<String>,
     /// What to do next.
     pub(super) disposition: DeliveryDisposition,
@@ -34,7 +34,7 @@ pub(super) struct DeliveryAttemptResult {
 pub(super) enum DeliveryDisposition {
     /// The receiver has accepted the message.
     Delivered,
-    /// Retry, at the earliest after the delay that the receiver requested.
+    /// Retry, but not before the delay that the receiver requested has passed.
     Retry(Option<Duration>),
     /// Give up: the receiver will never accept the message.
     GiveUp,

@@ -106,7 +106,7 @@ async fn resolve_host(host: &str, port: u16, allowed: &AllowedNetworks) -> Resul
     let kept = allowed.filter_permitted(found.iter().copied());
     if kept.is_empty() {
         let at = found.first().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
-        let hint = "an administrator can allow it with the setting notify.allow";
+        let hint = "an administrator can allow the address with the setting notify.allow";
         return Err(DeliveryAttemptResult::retry_result(format!("the mail server is in a private network ({at}); {hint}")));
     }
     Ok(kept)

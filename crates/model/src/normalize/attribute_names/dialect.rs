@@ -1,15 +1,16 @@
-//! Names that have a meaning on the spans of one client only, or only beside another attribute, and values that mean that there is none.
+//! Attribute names that have a meaning only for one client, or only together with another attribute; and texts that stand for a missing
+//! value.
 
 use super::{SpanField, lookup};
 use crate::span::Attributes;
 use crate::usage::TokenCountConvention;
 
-/// Meaning of attribute names on the spans of one client only: names that are too generic to have it anywhere else (`model`,
-/// `input_tokens`), and names that mean something else there.
+/// Meaning of attribute names for one client: names that are too generic to have this meaning for other clients (`model`, `input_tokens`),
+/// and names that have another meaning for this client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AttributeDialect {
-    /// Attribute names, the best for each field first. They take precedence over the names of the general table, so that counts of one
-    /// convention stay together. `None` removes the general meaning of a name.
+    /// Attribute names, for each field in order of precedence. They take precedence over the names of the general table, so that all counts
+    /// come from one convention. `None` removes the general meaning of a name.
     pub names: &'static [(&'static str, Option<SpanField>)],
     /// How the client counts input tokens.
     pub input: TokenCountConvention,
@@ -42,6 +43,8 @@ const OF_STEPS: &[&str] = &[
     "agent_name",
     "entity.id",
     "netra.span.type",
+    "span_type",
+    "input_tokens",
 ];
 
 /// Attributes by which a client says that a span is a step of such a program.
@@ -55,10 +58,36 @@ const OF_LABELED_STEPS: &[&str] = &[
     "netra.span.type",
 ];
 
+/// The same, and bare counts of a call.
+const OF_NAMED_MODELS: &[&str] = &[
+    "gen_ai.operation.name",
+    "openinference.span.kind",
+    "langfuse.observation.type",
+    "traceloop.span.kind",
+    "mlflow.spanType",
+    "lmnr.span.type",
+    "netra.span.type",
+    "output_tokens",
+    "completion_tokens",
+    "service_provider",
+];
+
+/// Both of these are there on the spans of the first Langtrace, whose names had no prefix.
+const OF_FIRST_LANGTRACE: &[&str] = &["token_counts", "request.prompts"];
+
 /// Names that are too generic to have a meaning of their own, and the attributes of which one must be there too.
 const REQUIRED_NEIGHBORS: &[(&str, &[&str])] = &[
     ("input", OF_STEPS),
+    ("inputs", OF_STEPS),
+    // Logfire's requests of MCP.
+    ("rpc.method", &["rpc.jsonrpc.version"]),
+    ("request", &["rpc.jsonrpc.version"]),
+    ("response", &["rpc.jsonrpc.version"]),
+    ("agent.messages", OF_STEPS),
     ("output", OF_STEPS),
+    ("system_instructions", OF_STEPS),
+    ("span_type", &["framework"]),
+    ("gen_ai.event.content", &["gen_ai.tool.name"]),
     ("finish_reason", OF_STEPS),
     ("hidden_params", OF_STEPS),
     ("response_cost", OF_STEPS),
@@ -66,13 +95,24 @@ const REQUIRED_NEIGHBORS: &[(&str, &[&str])] = &[
     ("response_data", &["logfire.span_type"]),
     ("code.function.return.value", &["gen_ai.tool.name"]),
     ("entity.type", &["entity.id"]),
-    ("model", OF_LABELED_STEPS),
+    ("model", OF_NAMED_MODELS),
+    // Two bare counts that belong together.
+    ("input_tokens", &["output_tokens"]),
+    ("output_tokens", &["input_tokens"]),
+    ("total_tokens", &["input_tokens", "prompt_tokens"]),
+    ("prompt_tokens", &["completion_tokens"]),
+    ("completion_tokens", &["prompt_tokens"]),
+    ("model_config", &["input_tokens"]),
     ("usage", OF_LABELED_STEPS),
+    ("service_provider", OF_FIRST_LANGTRACE),
+    ("token_counts", &["service_provider"]),
+    ("request.prompts", &["service_provider"]),
+    ("response.responses", &["service_provider"]),
     // Claude Code.
     ("speed", &["cache_creation_tokens"]),
 ];
 
-/// Returns true for a name that is too generic to have its meaning without another attribute, which is missing.
+/// Returns true for a name that is too generic to have its meaning without another attribute, if that attribute is missing.
 pub(crate) fn is_out_of_place(name: &str, attributes: &Attributes) -> bool {
     let is_missing = |others: &[&str]| !others.iter().any(|other| attributes.contains_key(*other));
     REQUIRED_NEIGHBORS.iter().any(|(generic, others)| *generic == name && is_missing(others))
@@ -81,7 +121,7 @@ pub(crate) fn is_out_of_place(name: &str, attributes: &Attributes) -> bool {
 /// Values that clients send if they know none, in lower case. opencode names each of its users "unknown".
 const PLACEHOLDERS: &[&str] = &["unknown", "undefined", "null", "none", "nil", "n/a", "-"];
 
-/// Returns true for a text that means that there is no value.
+/// Returns true for a text that stands for a missing value.
 pub(crate) fn is_placeholder(text: &str) -> bool {
     PLACEHOLDERS.iter().any(|placeholder| text.trim().eq_ignore_ascii_case(placeholder))
 }

@@ -2,7 +2,7 @@
 
 use std::hash::Hasher;
 
-/// FNV-1a over words of eight bytes. Each attribute of each span is looked up, so the hash must be fast; the keys of the table are
+/// FNV-1a over words of eight bytes. The hash must be fast, because every attribute of every span is looked up. The keys of the table are
 /// constant, so an attacker cannot cause collisions.
 #[derive(Default)]
 pub(super) struct AttributeNameHasher(u64);

@@ -1,8 +1,8 @@
-//! Tables of what clients call their kinds of spans.
+//! Tables of the names that clients use for kinds of spans.
 
 use crate::span::SpanType;
 
-/// Kinds of exact ops.
+/// Kinds by exact op.
 pub(super) const KINDS_BY_OP: &[(&str, SpanType)] = &[
     ("gen_ai.chat", SpanType::Llm),
     ("gen_ai.responses", SpanType::Llm),
@@ -47,7 +47,7 @@ pub(super) const KINDS_BY_OP: &[(&str, SpanType)] = &[
     ("function", SpanType::Function),
 ];
 
-/// Kinds of prefixes of ops; the first match wins.
+/// Kinds by prefix of the op; the first match takes precedence.
 pub(super) const KINDS_BY_OP_PREFIX: &[(&str, SpanType)] = &[
     ("ai.chat_completions.create.", SpanType::Llm),
     ("ai.messages.create.", SpanType::Llm),
@@ -65,7 +65,7 @@ pub(super) const KINDS_BY_OP_PREFIX: &[(&str, SpanType)] = &[
     ("function.", SpanType::Function),
 ];
 
-/// Kinds of operations: those of the OpenTelemetry conventions, and others in the same attribute.
+/// Kinds by operation: operations of the OpenTelemetry conventions, and others that clients send in the same attribute.
 pub(super) const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
     ("chat", SpanType::Llm),
     ("text_completion", SpanType::Llm),
@@ -125,6 +125,7 @@ pub(super) const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
     ("apply_guardrail", SpanType::Guardrail),
     ("run_guardrail", SpanType::Guardrail),
     ("guardrail", SpanType::Guardrail),
+    ("guardrail_check", SpanType::Guardrail),
     ("evaluate", SpanType::Evaluator),
     ("evaluation", SpanType::Evaluator),
     ("judge", SpanType::Evaluator),
@@ -139,7 +140,7 @@ pub(super) const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
 /// Suffixes of operations on the memory of an agent.
 pub(super) const MEMORY_OPERATIONS: &[&str] = &["_memory", "_memory_store"];
 
-/// Operations of models that have a price and are no language models. Their spans are of kind `other`.
+/// Operations of priced models other than language models. Their spans have the kind `other`.
 pub(super) const OTHER_MODEL_OPERATIONS: &[&str] = &[
     "stt",
     "tts",
@@ -182,13 +183,18 @@ pub(super) const MODEL_KINDS: &[(&str, SpanType)] = &[
     ("e5-", SpanType::Embedding),
 ];
 
-/// Attributes that imply a kind, after the start of the instrumentation scope (empty for any), and the values that do; none for any value.
+/// Attributes that imply a kind. Each entry has the prefix of the instrumentation scope (empty for any scope), the name of the attribute,
+/// and the values that imply the kind (empty for any value).
 pub(super) const MARKERS: &[(&str, &str, &[&str], SpanType)] = &[
     ("", "flue.task.id", &[], SpanType::Agent),
     ("", "flue.tool.name", &[], SpanType::Tool),
     ("", "flue.operation.id", &[], SpanType::Chain),
     // Internals of Codex, which repeat the counts of its log records.
     ("", "codex.usage.total_tokens", &[], SpanType::Other),
+    ("guardrails", "type", &["guardrails/guard", "guardrails/guard/step/validator"], SpanType::Guardrail),
+    ("guardrails", "type", &["guardrails/guard/step"], SpanType::Chain),
+    ("", "aitf.rag.pipeline.stage", &["retrieve"], SpanType::Retriever),
+    ("", "aitf.rag.pipeline.stage", &["rerank"], SpanType::Reranker),
     // NeMo Guardrails.
     ("", "rail.type", &["input", "output", "retrieval", "tool_input", "tool_output"], SpanType::Guardrail),
     // Langtrace says "llm" of embeddings too.
@@ -203,7 +209,7 @@ pub(super) const MARKERS: &[(&str, &str, &[&str], SpanType)] = &[
     ("livekit", "lk.pii.user_transcript", &[], SpanType::Other),
 ];
 
-/// Kinds that say nothing, in lower case.
+/// Kinds from which nothing can be inferred, in lower case.
 pub(super) const NEUTRAL_KINDS: &[&str] = &[
     "span",
     "default",
@@ -274,12 +280,33 @@ pub(super) const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
     ("workflow_run", SpanType::Chain),
     ("workflow_step", SpanType::Chain),
     ("mcp_tool_call", SpanType::Tool),
+    // TruLens and Snowflake.
+    ("record_root", SpanType::Chain),
+    ("eval_root", SpanType::Evaluator),
+    ("tool_invocation", SpanType::Tool),
+    ("agent_invocation", SpanType::Agent),
+    ("reranking", SpanType::Reranker),
+    // CozeLoop.
+    ("vector_retriever", SpanType::Retriever),
+    ("plugin", SpanType::Tool),
+    // VoltAgent.
+    ("scorer", SpanType::Evaluator),
+    // Home-made words.
+    ("llm_call", SpanType::Llm),
+    ("llmcall", SpanType::Llm),
+    ("chat_completion", SpanType::Llm),
+    ("embeddings", SpanType::Embedding),
+    ("function_call", SpanType::Tool),
+    ("guard", SpanType::Guardrail),
+    ("eval", SpanType::Evaluator),
+    ("pipeline", SpanType::Chain),
 ];
 
-/// Kinds by the whole name of a span, after its instrumentation scope, for clients that say it nowhere else.
-pub(super) const KINDS_BY_NAME: &[(&str, &str, SpanType)] = &[("openclaw", "openclaw.run", SpanType::Agent)];
+/// Kinds by instrumentation scope and whole name of a span, for clients that send the kind nowhere else.
+pub(super) const KINDS_BY_NAME: &[(&str, &str, SpanType)] =
+    &[("openclaw", "openclaw.run", SpanType::Agent), ("pydantic-ai", "agent run", SpanType::Agent)];
 
-/// Kinds by the end of the name of a component's class, for frameworks that name no kind. The first match decides.
+/// Kinds by the last word of a component's class name, for frameworks that send no kind. The first match decides.
 pub(super) const KINDS_BY_CLASS: &[(&str, SpanType)] = &[
     ("ImageGenerator", SpanType::Other),
     ("Generator", SpanType::Llm),
@@ -289,12 +316,12 @@ pub(super) const KINDS_BY_CLASS: &[(&str, SpanType)] = &[
     ("ToolInvoker", SpanType::Tool),
 ];
 
-/// Suffixes of names of spans that claim to call a model but do not: a preparation, a sum of the calls of a run.
+/// Suffixes of the names of spans that look like calls of a model but are not, such as preparations, or sums of the calls of a run.
 pub(super) const NON_CALL_SUFFIXES: &[&str] = &["._prepare_chat_with_tools", "openclaw.model.usage"];
 
-/// Vercel's functions that are one call of a model. The functions around them repeat their usage.
+/// Vercel's functions that make one call of a model. The functions around them repeat the usage of this call.
 pub(super) const KINDS_BY_VERCEL_FUNCTION: &[(&str, SpanType)] =
     &[(".doGenerate", SpanType::Llm), (".doStream", SpanType::Llm), (".doEmbed", SpanType::Embedding), (".doRerank", SpanType::Reranker)];
 
-/// Prefixes of Vercel's functions for pictures and speech, whose calls are none of language models.
+/// Prefixes of Vercel's functions for pictures and speech, which do not call language models.
 pub(super) const VERCEL_MEDIA: &[&str] = &["ai.generateImage", "ai.generateSpeech", "ai.generateVideo", "ai.transcribe"];

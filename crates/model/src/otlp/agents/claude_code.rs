@@ -1,5 +1,5 @@
-//! Claude Code. Its events have short names in `event.name` and full names as the body. Its traces (a beta feature) report the same calls
-//! again, with the same request IDs.
+//! Claude Code. Events have short names in `event.name` and full names as the body. Traces (a beta feature) report the same calls again,
+//! with the same request IDs.
 
 use super::{AgentEventRole, AgentFamily};
 use crate::normalize::attribute_names::{AttributeDialect, SpanField};

@@ -1,5 +1,5 @@
-//! Codex CLI. The end of a call is logged twice, once with token counts. Requests are logged when their headers arrive, so they are only
-//! calls if they failed. Its traces are internals of the program and repeat what the records contain.
+//! Codex CLI. The end of a call is logged twice, once with token counts. Requests are logged when the headers of the response arrive, so a
+//! request is counted as a call only if it failed. Traces contain internals of the program and repeat the data of the log records.
 
 use super::{AgentEventRole, AgentFamily};
 use crate::normalize::attribute_names::{AttributeDialect, SpanField};

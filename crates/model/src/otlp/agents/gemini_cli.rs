@@ -1,8 +1,8 @@
-//! Gemini CLI. A call is a record and a span; only the record has all tokens. Each span of a call or a tool is a trace of its own, so the
-//! records of a prompt form a separate trace.
+//! Gemini CLI. A call is reported both as a log record and as a span; only the record has all tokens. Each span of a call or a tool is a
+//! trace of its own, so the records of a prompt form a separate trace.
 //!
-//! Qwen Code is a descendant of it. Its spans have the names of the conventions and all tokens but no messages, and its records are in the
-//! trace of the span in which they were written.
+//! Qwen Code is a fork of Gemini CLI. Its spans have the attribute names of the conventions and all tokens, but no messages. Its records
+//! are in the trace of the span in which they were written.
 
 use super::{AgentEventRole, AgentFamily};
 use crate::normalize::attribute_names::{AttributeDialect, SpanField};

@@ -1,7 +1,7 @@
 //! Coding agents, which report their calls of models by log records.
 //!
-//! One table per family defines its events and the meaning of its attributes. If an agent sends no traces, its records get one: all
-//! records of a prompt are below one span, which the first of them announces and which has the prompt and the response.
+//! One table per family defines its events and the meaning of its attributes. If an agent sends no traces, its records get a trace: all
+//! records of a prompt are below one span, which has the prompt and the response. The first record of the prompt creates this span.
 
 mod claude_code;
 mod codex;
@@ -49,13 +49,13 @@ enum AgentEventRole {
     Agent,
     /// Call of a model.
     Call,
-    /// Call of a model if it has token counts, otherwise a repeat of one that has them.
+    /// Call of a model if it has token counts, otherwise a repeat of a record that has token counts.
     CountedCall,
     /// Failed call of a model.
     FailedCall,
-    /// Request to a model whose response is another record: a call of its own only if it failed.
+    /// Request to a model whose response is another record. The request is a separate call only if it failed.
     Attempt,
-    /// Span of a call that a record reports too, with all of its tokens.
+    /// Span of a call that a log record also reports, with all tokens of the call.
     Repeat,
     /// Tool call.
     Tool,

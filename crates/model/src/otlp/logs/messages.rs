@@ -1,4 +1,4 @@
-//! Messages of a call in log records: one record each, or the whole conversation in one.
+//! Messages of a call in log records: one record for each message, or one record for the whole conversation.
 
 use serde_json::{Map, Value, json};
 

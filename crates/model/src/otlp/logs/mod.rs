@@ -204,7 +204,7 @@ impl<'a> LogRecordReader<'a> {
         Some(error)
     }
 
-    /// Adds a span. If it belongs to an earlier one of the request, the two are joined at the end.
+    /// Adds a span. If the span belongs to an earlier span of the request, the two spans are joined at the end.
     pub(super) fn add(&mut self, span: Span) {
         decode_budget::charge_span(&span);
         let id = (span.trace_id, span.span_id);
@@ -220,7 +220,7 @@ impl<'a> LogRecordReader<'a> {
         }
     }
 
-    /// Adds an incomplete span that the records refer to, with the parts of it that they contain.
+    /// Adds an incomplete span that the records refer to, with the data about the span that the records contain.
     pub(super) fn add_reported_span(&mut self, mut span: Span, mut pieces: Vec<SpanFragment>) {
         for piece in &mut pieces {
             if let partial_spans::SpanFragmentContent::Input(message) | partial_spans::SpanFragmentContent::Output(message) =

@@ -191,7 +191,7 @@ impl<'a> MetricStream<'a> {
         Ok(MetricStream { name: metric.name.clone(), unit, description: short(&metric.description), kind, temporality, reporter, identity })
     }
 
-    /// Returns the bytes of the texts that each point repeats.
+    /// Returns the size in bytes of the texts that each point repeats.
     fn texts(&self) -> usize {
         decode_budget::text_bytes(&self.name) + decode_budget::text_bytes(&self.unit) + decode_budget::text_bytes(&self.description)
     }

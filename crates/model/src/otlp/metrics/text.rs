@@ -1,4 +1,4 @@
-//! The JSON encoding of metrics, parsed as leniently as that of traces.
+//! The JSON encoding of metrics, which is parsed as leniently as the JSON encoding of traces.
 
 use serde_json::Value;
 

@@ -9,7 +9,7 @@ pub(super) enum TokenCountMeaning {
     CacheRead,
     /// Input tokens that the cache did not contain.
     CacheMiss,
-    /// All cache writes, or those of an unspecified duration.
+    /// All cache writes, or cache writes of an unspecified duration.
     CacheWrite,
     CacheWrite5m,
     CacheWrite1h,
@@ -25,7 +25,7 @@ pub(super) enum TokenCountMeaning {
     WebSearches,
     Images,
     Characters,
-    /// Duration of the audio, whose paths contain milliseconds.
+    /// Duration of the audio. Its paths contain milliseconds.
     AudioMs,
     RerankUnits,
 }
@@ -95,7 +95,19 @@ pub(super) const COUNT_NAMES: &[(TokenCountMeaning, &[&str])] = &[
             "in.flex_cache_read",
         ],
     ),
-    (TokenCountMeaning::CacheMiss, &["prompt_cache_miss_tokens", "in.cache_miss_tokens", "in.no_cache_tokens"]),
+    (
+        TokenCountMeaning::CacheMiss,
+        &[
+            "prompt_cache_miss_tokens",
+            "in.cache_miss_tokens",
+            "in.no_cache_tokens",
+            "non_cached_input_tokens",
+            "uncached_input_tokens",
+            "input_uncached_tokens",
+            "no_cache_tokens",
+            "in.uncached_tokens",
+        ],
+    ),
     (
         TokenCountMeaning::CacheWrite,
         &[

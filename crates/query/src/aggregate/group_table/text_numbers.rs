@@ -1,9 +1,9 @@
-//! Numbering of texts, which finds groups without comparing whole texts.
+//! Assigns numbers to texts, so that groups are found without comparing whole texts.
 
 use super::*;
 
-/// Memo of the numbers of a column's texts. Within a column, equal views are equal texts; a column with few values comes from a
-/// dictionary, in which each value has one view.
+/// Cache of the numbers of the texts in a column. Within a column, equal views mean equal texts. A column with few values comes from a
+/// dictionary, which has one view for each value.
 pub(super) struct ViewMemo<'a> {
     column: &'a StringViewArray,
     last: (u128, u32),

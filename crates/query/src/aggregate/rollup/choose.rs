@@ -14,8 +14,8 @@ pub(super) fn all_live_rows(view: Arc<SegmentView>) -> (Arc<SegmentView>, Vec<Ra
 
 pub(super) type RollupsAndRows = (Vec<RollupSelection>, SegmentRows);
 
-/// Selects the hours that are read from roll-ups: those that are entirely in the range, have no dead rows, and satisfy `is_sufficient`.
-/// Returns the rows of all other hours, which must be read.
+/// Selects the hours that are read from roll-ups: hours that are entirely in the range, have no dead rows, and satisfy `is_sufficient`.
+/// Returns the rows of all other hours, which must be read individually.
 pub(crate) fn select_hours(
     views: Vec<Arc<SegmentView>>,
     project: u64,

@@ -51,16 +51,16 @@ pub(in crate::api) struct BudgetStateView {
     period_start: String,
     /// End of the current period, exclusive (RFC 3339).
     period_end: String,
-    /// Amount observed so far in the period; of a budget with groups, the sum of all groups.
+    /// Amount observed so far in the period; for a budget with groups, the sum of all groups.
     spent: f64,
-    /// Approximate amount including traces that clients left out by sampling, extrapolated from the sample rates that they report. Null
-    /// if no client samples. Alerts never use it.
+    /// Estimated amount that includes traces that clients did not send because of sampling. It is extrapolated from the sample rates that
+    /// the clients report. Null if no client samples. Alerts never use this estimate.
     #[schema(required)]
     estimated: Option<f64>,
     /// Amount that is left, negative if the budget is exceeded; null for a budget with groups.
     #[schema(required)]
     left: Option<f64>,
-    /// True if nothing is left; of a budget with groups, if nothing is left for at least one group.
+    /// True if nothing is left; for a budget with groups, true if nothing is left for at least one group.
     used_up: bool,
     /// Forecast for the end of the period; null if there is not enough data yet, and for a budget with groups.
     #[schema(required)]
@@ -90,12 +90,12 @@ struct BudgetForecast {
     /// Amount that is usually spent by this time of the period; null without history.
     #[schema(required)]
     usual_by_now: Option<f64>,
-    /// Time at which the budget is expected to be used up (RFC 3339); null if that is not expected within the period, or if it is already
-    /// used up.
+    /// Time at which the budget is expected to be used up (RFC 3339); null if this is not expected within the period, or if the budget is
+    /// already used up.
     #[schema(required)]
     runs_out_at: Option<String>,
-    /// Time at which the budget is used up if spending follows the high estimate (RFC 3339); null if that is not within the period, or if
-    /// it is already used up.
+    /// Time at which the budget is used up if spending follows the high estimate (RFC 3339); null if this time is not within the period, or
+    /// if the budget is already used up.
     #[schema(required)]
     runs_out_earliest_at: Option<String>,
 }
@@ -109,7 +109,7 @@ struct BudgetGroupSpend {
     key: Option<String>,
     /// Amount observed so far, in US dollars, tokens or calls.
     spent: f64,
-    /// Approximate amount including traces that clients left out by sampling; null if no client samples.
+    /// Estimated amount that includes traces that clients did not send because of sampling; null if no client samples.
     #[schema(required)]
     estimated: Option<f64>,
     /// Amount that is left, negative if the group has exceeded the budget.
@@ -158,8 +158,8 @@ fn remaining(amount: f64, spent: f64) -> f64 {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct BudgetUseParameters {
-    /// Value of the property that the budget groups by, such as a user ID. Required for a budget with groups, not allowed for one
-    /// without.
+    /// Value of the property that the budget groups by, such as a user ID. Required for a budget with groups, not allowed for a budget
+    /// without groups.
     group: Option<String>,
 }
 
@@ -170,7 +170,7 @@ pub(in crate::api) struct BudgetUse {
     used_up: bool,
     /// Amount observed so far in the period.
     spent: f64,
-    /// Approximate amount including traces that clients left out by sampling; null if no client samples.
+    /// Estimated amount that includes traces that clients did not send because of sampling; null if no client samples.
     #[schema(required)]
     estimated: Option<f64>,
     /// Amount that may be spent in the period.
@@ -185,7 +185,7 @@ pub(in crate::api) struct BudgetUse {
 
 /// Returns whether a budget is used up.
 ///
-/// The answer comes from memory, and is suitable for gateways and programs that check a budget before each call.
+/// The server responds from memory, so gateways and programs can check a budget before each call.
 #[utoipa::path(get, path = "/projects/{project}/budgets/{name}/state", tag = "alerts",
     params(("project" = u64, Path, description = "ID of the project."), ("name" = String, Path, description = "Name of the budget."), BudgetUseParameters),
     responses((status = 200, body = BudgetUse), (status = 404, body = crate::api::error::ErrorResponse),

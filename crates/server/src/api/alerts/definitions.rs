@@ -50,7 +50,7 @@ macro_rules! handlers {
 
         /// Replaces a definition.
         ///
-        /// Fields that are left out get their default value. Incidents are kept.
+        /// Fields that are omitted get their default value. Incidents are kept.
         #[utoipa::path(put, path = $one, summary = concat!("Replaces a ", $what, "."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), ("id" = i64, Path, description = "ID of the rule or budget.")), request_body = $kept,
             responses((status = 200, body = $view), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn replace(
@@ -65,7 +65,7 @@ macro_rules! handlers {
 
         /// Deletes a definition.
         ///
-        /// Its incidents are kept. Those that are open are resolved.
+        /// The incidents of the definition are kept, and open incidents are resolved.
         #[utoipa::path(delete, path = $one, summary = concat!("Deletes a ", $what, "."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), ("id" = i64, Path, description = "ID of the rule or budget.")),
             responses((status = 204, description = "Deleted."), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn delete(

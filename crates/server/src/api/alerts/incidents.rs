@@ -39,7 +39,7 @@ pub(in crate::api) struct IncidentView {
     project_id: u64,
     /// `rule` for an alert rule, `budget` for a budget.
     source: AlertSource,
-    /// ID of the rule or budget that fired. It may have been deleted since.
+    /// ID of the rule or budget that fired. The rule or budget may have been deleted since.
     rule_id: i64,
     /// Name of the rule or budget when the incident opened.
     rule_name: String,
@@ -56,8 +56,8 @@ pub(in crate::api) struct IncidentView {
     measure: String,
     /// Unit of `threshold`, `value` and `peak`.
     unit: MeasureUnit,
-    /// Period that the values are relative to: they are changes, where 0.5 is 50 percent more. Null if they are absolute values in
-    /// `unit`.
+    /// Period that the values are compared with. The values are then relative changes, where 0.5 is 50 percent more. Null if the values are
+    /// absolute, in `unit`.
     #[schema(required)]
     compare: Option<ComparisonBaseline>,
     /// Whether the rule fires above or below the threshold.
@@ -74,12 +74,12 @@ pub(in crate::api) struct IncidentView {
     window_from: String,
     /// End of the window at the last change (RFC 3339).
     window_to: String,
-    /// IANA time zone in which the rule or budget counts days and writes messages; null if it was deleted.
+    /// IANA time zone in which the rule or budget counts days and writes messages; null if the rule or budget was deleted.
     #[schema(required)]
     time_zone: Option<String>,
     /// Time at which the rule or budget fired (RFC 3339).
     opened_at: String,
-    /// Time at which the incident was acknowledged (RFC 3339); null if it was not.
+    /// Time at which the incident was acknowledged (RFC 3339); null if nobody has acknowledged it.
     #[schema(required)]
     acknowledged_at: Option<String>,
     /// Name of the person who acknowledged the incident; null if unknown.
@@ -96,11 +96,12 @@ pub(in crate::api) struct IncidentView {
     snoozed_until: Option<String>,
     /// Main contributors to the change, the largest first.
     culprits: Vec<AlertContributor>,
-    /// Start of the time that `since` of the contributors covers: the previous crossing of a threshold (RFC 3339). Null if there was
-    /// none, or if it was less than a minute before.
+    /// Time of the previous crossing of a threshold (RFC 3339). The field `since` of a contributor covers the time from then on. Null if
+    /// there was no previous crossing, or if it was less than a minute before.
     #[schema(required)]
     culprits_since: Option<String>,
-    /// Projected cost at the end of the period, for a budget in US dollars without groups; null for other incidents, or if it is unknown.
+    /// Projected cost at the end of the period, for a budget in US dollars without groups; null for other incidents, or if the cost is
+    /// unknown.
     #[schema(required)]
     outlook: Option<IncidentCostProjection>,
 }
@@ -289,7 +290,7 @@ struct IncidentChartThreshold {
 
 /// Returns the values and thresholds around an incident.
 ///
-/// The values are computed again from stored data. If that is not possible, they are those of the timeline.
+/// The values are computed again from stored data. If that is not possible, the response contains the values of the timeline.
 #[utoipa::path(get, path = "/projects/{project}/alerts/incidents/{incident}/chart", tag = "alerts",
     params(("project" = u64, Path, description = "ID of the project."), ("incident" = i64, Path, description = "ID of the incident.")),
     responses((status = 200, body = IncidentChartView), (status = 404, body = crate::api::error::ErrorResponse)))]
@@ -330,7 +331,7 @@ pub(in crate::api) async fn chart(
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::api) struct IncidentActionRequest {
-    /// Name of the person who acts, for the timeline. It is not verified; at most 100 characters are kept.
+    /// Name of the person who acts, for the timeline. The name is not verified; at most 100 characters are kept.
     by: Option<String>,
 }
 
@@ -340,7 +341,7 @@ pub(in crate::api) struct IncidentActionRequest {
 pub(in crate::api) struct IncidentNoteRequest {
     /// Text of 1 to 4000 characters.
     text: String,
-    /// Name of the author. It is not verified; at most 100 characters are kept.
+    /// Name of the author. The name is not verified; at most 100 characters are kept.
     by: Option<String>,
 }
 

@@ -38,8 +38,8 @@ pub(in crate::api) struct AlertRuleView {
     created_at: String,
     /// Time of the last change of the rule (RFC 3339).
     updated_at: String,
-    /// Current value of the measure in its unit, or its relative change if the rule compares with another period. Of a rule with groups,
-    /// the value of the group that is furthest beyond the threshold. Null if there is no value.
+    /// Current value of the measure in its unit, or its relative change if the rule compares with another period. If the rule has groups,
+    /// this is the value of the group that is furthest beyond the threshold. Null if there is no value.
     #[schema(required)]
     now: Option<f64>,
     /// Severity of the worst open incident; null if there is none.
@@ -85,7 +85,7 @@ handlers!(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct AlertPreviewRequest {
-    /// The rule. It does not have to be saved.
+    /// The rule. The rule does not have to be saved.
     rule: AlertRule,
     /// Length of the past period to evaluate, such as `7d`; at most `35d`. Default: `14d`.
     #[serde(default)]
@@ -103,8 +103,8 @@ pub(in crate::api) struct AlertPreview {
     fired: usize,
     /// Incidents that the rule would have opened, the oldest first; at most 200.
     incidents: Vec<AlertPreviewIncident>,
-    /// Pairs of time (RFC 3339) and value, in order of time; of a rule with groups, the value of the group that is furthest beyond the
-    /// threshold. The value is null if there is none.
+    /// Pairs of time (RFC 3339) and value, in order of time. If the rule has groups, the value is that of the group that is furthest beyond
+    /// the threshold. The value is null if there is no data.
     points: Vec<(String, Option<f64>)>,
 }
 
@@ -138,6 +138,7 @@ pub(in crate::api) async fn preview(
     body: Result<Json<AlertPreviewRequest>, JsonRejection>,
 ) -> Result<Json<AlertPreview>, ApiError> {
     let AlertPreviewRequest { rule, back } = parsed_body(body)?;
+    authorized.messages.check_filter(&rule.filter)?;
     let back = match back.as_deref() {
         None => HumanDuration::days(14),
         Some(text) => HumanDuration::parse(text)

@@ -1,7 +1,9 @@
-//! Records in the audit log what callers of the API do: every change, every export and backup, and every request that a role denies.
+//! Records in the audit log what callers of the API do: every change, every export and backup, and every request that a role does not
+//! permit.
 //!
-//! A new route takes part by being registered. The entry contains no bodies, and of the path only numbers of its own: the ID of a
-//! user of the monitored program, for example, must remain erasable. A handler adds details to its response as [`AuditDetails`].
+//! New routes are recorded automatically. An entry contains no bodies, and only numbers from the path. For example, it does not contain the
+//! ID of a user of the monitored program, because it must be possible to delete this ID. A handler adds details to its response as
+//! [`AuditDetails`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,22 +23,26 @@ use crate::api::{ApiState, audit};
 /// Prefix of the routes of a project.
 const PROJECT_PREFIX: &str = "/api/v1/projects/{project}";
 
-/// Ends of routes that are not recorded: previews change nothing, telemetry is counted as outcomes, and signing in and out records itself.
+/// Ends of routes that are not recorded here: previews change nothing, telemetry is counted as outcomes, and signing in and out is recorded
+/// elsewhere.
 const UNRECORDED_ROUTES: [&str; 4] = ["/preview", "/scores", "/session", "/password"];
 
 /// Ends of routes that read but are recorded.
 const RECORDED_READS: [&str; 2] = ["/export", "/backup"];
 
-/// Details that a handler adds to the entry of its request.
+/// Part of the path of SCIM that says nothing about an operation.
+const SCIM_VERSION: &str = "v2";
+
+/// Details that a handler adds to the audit entry of its request.
 #[derive(Debug, Clone)]
 pub(in crate::api) struct AuditDetails(BTreeMap<String, Value>);
 
-/// Returns a part of a response that adds details to the entry of its request.
+/// Returns an extension for a response, which adds details to the audit entry of the request.
 pub(in crate::api) fn audit_details<const N: usize>(details: [(&str, Value); N]) -> Extension<AuditDetails> {
     Extension(AuditDetails(details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
 }
 
-/// Runs a request, and records it if it is of a kind that is recorded.
+/// Runs a request, and records it if requests of this kind are recorded.
 pub(in crate::api) async fn record_request(State(api): State<Arc<ApiState>>, path: MatchedPath, request: Request, next: Next) -> Response {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let route = path.as_str();
@@ -55,15 +61,17 @@ pub(in crate::api) async fn record_request(State(api): State<Arc<ApiState>>, pat
     let origin = RequestOrigin::of(&parts);
     let response = next.run(Request::from_parts(parts, body)).await;
     let Some(caller) = caller else { return response };
-    let action = match response.status() {
-        StatusCode::FORBIDDEN => format!("{action}.denied"),
-        status if status.is_success() => action,
-        _ => return response,
-    };
     let details = response.extensions().get::<AuditDetails>().map(|AuditDetails(details)| details.clone());
     let event =
         AuditEvent { object, project, details: details.unwrap_or_default(), ..AuditEvent::new(caller.audit_actor(&origin), action) };
-    audit::record(&api, event).await;
+    match response.status() {
+        StatusCode::FORBIDDEN => {
+            let action = format!("{}.denied", event.action);
+            audit::record_denial(&api, AuditEvent { action, ..event }).await;
+        }
+        status if status.is_success() => audit::record(&api, event).await,
+        _ => {}
+    }
     response
 }
 
@@ -74,6 +82,7 @@ fn action_of(method: &Method, route: &str) -> String {
     if words.is_empty() {
         words.push("projects");
     }
+    words.retain(|word| *word != SCIM_VERSION);
     words.push(match *method {
         Method::GET | Method::HEAD => "read",
         Method::POST => "create",
@@ -82,7 +91,7 @@ fn action_of(method: &Method, route: &str) -> String {
         Method::DELETE => "delete",
         _ => "other",
     });
-    words.join(".")
+    words.join(".").to_lowercase()
 }
 
 /// Returns the numeric parameters of a path with their values, read as the handlers read them: decoded, and with a sign if there is one.
@@ -145,6 +154,7 @@ mod tests {
                 "/projects/1/alerts/rules/a12/mute".to_owned(),
                 ("alerts.rules.mute.create", Some(1), String::new()),
             ),
+            (Method::POST, "/scim/v2/Users", "/scim/v2/Users".to_owned(), ("scim.users.create", None, String::new())),
             (Method::GET, "/backup", "/backup".to_owned(), ("backup.read", None, String::new())),
         ];
         for (method, route, path, (action, project, object)) in cases {

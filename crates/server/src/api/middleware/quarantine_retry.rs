@@ -1,4 +1,4 @@
-//! Retries a query that met a damaged segment without that segment.
+//! If a query fails because of a damaged segment, retries the query without this segment.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::api::ApiState;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::api) struct SuspectedSegmentDamage;
 
-/// Looks for damaged segments if a request failed in a way that they can cause, and retries the request if it found some.
+/// If a request failed in a way that damaged segments can cause, looks for damaged segments, and retries the request if it finds any.
 pub(in crate::api) async fn retry_without_damaged(State(api): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
     if request.method() != Method::GET {
         return next.run(request).await;

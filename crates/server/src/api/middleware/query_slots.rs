@@ -8,11 +8,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::QueryLimitsConfig;
 
-/// Caller of a query, identified by its token or session. A hash whose key differs for each process; callers with the same hash share a
+/// Caller of a query: a hash of its token or session. The key of the hash differs for each process. Callers with the same hash share a
 /// limit.
 pub(in crate::api) type CallerId = u64;
 
-/// Limits waiting queries (seats) and running queries (turns).
+/// Limits the number of waiting queries (seats) and of running queries (turns).
 #[derive(Debug)]
 pub(in crate::api) struct QueryLimiter {
     limits: QueryLimitsConfig,
@@ -32,7 +32,7 @@ struct CallerOccupancy {
     permits: Arc<Semaphore>,
 }
 
-/// A limit of queries that wait or run is reached.
+/// A limit of waiting and running queries is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) enum QueryQueueFull {
     /// The limit of the caller; contains the number of its queries.
@@ -63,7 +63,7 @@ impl QueryLimiter {
         QueryLimiter { limits, total_permits, occupancy: Mutex::default() }
     }
 
-    /// Adds a query to those that wait.
+    /// Adds a query to the waiting queries.
     pub(in crate::api) fn enqueue(&self, caller: CallerId) -> Result<QueueSlot<'_>, QueryQueueFull> {
         let mut seats = self.lock();
         if seats.taken >= self.limits.max_waiting {
@@ -80,7 +80,7 @@ impl QueryLimiter {
         Ok(QueueSlot { limiter: self, caller, caller_permits })
     }
 
-    /// Returns the number of queries that wait or run.
+    /// Returns the number of waiting and running queries.
     pub(in crate::api) fn queued(&self) -> usize {
         self.lock().taken
     }

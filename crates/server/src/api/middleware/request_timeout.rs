@@ -1,5 +1,5 @@
-//! Runs each request according to its class. A query waits for its turn, times out, and is cancelled when its client disconnects and
-//! nobody else waits for the response. A change always runs to its end. All of it runs on low-priority threads.
+//! Runs each request according to its class. A query waits for its turn, may time out, and is cancelled if its client disconnects and no
+//! other client waits for the response. A change always runs to its end. All requests run on low-priority threads.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -16,10 +16,13 @@ use hinomi_tables::metadata::AccessGrant;
 use super::query_slots::CallerId;
 use super::shared_queries::{QuerySubmission, SharedQueryKey, run_on_query_threads, run_shared, run_to_completion};
 use crate::api::auth::{ApiCaller, bearer, cookie};
+use crate::api::visibility::MessageVisibility;
 use crate::api::{ApiError, ApiState, file_response, params as parameters};
 
 /// Path prefix of the routes of a project.
 const PROJECT_PREFIX: &str = "/api/v1/projects/{project}/";
+/// Path prefix of the routes that share links open.
+pub(super) const SHARE_PREFIX: &str = "/api/v1/share/";
 /// Routes of a project that only read but do not use `GET`.
 const READING_POST_ROUTES: [&str; 1] = ["alerts/preview"];
 /// Routes whose responses depend on spans and error events only: see [`ApiState::data_version`].
@@ -35,6 +38,8 @@ enum RequestClass {
     Query,
     /// A query whose parameters are in the request body.
     PostedQuery,
+    /// A query of somebody who has a share link and no account.
+    SharedQuery,
     /// A read that takes little time.
     QuickRead,
     /// A file that is produced while the client reads it.
@@ -53,6 +58,7 @@ impl RequestClass {
             (true, Some("live")) => RequestClass::Live,
             (true, Some(_)) => RequestClass::Query,
             (false, Some(route)) if method == Method::POST && READING_POST_ROUTES.contains(&route) => RequestClass::PostedQuery,
+            (true, None) if path.starts_with(SHARE_PREFIX) => RequestClass::SharedQuery,
             (true, None) if path == "/api/v1/backup" => RequestClass::File,
             (true, None) if path == "/api/v1/system" => RequestClass::Query,
             (true, None) => RequestClass::QuickRead,
@@ -82,6 +88,11 @@ pub(in crate::api) async fn limit_request(State(api): State<Arc<ApiState>>, path
             };
             run_shared(&api, asking, request, next).await
         }
+        RequestClass::SharedQuery => {
+            // Each link waits in a queue of its own, as each caller does.
+            let caller = secret_hash(request.uri().path().split('/').nth(4).unwrap_or_default());
+            run_shared(&api, QuerySubmission { caller, shared_key: None, cache_duration: Duration::ZERO }, request, next).await
+        }
         RequestClass::QuickRead => match tokio::time::timeout(api.query_timeout, run_on_query_threads(&api, request, next)).await {
             Ok(response) => response,
             Err(_) => ApiError::timeout(api.query_timeout).into_response(),
@@ -101,13 +112,18 @@ pub(in crate::api) async fn limit_request(State(api): State<Arc<ApiState>>, path
 fn shared_key_of(request: &Request, mut parameters: Vec<(String, String)>, access: AccessGrant) -> SharedQueryKey {
     parameters.sort();
     let encoding = request.headers().get(header::ACCEPT_ENCODING).cloned();
-    SharedQueryKey { method: request.method().clone(), path: request.uri().path().to_owned(), parameters, access, encoding }
+    let messages = request.extensions().get::<MessageVisibility>().copied();
+    SharedQueryKey { method: request.method().clone(), path: request.uri().path().to_owned(), parameters, access, messages, encoding }
 }
 
 /// Returns the caller, identified by the secret that it sent.
 fn caller_id(headers: &HeaderMap, session: &str) -> CallerId {
+    secret_hash(bearer(headers).or_else(|| cookie(headers, session)).unwrap_or_default())
+}
+
+fn secret_hash(secret: &str) -> CallerId {
     static CALLER_HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    CALLER_HASHER.hash_one(bearer(headers).or_else(|| cookie(headers, session)).unwrap_or_default())
+    CALLER_HASHER.hash_one(secret)
 }
 
 #[cfg(test)]
@@ -121,6 +137,8 @@ mod tests {
         assert_eq!(sort(Method::HEAD, "/projects/{project}/traces/{trace}"), RequestClass::Query);
         assert_eq!(sort(Method::GET, "/system"), RequestClass::Query);
         assert_eq!(sort(Method::GET, "/projects"), RequestClass::QuickRead);
+        assert_eq!(sort(Method::GET, "/share/{token}/spans/{span}"), RequestClass::SharedQuery);
+        assert_eq!(sort(Method::GET, "/projects/{project}/shares"), RequestClass::Query);
         assert_eq!(sort(Method::GET, "/projects/{project}/export"), RequestClass::File);
         assert_eq!(sort(Method::GET, "/backup"), RequestClass::File);
         assert_eq!(sort(Method::GET, "/projects/{project}/live"), RequestClass::Live);

@@ -1,8 +1,8 @@
 //! Schedules queries: they wait for a turn and run on low-priority threads, and equal queries run once.
 //!
-//! A query shares the response of an equal one that has not started yet, so that the response contains everything acknowledged before the
-//! query arrived. Equal queries run one at a time; those that arrive meanwhile wait for the next run. While nothing is stored, a response
-//! is also cached for a short time. When the last waiting client disconnects, the query is cancelled.
+//! A query shares the response of an equal query that has not started yet, so the response contains everything that was acknowledged before
+//! the query arrived. Equal queries run one at a time; queries that arrive during a run wait for the next run. While no data is stored, a
+//! response is also cached for a short time. When the last waiting client disconnects, the query is cancelled.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -22,6 +22,8 @@ use tokio::task::AbortHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::query_slots::{CallerId, QueryLimiter, QueryPermitSemaphores};
+use super::request_timeout::SHARE_PREFIX;
+use crate::api::visibility::MessageVisibility;
 use crate::api::{ApiError, ApiState};
 use crate::config::QueryLimitsConfig;
 
@@ -54,6 +56,8 @@ pub(in crate::api) struct SharedQueryKey {
     pub(in crate::api) parameters: Vec<(String, String)>,
     /// What the caller may see.
     pub(in crate::api) access: AccessGrant,
+    /// Whether the caller sees messages; `None` if the query is not about a project.
+    pub(in crate::api) messages: Option<MessageVisibility>,
     /// Accepted compression of the response.
     pub(in crate::api) encoding: Option<HeaderValue>,
 }
@@ -64,7 +68,7 @@ pub(in crate::api) struct QuerySubmission {
     pub(in crate::api) caller: CallerId,
     /// Key of equal queries; `None` for a query that is never shared.
     pub(in crate::api) shared_key: Option<SharedQueryKey>,
-    /// Time that the response may be cached while nothing is stored.
+    /// Time for which the response may be cached while no data is stored.
     pub(in crate::api) cache_duration: Duration,
 }
 
@@ -118,7 +122,7 @@ impl QueryScheduler {
         &self.threads
     }
 
-    /// Returns the number of queries that wait or run.
+    /// Returns the number of waiting and running queries.
     pub fn queued(&self) -> u64 {
         self.limiter.queued() as u64
     }
@@ -214,7 +218,7 @@ fn join_or_schedule(
     CoalescedQuery::InFlight(shared_key, in_flight)
 }
 
-#[expect(clippy::too_many_arguments, reason = "it is called once, by what plans it")]
+#[expect(clippy::too_many_arguments, reason = "only the planner calls this function, and only once")]
 async fn run_in_lane(
     api: Arc<ApiState>,
     shared_key: Arc<SharedQueryKey>,
@@ -245,7 +249,11 @@ async fn run_in_lane(
 
 /// Waits for a turn, calls `begin`, and runs the query.
 async fn compute(api: Arc<ApiState>, pass: QueryPermitSemaphores, begin: impl FnOnce(), request: Request, next: Next) -> BufferedResponse {
-    let path = request.uri().path().to_owned();
+    let path = match request.uri().path() {
+        // The token is a secret.
+        path if path.starts_with(SHARE_PREFIX) => SHARE_PREFIX.to_owned(),
+        path => path.to_owned(),
+    };
     let Ok(Some(_turn)) = tokio::time::timeout(api.query_timeout, pass.wait_for_permit()).await else {
         api.query_scheduler.refused.fetch_add(1, Ordering::Relaxed);
         return BufferedResponse::read_response(ApiError::queue_timeout(api.query_timeout).into_response()).await;

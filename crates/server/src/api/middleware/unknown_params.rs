@@ -13,6 +13,10 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::api::ApiError;
+use crate::api::scim::SCIM_PREFIX;
+
+/// Routes that others add parameters to: an identity provider to its response.
+const FOREIGN_PARAMETER_ROUTES: [&str; 1] = ["/auth/oidc/callback"];
 
 /// Names of query parameters by method and path.
 pub(in crate::api) type KnownParameterNames = Arc<HashMap<(Method, String), BTreeSet<String>>>;
@@ -27,7 +31,7 @@ pub(in crate::api) fn from_description(description: &OpenApi) -> KnownParameterN
         parameters.filter(|parameter| parameter.parameter_in == ParameterIn::Query).map(|parameter| parameter.name.clone()).collect()
     };
     let mut known = HashMap::new();
-    for (path, item) in &description.paths.paths {
+    for (path, item) in description.paths.paths.iter().filter(|(path, _)| !FOREIGN_PARAMETER_ROUTES.contains(&path.as_str())) {
         let operations = [
             (Method::GET, &item.get),
             (Method::POST, &item.post),
@@ -51,6 +55,10 @@ pub(in crate::api) async fn reject_unknown(
     request: Request,
     next: Next,
 ) -> Response {
+    // Providers send parameters that SCIM defines and that have no effect here.
+    if path.as_str().starts_with(SCIM_PREFIX) {
+        return next.run(request).await;
+    }
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     let sent = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
     if let (Some(known), Ok(Query(sent))) = (known.get(&(method, path.as_str().to_owned())), sent)

@@ -207,12 +207,12 @@ fn describe_counted(span: &Span) -> String {
         (Some(Exclusion::ReportedElsewhere { trace_id, span_id }), _) => {
             format!("duplicate report of the call in span {span_id} of trace {trace_id}")
         }
-        (Some(Exclusion::FetchedResponse { span_id: None }), _) => "it only fetched the response of an earlier call".into(),
+        (Some(Exclusion::FetchedResponse { span_id: None }), _) => "the span only fetched the response of an earlier call".into(),
         (Some(Exclusion::FetchedResponse { span_id: Some(call) }), _) => {
-            format!("it only fetched the response of span {call}, which has its usage")
+            format!("the span only fetched the response of span {call}, which is counted with this usage")
         }
         (Some(Exclusion::SumOfCalls), _) => format!("a span of kind {} repeats the usage of its LLM calls", span.kind),
-        (None, true) => "an LLM call without another report".into(),
+        (None, true) => "an LLM call that no other span reports".into(),
         (None, false) => format!("only LLM calls are counted; this is a span of kind {}", span.kind),
     }
 }
@@ -227,7 +227,7 @@ fn describe_interpretation(taken: &TokenCountInterpretation) -> String {
         TokenCountBasis::TotalAgrees => "this client's convention, confirmed by the total",
         TokenCountBasis::Total => "the only interpretation that adds up to the total",
         TokenCountBasis::Convention => "this client's convention",
-        TokenCountBasis::Impossible => "the count is smaller than these tokens",
+        TokenCountBasis::Impossible => "the count is smaller than the number of these tokens",
     };
     format!("{} {rule} {} cached, reasoning or audio tokens; total {} ({because})", taken.sent, taken.special, taken.whole)
 }

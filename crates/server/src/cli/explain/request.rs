@@ -29,7 +29,7 @@ pub(super) struct DecodedRequest {
 
 const UNKNOWN_FORMAT_HINT: &str = "expected a Sentry envelope, OTLP (protobuf or JSON) or a Langfuse batch; --kind sets the format";
 
-/// Decodes a body of the given kind, or of the detected one.
+/// Decodes a body of the given kind, or of the detected kind if no kind is given.
 pub(super) fn read(body: &[u8], kind: Option<RequestBodyKind>, received: Option<jiff::Timestamp>) -> anyhow::Result<DecodedRequest> {
     let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
     let kind = match kind {
@@ -55,7 +55,7 @@ pub(super) fn read(body: &[u8], kind: Option<RequestBodyKind>, received: Option<
         let sdk = decoded.header.sdk();
         DecodedRequest { encoding, sdk, spans: decoded.spans, errors: decoded.errors, outcomes: decoded.outcomes, ..read }
     };
-    let cannot = || format!("cannot decode it as {}", kind.name());
+    let cannot = || format!("cannot decode the body as {}", kind.name());
     match kind {
         RequestBodyKind::Sentry => Ok(of_sentry(sentry::decode(body, &context).with_context(cannot)?, "lines of JSON")),
         RequestBodyKind::SentryStore => Ok(of_sentry(sentry::decode_store_event(body, &context).with_context(cannot)?, "JSON")),
@@ -120,7 +120,7 @@ fn json_kind(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
     }
 }
 
-/// The three OTLP messages have the same outer structure and are distinguished by which of their parts can be decoded.
+/// The three OTLP messages have the same outer structure. Decoding their parts shows which of the three messages a body is.
 fn binary_kind(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
     let context = DecodeContext {
         received_us: i64::MAX / 2,

@@ -1,4 +1,4 @@
-//! The sidecar file of a segment with its n-gram index. It contains nothing that the segment does not: a damaged file is rebuilt.
+//! The sidecar file of a segment with its n-gram index. All of its data is also in the segment, so a damaged file is rebuilt.
 //!
 //! ```text
 //! magic "HINOGRM1"  rows:u32  block_rows:u32  bits:u32
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A list is empty, or begins with a byte for its form: 0 for distances between block numbers (LEB128, the first from -1), 1 for one bit
-//! per block, 2 for all blocks. The directory is in memory as long as the segment is open; a lookup reads one shelf.
+//! per block, 2 for all blocks. The directory stays in memory as long as the segment is open; a lookup reads one shelf.
 
 use std::io;
 use std::ops::Range;
@@ -113,7 +113,7 @@ impl NgramIndex {
     ///
     /// # Errors
     ///
-    /// `InvalidData` when the content is not the output of [`encode`].
+    /// Returns `InvalidData` if the content is not the output of [`encode`].
     pub(super) fn open(objects: &SegmentObjects) -> io::Result<NgramIndex> {
         let file = objects.open(SegmentObjectKind::Ngrams)?;
         let mut header = [0; HEADER_BYTES];

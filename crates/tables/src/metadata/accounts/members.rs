@@ -70,7 +70,7 @@ impl MetadataStore {
     }
 }
 
-pub(super) fn insert(connection: &Connection, project: u64, account: i64, role: AccountRole) -> Result<(), MetadataError> {
+pub(in crate::metadata) fn insert(connection: &Connection, project: u64, account: i64, role: AccountRole) -> Result<(), MetadataError> {
     connection.execute(
         "INSERT INTO members (project_id, account_id, role, created_us) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET role = excluded.role",

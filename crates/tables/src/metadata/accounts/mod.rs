@@ -16,7 +16,7 @@ use super::error::MetadataError;
 use super::one_time_links::LinkPurpose;
 use super::{MetadataStore, now_us, projects};
 pub use members::MemberRecord;
-pub(super) use members::read_access;
+pub(super) use members::{insert as insert_member, read_access};
 pub(super) use password_sign_in::PasswordCheckState;
 pub use password_sign_in::PasswordSignIn;
 pub(super) use roles::stored_by_name;
@@ -200,7 +200,7 @@ impl MetadataStore {
 }
 
 /// Returns an e-mail address as it is stored and compared.
-fn normalize_email(email: &str) -> Result<String, MetadataError> {
+pub(in crate::metadata) fn normalize_email(email: &str) -> Result<String, MetadataError> {
     let email = email.trim().to_lowercase();
     let parts = email.split_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     let is_plain = email.len() <= MAX_EMAIL_LENGTH && !email.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -219,18 +219,18 @@ fn check_email_is_free(connection: &Connection, email: Option<&str>, own: i64) -
 }
 
 /// Deletes the links of an account, except those with which the operator signs in.
-fn invalidate_links(connection: &Connection, account: i64) -> Result<(), MetadataError> {
+pub(in crate::metadata) fn invalidate_links(connection: &Connection, account: i64) -> Result<(), MetadataError> {
     let values = params![account, LinkPurpose::SignIn];
     connection.execute("DELETE FROM one_time_links WHERE account_id = ?1 AND purpose != ?2", values)?;
     Ok(())
 }
 
-fn read_account(connection: &Connection, id: i64) -> Result<AccountRecord, MetadataError> {
+pub(in crate::metadata) fn read_account(connection: &Connection, id: i64) -> Result<AccountRecord, MetadataError> {
     let mut statement = connection.prepare_cached("SELECT * FROM accounts WHERE id = ?1")?;
     statement.query_row([id], account_from_row).optional()?.ok_or(MetadataError::NoAccount(id))
 }
 
-fn account_from_row(row: &Row) -> rusqlite::Result<AccountRecord> {
+pub(in crate::metadata) fn account_from_row(row: &Row) -> rusqlite::Result<AccountRecord> {
     Ok(AccountRecord {
         id: row.get("id")?,
         kind: row.get("kind")?,

@@ -1,6 +1,7 @@
 import { useMemo, useState } from 'react';
 import type { SpanDetail } from '../../../api/types';
 import { useT } from '../../../i18n';
+import { HiddenMessagesNote } from '../../../components/hidden-messages';
 import { Icon } from '../../../components/icons';
 import { CopyButton, CopyIconButton } from '../../../components/states';
 import { CodeBlock } from '../../../components/text/code-block';
@@ -18,6 +19,7 @@ export function AttributesTab({ detail }: { detail: SpanDetail }) {
   );
   const lower = words.toLowerCase();
   const found = all.filter(({ name, text }) => name.toLowerCase().includes(lower) || text.toLowerCase().includes(lower));
+  if (detail.messages_hidden) return <HiddenMessagesNote />;
   if (all.length === 0) return <p className="text-dim text-small trace-tab-padding">{t('trace.noAttributes')}</p>;
   return (
     <>

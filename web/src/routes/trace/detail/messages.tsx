@@ -2,6 +2,7 @@ import { useState } from 'react';
 import { toolsOf } from '../../../api/status';
 import type { SpanDetail } from '../../../api/types';
 import { useT } from '../../../i18n';
+import { HiddenMessagesNote } from '../../../components/hidden-messages';
 import { InlineCodeText } from '../../../components/inline-code-text';
 import { captureOf } from '../../../components/hints/settings';
 import { CopyButton } from '../../../components/states';
@@ -145,6 +146,14 @@ function FinishReason({ detail }: { detail: SpanDetail }) {
 function MissingMessages({ detail }: { detail: SpanDetail }) {
   const t = useT();
   const { code, words } = captureOf(detail.sdk?.name);
+  if (detail.messages_hidden) {
+    return (
+      <>
+        <HiddenMessagesNote />
+        <CostFormula detail={detail} />
+      </>
+    );
+  }
   if (detail.kind !== 'llm' && detail.kind !== 'agent')
     return <p className="text-dim text-small trace-tab-padding">{t('trace.noMessages')}</p>;
   return (

@@ -21,7 +21,7 @@ const show = (exclusion: Exclusion | null) => render(<ExcludedNote exclusion={ex
 afterEach(cleanup);
 
 it('selects the span of this trace that is counted instead', () => {
-  expect(show({ kind: 'wraps_call', span_id: 'inner', trace_id: null })).toContain('those of the call below it');
+  expect(show({ kind: 'wraps_call', span_id: 'inner', trace_id: null })).toContain('tokens and cost of the call below it');
   fireEvent.click(screen.getByRole('button'));
   expect(select).toHaveBeenCalledWith('inner');
 });
