@@ -10,6 +10,45 @@ const newKey = () => {
   return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: 'RS256' };
 };
 
+/** What the provider stores. It outlives a new key, for which the provider is made anew. */
+class Storage {
+  static #values = new Map();
+  #kind;
+
+  /** Ends what a person has at the provider. */
+  static forget(account) {
+    for (const [key, value] of Storage.#values) if (value.accountId === account) Storage.#values.delete(key);
+  }
+
+  constructor(kind) {
+    this.#kind = kind;
+  }
+
+  async upsert(id, payload) {
+    Storage.#values.set(`${this.#kind}:${id}`, structuredClone(payload));
+  }
+
+  async find(id) {
+    return structuredClone(Storage.#values.get(`${this.#kind}:${id}`));
+  }
+
+  async findByUid(uid) {
+    return structuredClone([...Storage.#values].find(([key, value]) => key.startsWith(`${this.#kind}:`) && value.uid === uid)?.[1]);
+  }
+
+  async consume(id) {
+    await this.upsert(id, { ...(await this.find(id)), consumed: Math.floor(Date.now() / 1000) });
+  }
+
+  async destroy(id) {
+    Storage.#values.delete(`${this.#kind}:${id}`);
+  }
+
+  async revokeByGrantId(grant) {
+    for (const [key, value] of Storage.#values) if (key.startsWith(`${this.#kind}:`) && value.grantId === grant) Storage.#values.delete(key);
+  }
+}
+
 /** Starts a provider that has no client yet. `people` maps names to e-mail addresses. */
 export async function startIdentityProvider(people) {
   let handler = (_, response) => response.writeHead(503).end();
@@ -29,6 +68,9 @@ export async function startIdentityProvider(people) {
         backchannel_logout_session_required: true,
       },
     ],
+    adapter: Storage,
+    // Its own client refuses addresses of this machine.
+    fetch: (url, { dispatcher: _, ...options }) => fetch(url, options),
     jwks: { keys: [key] },
     cookies: { keys: ['only for tests'] },
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'groups'] },
@@ -50,12 +92,20 @@ export async function startIdentityProvider(people) {
     issuer,
     /** Begins to serve a server at this URL. */
     serve(url) {
-      handler = new Provider(issuer, configurationFor(url)).callback();
+      const provider = new Provider(issuer, configurationFor(url));
+      provider.on('backchannel.error', (_, error) => console.error(error));
+      provider.on('server_error', (_, error) => console.error(error));
+      handler = provider.callback();
     },
     /** Signs with a new key from now on. People stay signed in. */
     replaceKey(url) {
       key = newKey();
       this.serve(url);
+    },
+    /** Removes a person, as an administrator does. */
+    remove(name) {
+      people.delete(name);
+      Storage.forget(name);
     },
     stop: () => server.closeAllConnections() || server.close(),
   };

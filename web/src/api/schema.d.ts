@@ -1996,7 +1996,7 @@ export interface paths {
          */
         put: operations["put_scim_v2_Users_user"];
         post?: never;
-        /** Deletes a user: deactivates the account at once and hides it from the provider. */
+        /** Deletes a user: deactivates the account at once, takes its roles away, and hides it from the provider. */
         delete: operations["delete_scim_v2_Users_user"];
         options?: never;
         head?: never;

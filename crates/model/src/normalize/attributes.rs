@@ -1,5 +1,7 @@
 //! The recognized attributes of a span.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::mapping::MappedFieldValue;
@@ -49,11 +51,13 @@ const FIELDS_OF_STEPS: &[(SpanField, SpanField)] = &[
 ];
 
 /// Returns true if two names of a product together tell that the span is a step of a program that uses models.
-fn is_of_call(unlisted: &[UnlistedAttribute]) -> bool {
-    let product = |name: &str| name.split('.').next().map(str::to_owned);
-    let products =
-        |wanted: SpanField| unlisted.iter().filter(move |(field, ..)| *field == wanted).map(move |(_, _, name, _)| product(name));
-    FIELDS_OF_STEPS.iter().any(|(one, other)| products(*one).any(|product| products(*other).any(|found| found == product)))
+fn is_of_call<'a>(unlisted: &[UnlistedAttribute<'a>]) -> bool {
+    let of_field = |wanted: SpanField| unlisted.iter().filter(move |(field, ..)| *field == wanted);
+    let product = |(_, _, name, _): &UnlistedAttribute<'a>| name.split('.').next();
+    FIELDS_OF_STEPS.iter().any(|(one, other)| {
+        let products: HashSet<Option<&str>> = of_field(*one).map(product).collect();
+        !products.is_empty() && of_field(*other).any(|found| products.contains(&product(found)))
+    })
 }
 
 /// Returns true for the name of a count of tokens below the word usage.

@@ -10,16 +10,14 @@ use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive};
 use hinomi_model::id::TraceId;
 
-use hinomi_tables::metadata::MetadataStore;
 use hinomi_tables::{error_events, log_lines};
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::auth::{ApiCaller, AuthorizedProject, CallerCredential};
+use super::auth::AuthorizedProject;
 use super::permission::Viewer;
 use super::streaming::streamed_events;
 use super::{ApiError, ApiState};
@@ -58,42 +56,6 @@ enum LiveStreamSignal {
     Change,
     Unrelated,
     End,
-    /// The caller may not see the project any more.
-    AccessEnded,
-}
-
-/// The access with which a stream was opened, checked again while it is open: the session may end, the token be revoked or expire, and the
-/// account be deactivated or lose its role, also by a command.
-struct LiveStreamAccess {
-    meta: Arc<MetadataStore>,
-    credential: CallerCredential,
-    project: u64,
-    checks: Interval,
-}
-
-impl LiveStreamAccess {
-    fn new(meta: Arc<MetadataStore>, credential: CallerCredential, project: u64) -> LiveStreamAccess {
-        let mut checks = tokio::time::interval_at(tokio::time::Instant::now() + ACCESS_CHECK_INTERVAL, ACCESS_CHECK_INTERVAL);
-        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        LiveStreamAccess { meta, credential, project, checks }
-    }
-
-    /// Waits for the next check. Returns whether the caller may still see the project.
-    async fn next_check(&mut self) -> bool {
-        self.checks.tick().await;
-        let access = match self.credential {
-            CallerCredential::Session(id) => self.meta.session_access(id),
-            CallerCredential::Token(id) => self.meta.token_access(id),
-        };
-        match access {
-            Ok(access) => access.is_some_and(|access| access.role_in(self.project).is_some()),
-            // A database that cannot be read for a moment ends no stream.
-            Err(error) => {
-                tracing::warn!(%error, "api.live.access_check_failed");
-                true
-            }
-        }
-    }
 }
 
 struct LiveStreamSubscriptions {
@@ -112,7 +74,6 @@ impl LiveStreamSubscriptions {
     async fn next_signal(&mut self, change: &mut LiveUpdate) -> LiveStreamSignal {
         tokio::select! {
             () = self.stop.cancelled() => LiveStreamSignal::End,
-            may_see = self.access.next_check() => if may_see { LiveStreamSignal::Unrelated } else { LiveStreamSignal::AccessEnded },
             heard = self.spans.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
                     change.add_traces(&stored.traces);
@@ -174,7 +135,7 @@ impl LiveStreamSubscriptions {
             match self.next_signal(&mut change).await {
                 LiveStreamSignal::Change => break,
                 LiveStreamSignal::Unrelated => {}
-                LiveStreamSignal::End | LiveStreamSignal::AccessEnded => return None,
+                LiveStreamSignal::End => return None,
             }
         }
         let gathered = tokio::time::sleep(BATCH_INTERVAL);
@@ -182,11 +143,7 @@ impl LiveStreamSubscriptions {
         loop {
             tokio::select! {
                 () = &mut gathered => return Some(change),
-                heard = self.next_signal(&mut change) => match heard {
-                    LiveStreamSignal::End => return Some(change),
-                    LiveStreamSignal::AccessEnded => return None,
-                    LiveStreamSignal::Change | LiveStreamSignal::Unrelated => {}
-                },
+                heard = self.next_signal(&mut change) => if matches!(heard, LiveStreamSignal::End) { return Some(change) },
             }
         }
     }
@@ -199,8 +156,7 @@ async fn has_access(request: &mut Parts, api: &Arc<ApiState>) -> bool {
 /// Streams changes of a project as server-sent events.
 ///
 /// Events of type `change` carry `{"traces":[...],"spans":N,"errors":N,"logs":N}`: IDs of at most 200 changed traces, and the number of
-/// new spans, error events and log lines. At most two events are sent per second. The stream ends within a few seconds when the session or
-/// token ends, or its account loses its access to the project.
+/// new spans, error events and log lines. At most two events are sent per second. The stream ends when the caller loses access.
 #[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path, description = "ID of the project.")),
     responses((status = 200, content_type = "text/event-stream", body = LiveUpdate, description = "Events of type `change`.")))]
 pub(super) async fn live(

@@ -125,6 +125,8 @@ const LEFT_OUT: &[&str] = &[
     "MessagePart.mime_type",
     "MessagePart.name",
     "NotificationChannelView.signing_secret",
+    // As SCIM defines it.
+    "ScimError.scimType",
 ];
 
 #[test]

@@ -172,7 +172,8 @@ fn entra_provisions_with_its_own_forms() {
     let off = entra.patch(&path, json!([{ "op": "Replace", "path": "active", "value": "False" }]));
     assert_eq!((off.status, &off.json()["active"]), (200, &json!(false)), "{}", off.text);
     let accounts = server.get("/api/v1/accounts").json();
-    let account = accounts["accounts"].as_array().unwrap().iter().find(|account| account["id"].to_string() == id).unwrap().clone();
+    let account =
+        accounts["accounts"].as_array().unwrap().iter().find(|account| account["id"].as_i64() == id.parse().ok()).unwrap().clone();
     assert_eq!((&account["state"], &account["email"]), (&json!("deactivated"), &json!("updatedemail@microsoft.com")));
     assert_eq!(entra.patch(&path, json!([{ "op": "Replace", "path": "active", "value": "True" }])).json()["active"], true);
 

@@ -146,10 +146,10 @@ export default function Issues() {
         )}
         {rows.length > 0 && (
           <>
-            {project.messages_hidden && <HiddenMessagesNote />}
             <MergeBar project={project.id} selected={selected} onClear={() => setChosen(new Set())}>
               <h2>{t('issues.issueCount', { n: rows.length })}</h2>
             </MergeBar>
+            {project.messages_hidden && <HiddenMessagesNote />}
             <Table
               label={t('issues.title')}
               columns={columns}
