@@ -2,23 +2,25 @@
 
 mod audit;
 mod byte_size;
+mod secrets;
 mod settings;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod variables;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 pub use audit::AuditConfig;
 use byte_size::deserialize_bytes;
 pub use byte_size::parse_bytes;
-use hinomi_tables::secret_cipher::SecretCipher;
+pub use secrets::SecretsConfig;
 use serde::{Deserialize, Serialize};
 pub use settings::{ConfigSetting, SETTINGS};
 pub use sign_in::{AccountCreation, ConfigSecret, GroupRole, OpenIdConnectConfig, ProxyHeaderConfig, SignInConfig, is_secure_url};
+pub use tls::TlsConfig;
 use variables::set_value;
 
 /// All settings. Unknown fields are rejected, so that a misspelled field does not silently keep its default.
@@ -113,61 +115,6 @@ pub struct NotifyConfig {
     pub allow: String,
     /// PEM file of certificate authorities that are trusted for notification channels, in addition to the public ones.
     pub ca_file: PathBuf,
-}
-
-/// TLS of the server's ports. It is off if no certificate is named.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TlsConfig {
-    /// PEM file of the certificate of the server, followed by the certificates of intermediate authorities.
-    pub certificate: PathBuf,
-    /// PEM file of the private key of the certificate.
-    pub key: PathBuf,
-    /// Seconds for which browsers use only https for the host, on all of its ports (`Strict-Transport-Security`); 0: no such header.
-    pub hsts_max_age_s: u64,
-}
-
-impl TlsConfig {
-    /// Returns whether the ports use TLS.
-    pub fn is_enabled(&self) -> bool {
-        !self.certificate.as_os_str().is_empty()
-    }
-}
-
-/// Encryption of the secrets of notification channels and forwarding targets. Without a key they are stored as they are.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SecretsConfig {
-    /// File with keys of 64 hex digits, one per line; the first one encrypts.
-    pub key_file: PathBuf,
-    /// The same keys as a value, before those of the file. `hinomi config` never prints it.
-    #[serde(skip_serializing)]
-    pub key: String,
-}
-
-impl std::fmt::Debug for SecretsConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SecretsConfig").field("key_file", &self.key_file).finish_non_exhaustive()
-    }
-}
-
-impl SecretsConfig {
-    /// Reads the configured keys.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the file cannot be read, or a key is not valid.
-    pub fn cipher(&self) -> anyhow::Result<SecretCipher> {
-        let mut keys = self.key.clone();
-        if !self.key_file.as_os_str().is_empty() {
-            let path = self.key_file.display();
-            let text = std::fs::read_to_string(&self.key_file).with_context(|| format!("secrets.key_file: cannot read {path}"))?;
-            let in_file = SecretCipher::from_keys(&text).with_context(|| format!("secrets.key_file: {path}"))?;
-            anyhow::ensure!(in_file.has_key(), "secrets.key_file: {path} contains no key; create one with `openssl rand -hex 32`");
-            keys = format!("{keys}\n{text}");
-        }
-        SecretCipher::from_keys(&keys).context("secrets.key")
-    }
 }
 
 /// Limits of concurrent queries.

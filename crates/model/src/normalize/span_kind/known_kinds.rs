@@ -280,7 +280,7 @@ pub(super) const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
     ("workflow_run", SpanType::Chain),
     ("workflow_step", SpanType::Chain),
     ("mcp_tool_call", SpanType::Tool),
-    // TruLens and Snowflake.
+    // The names of `trulens` and Snowflake.
     ("record_root", SpanType::Chain),
     ("eval_root", SpanType::Evaluator),
     ("tool_invocation", SpanType::Tool),
