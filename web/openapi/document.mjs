@@ -47,10 +47,13 @@ export const factsOf = ({ components }) =>
       .map(([name, schema]) => [name, schema['x-facts']]),
   );
 
+/** Roles of people that permit more than the role viewer. Programs that provision accounts have a permission of their own. */
+const ROLES_ABOVE_VIEWER = ['member', 'admin', 'owner'];
+
 /** The permissions above that of a viewer, by operation: the extension `x-permission`. */
 export const permissionsOf = (document) =>
   Object.fromEntries(
     operationsOf(document)
       .map(({ path, method, operation }) => [`${method} ${path}`, operation['x-permission']])
-      .filter(([, permission]) => permission && !['public', 'viewer'].includes(permission)),
+      .filter(([, permission]) => ROLES_ABOVE_VIEWER.includes(permission)),
   );

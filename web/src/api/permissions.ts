@@ -42,6 +42,8 @@ export const PERMISSIONS = {
   "post /api/v1/projects/{project}/issues/{issue}/split": "member",
   "post /api/v1/projects/{project}/keys": "admin",
   "delete /api/v1/projects/{project}/keys/{key}": "admin",
+  "patch /api/v1/projects/{project}/keys/{key}": "admin",
+  "post /api/v1/projects/{project}/keys/{key}/rotate": "admin",
   "put /api/v1/projects/{project}/mapping": "admin",
   "get /api/v1/projects/{project}/members": "member",
   "post /api/v1/projects/{project}/members": "admin",

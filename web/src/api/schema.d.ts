@@ -74,7 +74,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists the audit log: who did what to what, when and from where.
+         * Lists the audit log: who did what to which object, when, and from which address.
          * @description A file (`format`) has the newest entry first and ends early if it is incomplete; exporting one is itself recorded. In CSV, a cell that a
          *     spreadsheet would execute begins with `'`. Requires admin permission.
          */
@@ -96,8 +96,8 @@ export interface paths {
         };
         /**
          * Downloads a backup of the data directory as a tar archive.
-         * @description `hinomi restore` reads the archive. Missing and damaged segments are left out: the header `x-hinomi-missing` holds their number, and
-         *     the archive lists them. The archive contains ingest keys and the secrets of notification channels. Requires admin permission.
+         * @description `hinomi restore` reads the archive. Missing and damaged segments are omitted: the header `x-hinomi-missing` holds their number, and the
+         *     archive lists them. The archive contains ingest keys and the secrets of notification channels. Requires admin permission.
          */
         get: operations["get_backup"];
         put?: never;
@@ -295,13 +295,13 @@ export interface paths {
         get: operations["get_projects_project_alerts_budgets_id"];
         /**
          * Replaces a budget.
-         * @description Fields that are left out get their default value. Incidents are kept.
+         * @description Fields that are omitted get their default value. Incidents are kept.
          */
         put: operations["put_projects_project_alerts_budgets_id"];
         post?: never;
         /**
          * Deletes a budget.
-         * @description Its incidents are kept. Those that are open are resolved.
+         * @description The incidents of the definition are kept, and open incidents are resolved.
          */
         delete: operations["delete_projects_project_alerts_budgets_id"];
         options?: never;
@@ -413,7 +413,7 @@ export interface paths {
         };
         /**
          * Returns the values and thresholds around an incident.
-         * @description The values are computed again from stored data. If that is not possible, they are those of the timeline.
+         * @description The values are computed again from stored data. If that is not possible, the response contains the values of the timeline.
          */
         get: operations["get_projects_project_alerts_incidents_incident_chart"];
         put?: never;
@@ -528,13 +528,13 @@ export interface paths {
         get: operations["get_projects_project_alerts_rules_id"];
         /**
          * Replaces a rule.
-         * @description Fields that are left out get their default value. Incidents are kept.
+         * @description Fields that are omitted get their default value. Incidents are kept.
          */
         put: operations["put_projects_project_alerts_rules_id"];
         post?: never;
         /**
          * Deletes a rule.
-         * @description Its incidents are kept. Those that are open are resolved.
+         * @description The incidents of the definition are kept, and open incidents are resolved.
          */
         delete: operations["delete_projects_project_alerts_rules_id"];
         options?: never;
@@ -594,14 +594,14 @@ export interface paths {
         get?: never;
         /**
          * Replaces a notification channel.
-         * @description A secret that is left out is kept, unless the channel moves to another host. Waiting notifications are retried immediately, or cancelled
-         *     if the channel is disabled.
+         * @description If the secret is omitted, the stored secret is kept, unless the channel moves to another host. Waiting notifications are retried
+         *     immediately, or cancelled if the channel is disabled.
          */
         put: operations["put_projects_project_alerts_targets_target"];
         post?: never;
         /**
          * Deletes a notification channel.
-         * @description Its delivery log and its waiting notifications are deleted too.
+         * @description The delivery log and the waiting notifications of the channel are deleted too.
          */
         delete: operations["delete_projects_project_alerts_targets_target"];
         options?: never;
@@ -680,7 +680,7 @@ export interface paths {
         };
         /**
          * Returns whether a budget is used up.
-         * @description The answer comes from memory, and is suitable for gateways and programs that check a budget before each call.
+         * @description The server responds from memory, so gateways and programs can check a budget before each call.
          */
         get: operations["get_projects_project_budgets_name_state"];
         put?: never;
@@ -738,7 +738,8 @@ export interface paths {
         };
         /**
          * Returns the most frequent values of a field.
-         * @description Values are counted in spans, or in traces with `select=traces`. They are suitable for completing a filter.
+         * @description The count of a value is the number of spans with this value or, with `select=traces`, the number of traces. Clients can use the values
+         *     to complete a filter.
          */
         get: operations["get_projects_project_facets"];
         put?: never;
@@ -761,7 +762,8 @@ export interface paths {
         put?: never;
         /**
          * Creates a target.
-         * @description From now on, each request that the project receives in the protocol of the service is passed on, after the client has its answer.
+         * @description From now on, the server forwards each received request that is in the protocol of the service. It forwards a request after the client
+         *     has received the response.
          */
         post: operations["post_projects_project_forwards"];
         delete?: never;
@@ -781,13 +783,13 @@ export interface paths {
         get: operations["get_projects_project_forwards_forward"];
         /**
          * Replaces a target.
-         * @description Requests that wait are sent to the new address immediately.
+         * @description Waiting requests are sent to the new address immediately.
          */
         put: operations["put_projects_project_forwards_forward"];
         post?: never;
         /**
          * Deletes a target.
-         * @description Requests that wait for it are not sent any more.
+         * @description Waiting requests for this target are no longer sent.
          */
         delete: operations["delete_projects_project_forwards_forward"];
         options?: never;
@@ -804,8 +806,8 @@ export interface paths {
         };
         /**
          * Lists hints on client settings that would make more data available.
-         * @description Hints are grouped by SDK. They are those that were seen since `from`, by default in the last seven days. Hints about a model that has
-         *     a price by now are left out, even if stored calls of the model have no cost yet.
+         * @description Hints are grouped by SDK. The list contains hints that were seen since `from`, by default in the last seven days. Hints about a model
+         *     that has a price by now are not returned, even if stored calls of the model have no cost yet.
          */
         get: operations["get_projects_project_hints"];
         put?: never;
@@ -863,7 +865,7 @@ export interface paths {
         };
         /**
          * Returns an issue with its newest events.
-         * @description For an issue that was merged into another one, it returns that one, under its own number.
+         * @description If the issue was merged into another issue, the response contains the other issue, with the number of the other issue.
          */
         get: operations["get_projects_project_issues_issue"];
         put?: never;
@@ -900,8 +902,8 @@ export interface paths {
         };
         /**
          * Returns the groups of events in an issue.
-         * @description An issue begins with one group: the events that the grouping algorithm considers the same error. It gets further ones when issues are
-         *     merged, and when a new version of the algorithm divides its events.
+         * @description An issue begins with one group: the events that the grouping algorithm considers the same error. An issue gets further groups when other
+         *     issues are merged into it, and when a new version of the algorithm divides its events.
          */
         get: operations["get_projects_project_issues_issue_groups"];
         put?: never;
@@ -922,8 +924,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Merges issues into another one.
-         * @description Their events, also later ones, belong to that issue from then on, and their addresses show it. `/split` undoes it.
+         * Merges issues into another issue.
+         * @description The events of the merged issues then belong to the other issue, including events that arrive later. Links to the merged issues show the
+         *     other issue. `/split` undoes it.
          */
         post: operations["post_projects_project_issues_issue_merge"];
         delete?: never;
@@ -1041,8 +1044,7 @@ export interface paths {
         /**
          * Streams changes of a project as server-sent events.
          * @description Events of type `change` carry `{"traces":[...],"spans":N,"errors":N,"logs":N}`: IDs of at most 200 changed traces, and the number of
-         *     new spans, error events and log lines. At most two events are sent per second. The stream ends within a few seconds when the session or
-         *     token ends, or its account loses its access to the project.
+         *     new spans, error events and log lines. At most two events are sent per second. The stream ends when the caller loses access.
          */
         get: operations["get_projects_project_live"];
         put?: never;
@@ -1063,7 +1065,7 @@ export interface paths {
         /**
          * Lists the log lines of a project, the newest first.
          * @description A filter can use the fields `level`, `trace`, `span`, `body`, `service`, `environment`, `release`, `user` and `attr.NAME`. Words search
-         *     the text of a line, ignoring case.
+         *     the text of a line. Case is ignored.
          */
         get: operations["get_projects_project_logs"];
         put?: never;
@@ -1209,8 +1211,8 @@ export interface paths {
         };
         /**
          * Returns an OpenTelemetry metric over time.
-         * @description Counters have an `increase` and a `rate`, gauges have values, histograms have percentiles. In an empty bucket, counts are 0 and all
-         *     other values are null.
+         * @description Counters have an `increase` and a `rate`, gauges have values, histograms have percentiles. In a bucket without points, counts are 0 and
+         *     all other values are null.
          */
         get: operations["get_projects_project_metrics_series"];
         put?: never;
@@ -1230,7 +1232,7 @@ export interface paths {
         };
         /**
          * Returns what happened to received items, and why.
-         * @description Items are accepted, rejected, dropped, duplicates, or were dropped by the client before they were sent.
+         * @description An item was accepted, rejected or dropped, is a duplicate, or was dropped by the client before sending.
          */
         get: operations["get_projects_project_outcomes"];
         put?: never;
@@ -1253,7 +1255,7 @@ export interface paths {
         put?: never;
         /**
          * Creates a custom price.
-         * @description It applies to calls that arrive from now on. `reprice` recalculates the cost of stored calls.
+         * @description The price applies to calls that arrive from now on. `reprice` recalculates the cost of stored calls.
          */
         post: operations["post_projects_project_prices"];
         delete?: never;
@@ -1274,7 +1276,7 @@ export interface paths {
         post?: never;
         /**
          * Deletes a custom price, as if it had never existed.
-         * @description To keep the price for past days, set its end date instead.
+         * @description If past calls should keep the price, set an end date instead.
          */
         delete: operations["delete_projects_project_prices_price"];
         options?: never;
@@ -1312,7 +1314,7 @@ export interface paths {
         /**
          * Recalculates the cost of stored calls with current prices.
          * @description Each call gets the price that is effective on its day, from custom prices and the price table. The work is done by a job of kind
-         *     `reprice`; it waits if another job of the project is running.
+         *     `reprice`. The job waits if another job of the project is running.
          */
         post: operations["post_projects_project_reprice"];
         delete?: never;
@@ -1333,8 +1335,8 @@ export interface paths {
         /**
          * Stores a score or a list of scores.
          * @description A score is `{"trace_id", "name", "value"}`, where the value is a number, a boolean or a string. `span_id`, `id`, `comment` and
-         *     `timestamp` are optional. A score with an existing ID replaces the stored one. Requires the role of a member, or an ingest key of
-         *     the project sent in the same way as for OTLP.
+         *     `timestamp` are optional. A score with an existing ID replaces the stored score. Requires the role of a member, or an ingest key of the
+         *     project sent in the same way as for OTLP.
          */
         post: operations["post_projects_project_scores"];
         delete?: never;
@@ -1471,8 +1473,8 @@ export interface paths {
         post?: never;
         /**
          * Deletes a trace with its error events, scores and log lines.
-         * @description The data is removed from every file. Spans of the trace that arrive later are stored again. Responds with 404 if nothing is stored of
-         *     the trace.
+         * @description The data is removed from every file. Spans of the trace that arrive later are stored again. Responds with 404 if no data of the trace is
+         *     stored.
          */
         delete: operations["delete_projects_project_traces_trace"];
         options?: never;
@@ -1588,7 +1590,7 @@ export interface paths {
         /**
          * Deletes the data of a user.
          * @description Deletes the spans with the user's ID, spans without a user ID in the same traces, and the error events, scores and log lines of these
-         *     traces. The data is removed from every file. Responds with 404 if nothing is stored of the user.
+         *     traces. The data is removed from every file. Responds with 404 if no data of the user is stored.
          */
         delete: operations["delete_projects_project_users_user"];
         options?: never;
@@ -1603,7 +1605,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns how much data the deletion of a user's data would remove. */
+        /** Returns how much data a deletion of the user's data would remove. */
         get: operations["get_projects_project_users_user_deletion"];
         put?: never;
         post?: never;
@@ -1624,8 +1626,9 @@ export interface paths {
         put?: never;
         /**
          * Confirms a pending deletion.
-         * @description Data that would expire all at once, because retention was shortened or the clock jumped, is not deleted until this request or a grace
-         *     period of seven days. `GET /system` describes the pending deletion. Requires admin permission.
+         * @description If unusually much data would expire at once, because retention was shortened or the clock jumped, the deletion is pending. The data is
+         *     deleted after this request, or after a grace period of seven days. `GET /system` describes the pending deletion. Requires admin
+         *     permission.
          */
         post: operations["post_retention_confirm"];
         delete?: never;
@@ -1665,7 +1668,8 @@ export interface paths {
         };
         /**
          * Lists the sessions that have not expired.
-         * @description An admin of the server sees all sessions, other people see their own. An API token of another role sees none.
+         * @description An admin of the server sees all sessions; other people see only their own sessions. An API token that is not an admin of the server sees
+         *     no sessions.
          */
         get: operations["get_sessions"];
         put?: never;
@@ -1688,7 +1692,7 @@ export interface paths {
         post?: never;
         /**
          * Ends a session.
-         * @description An admin of the server can end all sessions, other people their own.
+         * @description An admin of the server can end all sessions; other people can end only their own sessions.
          */
         delete: operations["delete_sessions_session"];
         options?: never;
@@ -1764,6 +1768,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the ways of signing in. */
+        get: operations["get_sign_in"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/system": {
         parameters: {
             query?: never;
@@ -1793,7 +1814,8 @@ export interface paths {
         };
         /**
          * Lists API tokens.
-         * @description An admin of the server sees all tokens, other people see their own. A caller with an API token of another role sees none.
+         * @description An admin of the server sees all tokens; other people see only their own tokens. An API token that is not an admin of the server sees no
+         *     tokens.
          */
         get: operations["get_tokens"];
         put?: never;
@@ -1820,9 +1842,70 @@ export interface paths {
         post?: never;
         /**
          * Revokes an API token.
-         * @description Later requests with the token are rejected. An admin of the server can revoke all tokens, other people their own.
+         * @description Later requests with the token are rejected. An admin of the server can revoke all tokens; other people can revoke only their own tokens.
          */
         delete: operations["delete_tokens_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/back-channel-logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends sessions because the OpenID Connect provider reports a sign-out (OpenID Connect Back-Channel Logout).
+         * @description The provider authenticates itself by its signature on the logout token, which names a session at the provider, or a person.
+         */
+        post: operations["post_auth_oidc_back_channel_logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Completes a sign-in with the response of the OpenID Connect provider.
+         * @description The provider sends the browser here with the parameters `state` and `code` or `error`. Redirects to the page, and sets the session
+         *     cookie; if the sign-in fails, redirects to the sign-in page.
+         */
+        get: operations["get_auth_oidc_callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Starts a sign-in with the OpenID Connect provider.
+         * @description Redirects the browser to the provider, which sends it back. If that is impossible, redirects to the sign-in page.
+         */
+        get: operations["get_auth_oidc_start"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2107,7 +2190,7 @@ export interface components {
              * @description Contribution in the window, or in the period of a budget so far.
              */
             contribution: number;
-            /** @description Property that the contributor is a value of: `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and others. */
+            /** @description Property whose value is the contributor: `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and others. */
             dimension: string;
             /** @description Value of the property; null for spans without it. */
             key: string | null;
@@ -2115,18 +2198,21 @@ export interface components {
             link: string | null;
             /**
              * Format: double
-             * @description Share of what `share_of` names, from 0 to 1; null if it is unknown. The shares of one dimension add up to at most 1.
+             * @description Share of the quantity that `share_of` names, from 0 to 1; null if it is unknown. The shares of one dimension add up to at most 1.
              */
             share: number | null;
             /** @description What the share refers to. */
             share_of: components["schemas"]["ShareOf"];
             /**
              * Format: double
-             * @description Part of the contribution since the previous crossing of a threshold; null if there was none, or if it was less than a minute
-             *     before.
+             * @description Part of the contribution since the previous crossing of a threshold; null if there was no previous crossing, or if it was less than
+             *     a minute before.
              */
             since: number | null;
-            /** @description Unit of the figures. For sums, it is the unit of the measure; for percentiles and ratios, the number of slow or failed items. */
+            /**
+             * @description Unit of the values. For sums, this is the unit of the measure. For percentiles and ratios, the values are numbers of slow or failed
+             *     items.
+             */
             unit: components["schemas"]["MeasureUnit"];
             /**
              * Format: double
@@ -2136,7 +2222,7 @@ export interface components {
         };
         /** @description One group of a rule or budget. */
         AlertGroup: {
-            /** @description Property that is grouped by, such as `user`. */
+            /** @description Grouping property, such as `user`. */
             name: string;
             /** @description Value of the property; null for spans without it. */
             value: string | null;
@@ -2160,8 +2246,8 @@ export interface components {
             /** @description Incidents that the rule would have opened, the oldest first; at most 200. */
             incidents: components["schemas"]["AlertPreviewRing"][];
             /**
-             * @description Pairs of time (RFC 3339) and value, in order of time; of a rule with groups, the value of the group that is furthest beyond the
-             *     threshold. The value is null if there is none.
+             * @description Pairs of time (RFC 3339) and value, in order of time. If the rule has groups, the value is that of the group that is furthest beyond
+             *     the threshold. The value is null if there is no data.
              */
             points: [
                 string,
@@ -2174,7 +2260,7 @@ export interface components {
         AlertPreviewRequest: {
             /** @description Length of the past period to evaluate, such as `7d`; at most `35d`. Default: `14d`. */
             back?: string | null;
-            /** @description The rule. It does not have to be saved. */
+            /** @description The rule. The rule does not have to be saved. */
             rule: components["schemas"]["AlertRule"];
         };
         /** @description An incident that a rule would have opened. */
@@ -2202,7 +2288,7 @@ export interface components {
             critical?: number | null;
             /** @description Whether the rule fires above or below the thresholds. Default: `above`. */
             direction?: components["schemas"]["ThresholdDirection"];
-            /** @description False for a draft, which is never evaluated. Default: true. */
+            /** @description False if the definition is disabled and never evaluated. Default: true. */
             enabled?: boolean;
             /** @description Filter for the spans that are measured, in the filter language. Default: all spans. */
             filter?: string;
@@ -2220,8 +2306,8 @@ export interface components {
             measure: components["schemas"]["AlertMetric"];
             /**
              * Format: int64
-             * @description Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. If omitted or null: no
-             *     minimum.
+             * @description Minimum number of calls, tool calls or spans in the window. A window with a smaller number counts as a window without data. If
+             *     omitted or null: no minimum.
              */
             min_samples?: number | null;
             /** @description Name of 1 to 100 characters, unique within the project. */
@@ -2236,7 +2322,7 @@ export interface components {
              * @description Value at which an incident is resolved. If omitted or null, the incident is resolved at the threshold that is crossed first.
              */
             resolve?: number | null;
-            /** @description Name of the score. Required for the measure `score`, not allowed for others. */
+            /** @description Name of the score. Required for the measure `score`, and not allowed for other measures. */
             score?: string | null;
             /** @description IANA time zone of the times in notifications, such as `Asia/Tokyo`. Default: `UTC`. */
             time_zone?: string;
@@ -2275,7 +2361,7 @@ export interface components {
         };
         /** @description A new API token. */
         ApiTokenRequest: {
-            /** @description Time until the token expires, such as `12h`, `30d` or `8w`; left out for a token that does not expire. */
+            /** @description Time until the token expires, such as `12h`, `30d` or `8w`. If omitted, the token does not expire. */
             expires_in?: string | null;
             /** @description Kind of the token; left out for `api`. Only owners create tokens of the kind `scim`, with the role `owner` and without a project. */
             kind?: components["schemas"]["ApiTokenKind"];
@@ -2283,13 +2369,13 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description ID of the only project that the token can access; left out for all projects of the caller.
+             * @description ID of the only project that the token can access. If omitted, the token can access all projects of the caller.
              */
             project_id?: number | null;
-            /** @description Role of the token, at most that of the caller. */
+            /** @description Role of the token. It must not be higher than the role of the caller. */
             role: components["schemas"]["AccountRole"];
         };
-        /** @description An API token. Its secret is shown only once, when it is created. */
+        /** @description An API token. The secret of the token is shown only once, when the token is created. */
         ApiTokenView: {
             /** @description Account that the token belongs to. The token never has more access than its account. */
             account: components["schemas"]["AccountReference"];
@@ -2339,13 +2425,13 @@ export interface components {
             action: string;
             /** @description Who did it. */
             actor: components["schemas"]["AuditActorView"];
-            /** @description Address from which the request came, or that of the last proxy; null for commands. */
+            /** @description Address from which the request came, or address of the last proxy; null for commands. */
             address: string | null;
             /** @description More about the action. */
             details: {
                 [key: string]: unknown;
             };
-            /** @description What it was done to, such as `key 5`; empty if the action says it. */
+            /** @description Object of the action, such as `key 5`; empty if the action already names it. */
             object: string;
             /**
              * Format: int64
@@ -2366,6 +2452,11 @@ export interface components {
             entries: components["schemas"]["AuditEntryView"][];
             /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
+        };
+        /** @description A sign-out at the provider. */
+        BackChannelLogoutRequest: {
+            /** @description Logout token, signed by the provider. */
+            logout_token: string;
         };
         /** @description An imported bill. */
         BillImport: {
@@ -2436,7 +2527,7 @@ export interface components {
             /** @description One row for each value, in the requested order. */
             rows: components["schemas"]["BreakdownRow"][];
         };
-        /** @description Totals of the spans that share one value of the property that is grouped by. */
+        /** @description Totals of the spans that share one value of the grouping property. */
         BreakdownRow: {
             /**
              * Format: int64
@@ -2457,7 +2548,7 @@ export interface components {
             duration_ms: components["schemas"]["DurationPercentiles"];
             /**
              * Format: int64
-             * @description Number of calls whose tokens are estimated from their messages. They are part of all totals.
+             * @description Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
              */
             estimated_calls: number;
             /**
@@ -2492,7 +2583,7 @@ export interface components {
              * @description Output tokens, including reasoning.
              */
             output_tokens: number;
-            /** @description Provider of the calls, if all of them have the same one. */
+            /** @description Provider of the calls, if all calls have the same provider. */
             provider: string | null;
             /**
              * Format: int64
@@ -2530,8 +2621,8 @@ export interface components {
         /** @description A budget: an amount that may be spent per day, week or month. */
         Budget: {
             /**
-             * @description True to open a warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed with groups. Default:
-             *     false.
+             * @description True to open an incident with the severity warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed
+             *     with groups. Default: false.
              */
             alert_on_forecast?: boolean;
             /**
@@ -2544,9 +2635,9 @@ export interface components {
              * @description Percentage of the amount from which incidents are critical. Default: 100.
              */
             critical_from?: number;
-            /** @description False for a draft, which is never evaluated. Default: true. */
+            /** @description False if the definition is disabled and never evaluated. Default: true. */
             enabled?: boolean;
-            /** @description Filter for the spans that count, in the filter language. Default: all spans. */
+            /** @description Filter for the spans of the budget, in the filter language. Default: all spans. */
             filter?: string;
             /** @description Property to group by, such as `user`, `model` or `tag:NAME`: each group has the full amount. Null for no groups. */
             group_by?: string | null;
@@ -2600,13 +2691,13 @@ export interface components {
              */
             projected: number;
             /**
-             * @description Time at which the budget is expected to be used up (RFC 3339); null if that is not expected within the period, or if it is already
-             *     used up.
+             * @description Time at which the budget is expected to be used up (RFC 3339); null if this is not expected within the period, or if the budget is
+             *     already used up.
              */
             runs_out_at: string | null;
             /**
-             * @description Time at which the budget is used up if spending follows the high estimate (RFC 3339); null if that is not within the period, or if
-             *     it is already used up.
+             * @description Time at which the budget is used up if spending follows the high estimate (RFC 3339); null if this time is not within the period, or
+             *     if the budget is already used up.
              */
             runs_out_earliest_at: string | null;
             /** @description Number of earlier periods that the forecast is based on. */
@@ -2621,7 +2712,7 @@ export interface components {
         BudgetGroup: {
             /**
              * Format: double
-             * @description Approximate amount including traces that clients left out by sampling; null if no client samples.
+             * @description Estimated amount that includes traces that clients did not send because of sampling; null if no client samples.
              */
             estimated: number | null;
             /** @description Value of the property that the budget groups by; null for spans without it. */
@@ -2650,8 +2741,8 @@ export interface components {
         /** @description A budget and its current state. */
         BudgetShown: {
             /**
-             * @description True to open a warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed with groups. Default:
-             *     false.
+             * @description True to open an incident with the severity warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed
+             *     with groups. Default: false.
              */
             alert_on_forecast: boolean;
             /**
@@ -2664,9 +2755,9 @@ export interface components {
              * @description Percentage of the amount from which incidents are critical. Default: 100.
              */
             critical_from: number;
-            /** @description False for a draft, which is never evaluated. Default: true. */
+            /** @description False if the definition is disabled and never evaluated. Default: true. */
             enabled: boolean;
-            /** @description Filter for the spans that count, in the filter language. Default: all spans. */
+            /** @description Filter for the spans of the budget, in the filter language. Default: all spans. */
             filter: string;
             /** @description Property to group by, such as `user`, `model` or `tag:NAME`: each group has the full amount. Null for no groups. */
             group_by: string | null;
@@ -2714,8 +2805,8 @@ export interface components {
         BudgetState: {
             /**
              * Format: double
-             * @description Approximate amount including traces that clients left out by sampling, extrapolated from the sample rates that they report. Null
-             *     if no client samples. Alerts never use it.
+             * @description Estimated amount that includes traces that clients did not send because of sampling. It is extrapolated from the sample rates that
+             *     the clients report. Null if no client samples. Alerts never use this estimate.
              */
             estimated: number | null;
             forecast: components["schemas"]["BudgetForecast"] | null;
@@ -2732,10 +2823,10 @@ export interface components {
             period_start: string;
             /**
              * Format: double
-             * @description Amount observed so far in the period; of a budget with groups, the sum of all groups.
+             * @description Amount observed so far in the period; for a budget with groups, the sum of all groups.
              */
             spent: number;
-            /** @description True if nothing is left; of a budget with groups, if nothing is left for at least one group. */
+            /** @description True if nothing is left; for a budget with groups, true if nothing is left for at least one group. */
             used_up: boolean;
         };
         /** @description Use of a budget in the current period. Amounts are in US dollars, tokens or calls, according to the measure of the budget. */
@@ -2747,7 +2838,7 @@ export interface components {
             amount: number;
             /**
              * Format: double
-             * @description Approximate amount including traces that clients left out by sampling; null if no client samples.
+             * @description Estimated amount that includes traces that clients did not send because of sampling; null if no client samples.
              */
             estimated: number | null;
             /**
@@ -2769,7 +2860,7 @@ export interface components {
         };
         /** @description Cost of a call in US dollars. */
         CallCost: {
-            /** @description How the cost was computed, by bucket. Only in the detail of one span, and only if the cost is computed. */
+            /** @description How the cost was computed, by bucket. Present only in the detail of one span, and only if the cost is computed. */
             buckets?: components["schemas"]["CostBucket"][];
             /**
              * Format: double
@@ -2778,7 +2869,8 @@ export interface components {
             client_total: number | null;
             /**
              * Format: double
-             * @description Cost from our prices in US dollars, if `total` is the client's figure. Only in the detail of one span.
+             * @description Cost according to Hinomi's prices in US dollars, if `total` is the cost that the client reported. Present only in the detail of one
+             *     span.
              */
             computed_total?: number;
             /** @description True if the priced tokens are estimated. */
@@ -2795,7 +2887,7 @@ export interface components {
             output: number | null;
             /** @description Entry of the price table, or the custom price as `own:MODEL@date`. */
             price: string | null;
-            /** @description `computed` from tokens and prices, or the figure of the `client`. */
+            /** @description `computed` from tokens and prices, or reported by the `client`. */
             source: components["schemas"]["CostSource"];
             /**
              * Format: double
@@ -2819,7 +2911,7 @@ export interface components {
             /** @description Version of the server. */
             version: string;
         };
-        /** @description Token usage of a call. Null means that the client did not report it. */
+        /** @description Token usage of a call. Null means that the client did not report the value. */
         CallUsage: {
             /**
              * Format: int64
@@ -2869,7 +2961,7 @@ export interface components {
             source: components["schemas"]["UsageSource"] | null;
             /**
              * Format: int64
-             * @description Total as the client reported it, otherwise input plus output.
+             * @description Total that the client reported; if it reported none, input plus output.
              */
             total_tokens: number | null;
             /** @description Units other than tokens that the provider charges for. */
@@ -2904,7 +2996,7 @@ export interface components {
             /** @enum {string} */
             kind: "teams";
         } | {
-            /** @description URL of the endpoint. Default: that of the US service region. */
+            /** @description URL of the endpoint. Default: the endpoint of the US service region. */
             endpoint?: string | null;
             /** @enum {string} */
             kind: "pagerduty";
@@ -2925,7 +3017,7 @@ export interface components {
             name: string;
             /**
              * @description Secret of the channel: the webhook URL of Slack, Discord or Teams, the password for the mail server, the routing key of PagerDuty,
-             *     or the signing secret of a webhook. If it is left out, the stored secret is kept; a new webhook gets a generated one.
+             *     or the signing secret of a webhook. If omitted, the stored secret is kept; for a new webhook, a secret is generated.
              */
             secret?: string | null;
         };
@@ -2947,7 +3039,7 @@ export interface components {
          */
         ComparisonBaseline: "previous" | "last_week";
         /**
-         * @description What a cost is based on, or why there is none.
+         * @description What a cost is based on, or why there is no cost.
          * @enum {string}
          */
         CostBasis: "computed" | "computed_then" | "provider_bill" | "client_lower" | "client_only" | "client_preferred" | "failed" | "no_usage" | "no_model" | "no_price";
@@ -2973,7 +3065,7 @@ export interface components {
         };
         /** @description How a cost was determined. */
         CostExplanation: {
-            /** @description What the cost is based on, or why there is none. */
+            /** @description What the cost is based on, or why there is no cost. */
             because: components["schemas"]["CostBasis"];
             /**
              * Format: double
@@ -3088,7 +3180,7 @@ export interface components {
             /** @description First day on which the price no longer applies, `YYYY-MM-DD` (UTC); null for no end. */
             until?: string | null;
         };
-        /** @description A custom price of a project. It takes precedence over the price table. */
+        /** @description A custom price of a project. Custom prices take precedence over the price table. */
         CustomPriceView: {
             /** @description Time at which the price was created (RFC 3339); null for a price from the price file of the server. */
             created_at: string | null;
@@ -3209,7 +3301,7 @@ export interface components {
              */
             errors: number;
             /**
-             * @description Names of the removed segments. Their remaining rows are in new segments.
+             * @description Names of the removed segments. The remaining rows of these segments are in new segments.
              * @default []
              */
             files: string[];
@@ -3238,8 +3330,8 @@ export interface components {
              */
             project: number;
             /**
-             * @description True if the server stopped during the deletion and finished it after the next start. Data deleted before the stop is not included
-             *     in the numbers.
+             * @description True if the server stopped during the deletion, and finished the deletion after the next start. Data deleted before the stop is not
+             *     included in the numbers.
              * @default false
              */
             resumed: boolean;
@@ -3262,7 +3354,7 @@ export interface components {
              */
             spans: number;
             /**
-             * @description Names of segments that a query was still reading. They are removed when the query ends.
+             * @description Names of segments that a query was still reading. These segments are removed when the query ends.
              * @default []
              */
             still_read: string[];
@@ -3273,7 +3365,7 @@ export interface components {
              */
             subject: string | null;
             /**
-             * @description Names of damaged segments that could not be checked. No query reads them; remove them manually.
+             * @description Names of damaged segments that could not be checked. No query reads these segments; remove their files manually.
              * @default []
              */
             unreadable: string[];
@@ -3307,7 +3399,7 @@ export interface components {
              * @description Duration in milliseconds; null while the attempt is in progress, or if the server stopped before it ended.
              */
             duration_ms: number | null;
-            /** @description Reason of the failure; null if the attempt succeeded. */
+            /** @description Reason for the failure; null if the attempt succeeded. */
             error: string | null;
             /**
              * Format: int32
@@ -3369,9 +3461,9 @@ export interface components {
              */
             rate: number;
         };
-        /** @description Another report of the same call in another trace, for example by a program and its gateway. */
+        /** @description Another report of the same call in another trace. For example, a program and its gateway both report the call. */
         DuplicateReportView: {
-            /** @description True if this span counts, and takes usage and cost from a report that has more; false if the other report counts. */
+            /** @description True if totals include this span, with the usage and cost of the report that has more; false if totals include the other report. */
             counts: boolean;
             /** @description Span of the other report. */
             span_id: string;
@@ -3382,7 +3474,7 @@ export interface components {
         DurationComparison: {
             /**
              * Format: double
-             * @description Median duration of the similar spans in milliseconds; exact to one percent if there are many.
+             * @description Median duration of the similar spans in milliseconds; accurate to one percent if there are many similar spans.
              */
             median_ms: number;
             /**
@@ -3413,6 +3505,11 @@ export interface components {
              * @description 99th percentile of the duration in milliseconds.
              */
             p99: number | null;
+        };
+        /** @description A session that has ended here, but not at the identity provider or the proxy. */
+        EndedSession: {
+            /** @description URL at which the person also signs out of the identity provider or the proxy. The page opens it. */
+            provider_sign_out_url: string;
         };
         /** @description Body of every error response. */
         Error: {
@@ -3456,13 +3553,13 @@ export interface components {
             span_id: string | null;
             /** @description Time of the error (RFC 3339). */
             time: string;
-            /** @description Function that crashed, if type and message are the same for many errors, as for signals; null for all others. */
+            /** @description Function that crashed, if type and message are the same for many errors, for example for signals; null for all other errors. */
             title: string | null;
             /** @description ID of the trace in which the error happened; null if unknown. */
             trace_id: string | null;
-            /** @description Type of the exception raised last. */
+            /** @description Type of the exception that was raised last. */
             type: string;
-            /** @description Message of the exception raised last; empty if there is none. */
+            /** @description Message of the exception that was raised last; empty if there is none. */
             value: string;
         };
         /** @description The SDK that reported an error. */
@@ -3531,10 +3628,10 @@ export interface components {
             };
             /**
              * Format: int64
-             * @description Number of the exception that contains this one.
+             * @description Number of the exception that contains this exception.
              */
             parent_id: number | null;
-            /** @description Attribute of the parent exception that contains this one. */
+            /** @description Attribute of the parent exception that contains this exception. */
             source: string | null;
             /** @description True if type and message are the same for many errors. */
             synthetic: boolean | null;
@@ -3564,7 +3661,7 @@ export interface components {
         FacetValue: {
             /**
              * Format: int64
-             * @description Number of spans, or of traces where traces are counted, that have the value.
+             * @description Number of spans with this value, or of traces with this value if traces are counted.
              */
             count: number;
             /** @description Value of the field. */
@@ -3664,7 +3761,7 @@ export interface components {
             enabled?: boolean;
             /**
              * @description Key of the service: for OTLP a bearer token, or headers as `NAME=VALUE` separated by commas; for Langfuse `PUBLIC_KEY:SECRET_KEY`. A
-             *     DSN contains its key. If it is left out, the stored key is kept, unless the target moves to another host.
+             *     DSN contains its key. If omitted, the stored key is kept, unless the target moves to another host.
              */
             key?: string | null;
             /** @description Kind of service. */
@@ -3708,18 +3805,18 @@ export interface components {
              * @description ID of the target.
              */
             id: number;
-            /** @description Reason of the last failed attempt; null if the last attempt succeeded. */
+            /** @description Reason why the last attempt failed; null if it succeeded. */
             last_error: string | null;
             /** @description Time of the last failed attempt (RFC 3339); null if the last attempt succeeded. */
             last_error_at: string | null;
             /**
              * Format: int64
-             * @description Number of requests that wait.
+             * @description Number of waiting requests.
              */
             queued: number;
             /**
              * Format: int64
-             * @description Bytes of the requests that wait.
+             * @description Bytes of the waiting requests.
              */
             queued_bytes: number;
             /** @description Kind of service. */
@@ -3738,7 +3835,7 @@ export interface components {
             cause: components["schemas"]["GapCauseKind"];
             /**
              * Format: int64
-             * @description Number of calls with the cause; for `sampled`, of items that were not sent.
+             * @description Number of calls with the cause. For `sampled`, this is the number of items that were not sent.
              */
             count: number | null;
             /** @description Model with the cause, or the provider for `not_on_bill`; null if the cause is not about a model. */
@@ -3761,11 +3858,11 @@ export interface components {
              * @description Number of requests that showed the problem.
              */
             count: number;
-            /** @description Time at which the problem was first seen (RFC 3339); null in the hints of a trace that come from its own spans. */
+            /** @description Time at which the problem was first seen (RFC 3339); null for a hint that Hinomi derived from the spans of a single trace. */
             first_at: string | null;
             /** @description Kind of the hint, such as `stream_without_usage`. */
             hint: components["schemas"]["InstrumentationHint"];
-            /** @description Time at which the problem was last seen (RFC 3339); null in the hints of a trace that come from its own spans. */
+            /** @description Time at which the problem was last seen (RFC 3339); null for a hint that Hinomi derived from the spans of a single trace. */
             last_at: string | null;
             /** @description For `unpriced_model`: true if the model has a price now. Stored calls get a cost when you recalculate stored costs. */
             priced: boolean;
@@ -3773,13 +3870,13 @@ export interface components {
             sdk: string | null;
             /** @description ID of the span in which the problem was last seen; null if unknown. */
             span_id: string | null;
-            /** @description What the hint is about, such as a model; null if it is about the SDK as a whole. */
+            /** @description Subject of the hint, such as a model; null if the hint applies to the SDK as a whole. */
             subject: string | null;
             /** @description ID of the trace in which the problem was last seen; null if unknown. */
             trace_id: string | null;
             /**
              * Format: double
-             * @description Figure of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.
+             * @description Value of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.
              */
             value: number | null;
         };
@@ -3790,11 +3887,11 @@ export interface components {
         };
         /** @description A word of a text search that is an ID. */
         IdSuggestion: {
-            /** @description What the word is an ID of: the field of the filter. */
+            /** @description Kind of object that the word is an ID of, as a field of the filter language. */
             field: components["schemas"]["SuggestedIdField"];
             /** @description Start of the newest span with the ID. */
             last_seen: string;
-            /** @description Filter that selects what the ID names. */
+            /** @description Filter that selects the spans of the object with this ID. */
             q: string;
             /** @description The span; null for other IDs. */
             span_id: string | null;
@@ -3814,7 +3911,7 @@ export interface components {
         };
         /** @description An incident: the time from when an alert rule or budget fires until its metric is back to normal. */
         Incident: {
-            /** @description Time at which the incident was acknowledged (RFC 3339); null if it was not. */
+            /** @description Time at which the incident was acknowledged (RFC 3339); null if nobody has acknowledged it. */
             acknowledged_at: string | null;
             /** @description Name of the person who acknowledged the incident; null if unknown. */
             acknowledged_by: string | null;
@@ -3822,8 +3919,8 @@ export interface components {
             /** @description Main contributors to the change, the largest first. */
             culprits: components["schemas"]["AlertContributor"][];
             /**
-             * @description Start of the time that `since` of the contributors covers: the previous crossing of a threshold (RFC 3339). Null if there was
-             *     none, or if it was less than a minute before.
+             * @description Time of the previous crossing of a threshold (RFC 3339). The field `since` of a contributor covers the time from then on. Null if
+             *     there was no previous crossing, or if it was less than a minute before.
              */
             culprits_since: string | null;
             /** @description Whether the rule fires above or below the threshold. */
@@ -3855,7 +3952,7 @@ export interface components {
             resolved_by: string | null;
             /**
              * Format: int64
-             * @description ID of the rule or budget that fired. It may have been deleted since.
+             * @description ID of the rule or budget that fired. The rule or budget may have been deleted since.
              */
             rule_id: number;
             /** @description Name of the rule or budget when the incident opened. */
@@ -3873,7 +3970,7 @@ export interface components {
              * @description Threshold that was crossed last.
              */
             threshold: number;
-            /** @description IANA time zone in which the rule or budget counts days and writes messages; null if it was deleted. */
+            /** @description IANA time zone in which the rule or budget counts days and writes messages; null if the rule or budget was deleted. */
             time_zone: string | null;
             /** @description Unit of `threshold`, `value` and `peak`. */
             unit: components["schemas"]["MeasureUnit"];
@@ -3892,7 +3989,7 @@ export interface components {
         /** @description An action on an incident. */
         IncidentActionRequest: {
             /**
-             * @description Name of the person who acts, for the timeline. It is not verified; at most 100 characters are kept.
+             * @description Name of the person who acts, for the timeline. The name is not verified; at most 100 characters are kept.
              * @default null
              */
             by?: string | null;
@@ -3954,7 +4051,7 @@ export interface components {
         };
         /** @description A note for the timeline of an incident. */
         IncidentNoteRequest: {
-            /** @description Name of the author. It is not verified; at most 100 characters are kept. */
+            /** @description Name of the author. The name is not verified; at most 100 characters are kept. */
             by?: string | null;
             /** @description Text of 1 to 4000 characters. */
             text: string;
@@ -4083,7 +4180,10 @@ export interface components {
         InvitedAccount: {
             /** @description The account. */
             account: components["schemas"]["AccountView"];
-            /** @description Link with which the person sets a password, once, within 7 days; null if the account needs none. It is shown only here. */
+            /**
+             * @description Link with which the person sets a password, once, within 7 days; null if the account needs none, or passwords are turned off. It is
+             *     shown only here.
+             */
             invitation_url: string | null;
         };
         /** @description An issue: a group of similar error events. */
@@ -4129,7 +4229,7 @@ export interface components {
                 string,
                 number
             ][];
-            /** @description Function that crashed, if type and message of the newest event are the same for many errors; null for all others. */
+            /** @description Function that crashed, if type and message of the newest event are the same for many errors; null for all other issues. */
             title: string | null;
             /**
              * Format: int64
@@ -4155,7 +4255,7 @@ export interface components {
         };
         /** @description An error event with everything that the client sent. Sensitive values are replaced by `[Filtered]`, and large values are truncated. */
         IssueEvent: components["schemas"]["ErrorEvent"] & {
-            /** @description Attachments. Their contents are not stored. */
+            /** @description Attachments. The contents of attachments are not stored. */
             attachments: components["schemas"]["ErrorAttachment"][];
             /** @description Events before the error, as the SDK recorded them. */
             breadcrumbs: components["schemas"]["Breadcrumb"][];
@@ -4185,7 +4285,7 @@ export interface components {
             };
             /** @description Parts of the fingerprint that the program set. */
             fingerprint: string[];
-            /** @description Stack frames of the event, the innermost frame last: those of the exception raised last, or of the thread that crashed. */
+            /** @description Stack frames of the exception that was raised last, or of the thread that crashed. The innermost frame is last. */
             frames: components["schemas"]["StackFrame"][];
             /**
              * Format: int64
@@ -4194,7 +4294,7 @@ export interface components {
             frames_cut: number;
             /** @description Name of the logger that reported the error; null if unknown. */
             logger: string | null;
-            /** @description Message that the program sent beside the exception; null if there is none. */
+            /** @description Message that the program sent in addition to the exception; null if there is none. */
             message: string | null;
             /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
             messages_hidden?: boolean;
@@ -4235,7 +4335,7 @@ export interface components {
         };
         /** @description A group of events within an issue: those that the grouping algorithm considers the same error. */
         IssueGroup: {
-            /** @description Whether the group can be split off: true for all but the one that the issue began with. */
+            /** @description Whether the group can be split off: true for all groups except the first group of the issue. */
             can_split: boolean;
             /**
              * Format: int64
@@ -4248,7 +4348,7 @@ export interface components {
             group_id: string;
             /**
              * Format: int64
-             * @description Number of the issue that was merged into this one and has the group; null for the issue's own groups.
+             * @description Number of the merged issue that the group comes from; null for the issue's own groups.
              */
             issue_id: number | null;
             /** @description Time of the newest stored event (RFC 3339). */
@@ -4262,10 +4362,10 @@ export interface components {
         };
         /** @description The groups of an issue. */
         IssueGroupList: {
-            /** @description Groups with stored events, the one with the most events first, at most 500. */
+            /** @description Groups with stored events, at most 500, in descending order of their number of events. */
             groups: components["schemas"]["IssueGroup"][];
         };
-        /** @description Issues to be merged into another one. */
+        /** @description Issues that are merged into another issue. */
         IssueMergeRequest: {
             /** @description IDs of the issues, at most 100. */
             issues: number[];
@@ -4319,7 +4419,7 @@ export interface components {
         IssueTagList: {
             /**
              * Format: int64
-             * @description Number of events that were counted: those of the range, at most the newest 5,000.
+             * @description Number of events that were counted: the events in the range, but at most the newest 5,000.
              */
             events: number;
             /** @description The 30 most frequent tags. */
@@ -4353,7 +4453,7 @@ export interface components {
             created_at: string;
             /**
              * Format: int64
-             * @description Number of items that have been processed; for `reprice`, of calls.
+             * @description Number of items that have been processed. For `reprice`, the items are calls.
              */
             done: number;
             /** @description Time at which the job was done, failed or was cancelled (RFC 3339); null while it has not ended. */
@@ -4373,11 +4473,11 @@ export interface components {
              */
             project_id: number;
             /**
-             * @description Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later ones may still have the previous
-             *     one. Null before the job starts.
+             * @description Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later calls may still have their previous
+             *     cost. Null before the job starts.
              */
             reached: string | null;
-            /** @description Reason of the failure; null unless the state is `failed`. */
+            /** @description Reason for the failure; null unless the state is `failed`. */
             reason: string | null;
             result: components["schemas"]["RepriceReport"] | null;
             /** @description Time at which the job first started (RFC 3339); null if it has not started. */
@@ -4388,7 +4488,7 @@ export interface components {
             to: string | null;
             /**
              * Format: int64
-             * @description Number of items to process, as far as it is known; 0 before the job starts.
+             * @description Number of known items to process; 0 before the job starts.
              */
             total: number;
         };
@@ -4416,8 +4516,8 @@ export interface components {
         ListedLogLine: components["schemas"]["LogLine"] & {
             /**
              * Format: int64
-             * @description Issue of the error event that the line reports: an event of the same trace and span within a second of a line of the level `error`
-             *     or `fatal`; null if there is none.
+             * @description Issue of the error event that the line reports. A line with the level `error` or `fatal` reports an event of the same trace and span
+             *     within one second of the line. Null if there is no such event.
              */
             issue_id: number | null;
             /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
@@ -4476,12 +4576,12 @@ export interface components {
         MappableFieldView: {
             /** @description Name of the field in the rule file. */
             name: string;
-            /** @description Units in which the client can send the value; the first is the default. */
+            /** @description Units in which the client can send the value; the first unit is the default. */
             units: components["schemas"]["MappedValueUnit"][];
             /** @description Type of the value. */
             value_type: components["schemas"]["MappedValueType"];
         };
-        /** @description An attribute of the span that a rule maps. */
+        /** @description A span attribute that a rule maps. */
         MappedAttribute: {
             /** @description Name of the attribute. */
             attribute: string;
@@ -4540,7 +4640,7 @@ export interface components {
             /** @description ID of the trace of the span: 32 hexadecimal digits. */
             trace_id: string;
         };
-        /** @description Rules that replace those of a project. */
+        /** @description Rules that replace the rules of a project. */
         MappingRequest: {
             /** @description Text of the rule file (TOML), at most 64 KiB; empty for no rules. */
             text: string;
@@ -4691,7 +4791,7 @@ export interface components {
             ][];
             /**
              * Format: double
-             * @description Measure over the whole time range; for `value`, the value at its end. Null if it is unknown.
+             * @description Measure over the whole time range; for the measure `value`, the value at the end of the range. Null if it is unknown.
              */
             total: number | null;
         };
@@ -4751,17 +4851,17 @@ export interface components {
             name: string;
             /** @description Short readable form of the address without its secret parts, such as the recipients or the host of the webhook. */
             shown: string;
-            /** @description Secret for verifying webhook signatures. Present only in the response to the request that generated it. */
+            /** @description Secret for verifying webhook signatures. Only the response to the request that generated the secret contains it. */
             signing_secret?: string;
             /**
              * Format: int64
-             * @description Number of notifications that wait for delivery.
+             * @description Number of notifications waiting for delivery.
              */
             waiting: number;
         };
         /** @description One notification to one channel. */
         NotificationDelivery: {
-            /** @description Attempts, the first one first. */
+            /** @description Attempts in the order of their time. */
             attempts: components["schemas"]["DeliveryAttempt"][];
             /** @description Time at which the notification was created (RFC 3339). */
             created_at: string;
@@ -4824,7 +4924,7 @@ export interface components {
              */
             escalate_to?: number[];
             /**
-             * @description Language of notifications to channels that do not set one. Default: `en`.
+             * @description Language of notifications to channels without a language setting. Default: `en`.
              * @default en
              */
             language?: components["schemas"]["MessageLanguage"];
@@ -4838,6 +4938,11 @@ export interface components {
              * @default []
              */
             targets?: number[];
+        };
+        /** @description An OpenID Connect provider. */
+        OpenIdConnectOption: {
+            /** @description Text of the button on the sign-in page; empty for a general text. */
+            label: string;
         };
         /** @description An OpenTelemetry metric over time. */
         OtelMetricChart: {
@@ -4889,7 +4994,7 @@ export interface components {
             kind: components["schemas"]["MetricKind"];
             /** @description Time of the newest point (RFC 3339). */
             last_at: string;
-            /** @description Measures that the metric supports, the default one first. */
+            /** @description Measures that the metric supports, the default measure first. */
             measures: components["schemas"]["OtelMetricMeasure"][];
             /** @description Name of the metric. */
             name: string;
@@ -4925,7 +5030,7 @@ export interface components {
         Outcome: {
             /** @description Kind of the items, such as `span`, `error` or `request`. */
             category: components["schemas"]["OutcomeCategory"];
-            /** @description Detail of the newest item that has one, for a person to read; null if there is none. */
+            /** @description Detail of the newest item that has a detail, for a person to read; null if no item has one. */
             detail: string | null;
             /** @description The ingest key; null if there was none. */
             key: string | null;
@@ -5004,10 +5109,10 @@ export interface components {
             frames: components["schemas"]["StackFrame"][];
             /**
              * Format: int64
-             * @description Number of the outermost frames that were removed, because a thread beside the event's has at most 100.
+             * @description Number of the outermost frames that were removed, because only the thread with the error can have more than 100 frames.
              */
             frames_cut: number;
-            /** @description True if `frames` of the event are those of the thread. The thread's own list is empty then. */
+            /** @description True if `frames` of the event are the frames of the thread. In this case, the `frames` of the thread are empty. */
             has_event_stack: boolean;
             /** @description ID of the thread. */
             id: string | null;
@@ -5033,7 +5138,7 @@ export interface components {
             /** @description The price table for models without a custom price. */
             table: components["schemas"]["PriceTableSummary"];
         };
-        /** @description Changes to a project. Fields that are left out keep their value. */
+        /** @description Changes to a project. Omitted fields keep their value. */
         ProjectUpdateRequest: {
             currency?: components["schemas"]["DisplayCurrency"] | null;
             /** @description Whether the project rejects all incoming data. */
@@ -5090,7 +5195,7 @@ export interface components {
             retention: components["schemas"]["RetentionOverridesView"];
             /**
              * Format: int32
-             * @description Days for which spans are stored: the project's own setting, otherwise the server's.
+             * @description Days for which spans are stored: the setting of the project, or of the server if the project has none.
              */
             retention_days: number;
         };
@@ -5149,7 +5254,7 @@ export interface components {
             gap: number | null;
             /**
              * Format: double
-             * @description Observed cost in US dollars; null if nothing was observed, or nothing of it has a price.
+             * @description Observed cost in US dollars; null if there are no observed calls, or none of them has a price.
              */
             observed: number | null;
             /**
@@ -5192,7 +5297,7 @@ export interface components {
             /** @description Identifiers of the prices that now apply to the calls. */
             prices: string[];
         };
-        /** @description Result of recalculating the cost of stored calls. Amounts are in US dollars and cover calls that count. */
+        /** @description Result of recalculating the cost of stored calls. Amounts are in US dollars and cover the calls that totals include. */
         RepriceReport: {
             /**
              * Format: int64
@@ -5214,7 +5319,7 @@ export interface components {
              * @description Previous cost of all calls in the time range in US dollars; null if there are calls and none of them had a cost.
              */
             cost_before: number | null;
-            /** @description Changed calls by model, those with the largest changes first. */
+            /** @description Changed calls by model, the largest changes first. */
             models: components["schemas"]["RepricedModel"][];
             /**
              * Format: int64
@@ -5300,7 +5405,7 @@ export interface components {
             critical: number | null;
             /** @description Whether the rule fires above or below the thresholds. Default: `above`. */
             direction: components["schemas"]["ThresholdDirection"];
-            /** @description False for a draft, which is never evaluated. Default: true. */
+            /** @description False if the definition is disabled and never evaluated. Default: true. */
             enabled: boolean;
             /** @description Filter for the spans that are measured, in the filter language. Default: all spans. */
             filter: string;
@@ -5318,8 +5423,8 @@ export interface components {
             measure: components["schemas"]["AlertMetric"];
             /**
              * Format: int64
-             * @description Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. If omitted or null: no
-             *     minimum.
+             * @description Minimum number of calls, tool calls or spans in the window. A window with a smaller number counts as a window without data. If
+             *     omitted or null: no minimum.
              */
             min_samples: number | null;
             /** @description Name of 1 to 100 characters, unique within the project. */
@@ -5334,7 +5439,7 @@ export interface components {
              * @description Value at which an incident is resolved. If omitted or null, the incident is resolved at the threshold that is crossed first.
              */
             resolve: number | null;
-            /** @description Name of the score. Required for the measure `score`, not allowed for others. */
+            /** @description Name of the score. Required for the measure `score`, and not allowed for other measures. */
             score: string | null;
             /** @description IANA time zone of the times in notifications, such as `Asia/Tokyo`. Default: `UTC`. */
             time_zone: string;
@@ -5357,8 +5462,8 @@ export interface components {
             muted_until: string | null;
             /**
              * Format: double
-             * @description Current value of the measure in its unit, or its relative change if the rule compares with another period. Of a rule with groups,
-             *     the value of the group that is furthest beyond the threshold. Null if there is no value.
+             * @description Current value of the measure in its unit, or its relative change if the rule compares with another period. If the rule has groups,
+             *     this is the value of the group that is furthest beyond the threshold. Null if there is no value.
              */
             now: number | null;
             /** @description Number of open incidents of the rule. */
@@ -5520,6 +5625,12 @@ export interface components {
          * @enum {string}
          */
         ShareTargetKind: "trace";
+        /** @description Ways of signing in. */
+        SignInOptions: {
+            openid_connect: components["schemas"]["OpenIdConnectOption"] | null;
+            /** @description True if people sign in with passwords. One-time links work in any case. */
+            passwords: boolean;
+        };
         /** @description A request to sign in: with a one-time token, or with an e-mail address and a password. */
         SignInRequest: {
             /** @description E-mail address of the account. */
@@ -5547,18 +5658,21 @@ export interface components {
             compared: components["schemas"]["DurationComparison"] | null;
             cost: components["schemas"]["CallCost"] | null;
             /**
-             * @description False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are
-             *     included in totals.
+             * @description False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are LLM
+             *     calls.
              */
             counted: boolean;
             /**
              * Format: double
-             * @description Duration in milliseconds; null if no report says how long the span took, such as that of a call that only log records report.
+             * @description Duration in milliseconds; null if no report of the span contains it, for example if only log records report a call.
              */
             duration_ms: number | null;
             /** @description Environment, such as `production`; null if unknown. */
             environment: string | null;
-            /** @description First 200 characters of the first error event of the span, otherwise of the reason in its status; null if there is neither. */
+            /**
+             * @description First 200 characters of the first error event of the span, or of the reason in the span's status if the span has no error event.
+             *     Null if the span has neither an error event nor a reason.
+             */
             error_preview: string | null;
             exclusion: components["schemas"]["SpanExclusion"] | null;
             failure: components["schemas"]["FailureCause"] | null;
@@ -5602,7 +5716,7 @@ export interface components {
             prompt_version: string | null;
             /** @description Provider as a canonical lower-case name, such as `openai` or `aws.bedrock`; null if unknown. */
             provider: string | null;
-            /** @description True if the client did not send the provider and it was inferred. */
+            /** @description True if the client did not send the provider, so that Hinomi inferred it. */
             provider_inferred: boolean;
             /** @description Version of the program; null if unknown. */
             release: string | null;
@@ -5613,7 +5727,7 @@ export interface components {
             sdk: components["schemas"]["ReportingSdk"] | null;
             /**
              * Format: double
-             * @description Duration without the spans below in milliseconds.
+             * @description Duration in milliseconds, minus the time during which child spans ran.
              */
             self_time_ms: number;
             /** @description Service or host that reported the span; null if unknown. */
@@ -5639,7 +5753,7 @@ export interface components {
             /** @description Thread in which the span ran; null if unknown. */
             thread: string | null;
             /**
-             * @description Origin of start and duration: `sent` by the client; `mended`, if another time of the span replaces an impossible one; `received`,
+             * @description Origin of start and duration: `sent` by the client; `mended`, if another time of the span replaces an impossible time; `received`,
              *     if the time of receipt replaces impossible times.
              */
             time_source: components["schemas"]["SpanTimeSource"];
@@ -5683,13 +5797,16 @@ export interface components {
              * @description Milliseconds that were added to the client's timestamps; 0 if its clock is right.
              */
             clock_shift_ms: number;
-            /** @description Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why it counts. */
+            /**
+             * @description Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why totals
+             *     include or exclude the span.
+             */
             explanation: components["schemas"]["SpanExplanation"];
             /** @description Reasons why the model stopped. */
             finish_reasons: string[];
             /** @description Messages that were sent to the model, system instructions first. */
             input_messages: components["schemas"]["ChatMessage"][];
-            /** @description Spans that this one links to, mostly in other traces, as in OpenTelemetry. */
+            /** @description Spans that this span links to, mostly in other traces, as in OpenTelemetry. */
             links: components["schemas"]["LinkedSpan"][];
             /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
             messages_hidden?: boolean;
@@ -5730,7 +5847,7 @@ export interface components {
              * @description Microseconds that were added to the client's timestamps.
              */
             clock_shift_us: number;
-            /** @description Conventions that the attribute names belong to, those with the most names first. */
+            /** @description Conventions that the attribute names belong to, in descending order of their number of names. */
             conventions: components["schemas"]["DetectedConvention"][];
             /** @description Fields whose value was changed because of other spans of the trace. */
             corrections: components["schemas"]["TraceFieldCorrection"][];
@@ -5739,7 +5856,7 @@ export interface components {
             counted: boolean;
             /** @description Source of each field. */
             fields: components["schemas"]["ExplainedField"][];
-            /** @description Attributes that did not become a field. They are stored unchanged. */
+            /** @description Attributes that did not become a field. These attributes are stored unchanged. */
             ignored: components["schemas"]["IgnoredAttribute"][];
             input: components["schemas"]["TokenCountInterpretation"] | null;
             /** @description Version of the instrumentation that created the span; null if it was not sent. */
@@ -5750,7 +5867,7 @@ export interface components {
         };
         /** @description Result of the import of spans. */
         SpanImportResult: {
-            /** @description Number of spans that were already stored, by project, trace ID and span ID. */
+            /** @description Number of spans that were already stored (with the same project, trace ID and span ID). */
             duplicates: number;
             /** @description Number of spans that were joined with a stored span of the same ID. */
             joined: number;
@@ -5863,7 +5980,7 @@ export interface components {
             unpriced_calls: number;
         };
         /**
-         * @description What a word of a text search can be an ID of.
+         * @description Kind of object that a word of a text search can be an ID of.
          * @enum {string}
          */
         SuggestedIdField: "user" | "session" | "trace" | "span";
@@ -5875,8 +5992,8 @@ export interface components {
             disk: components["schemas"]["DiskUsage"];
             /**
              * Format: int64
-             * @description Number of calls that are no longer compared with reports of the same call in other traces, since the start. The newest 100,000 calls
-             *     are compared; a later report of an earlier call counts as another call.
+             * @description Number of calls that are no longer compared with reports of the same call in other traces, since the start. Only the newest 100,000
+             *     calls are compared; if another report of an older call arrives, it counts as another call.
              */
             evicted_calls: number;
             /**
@@ -5886,14 +6003,14 @@ export interface components {
             memory_bytes: number | null;
             /**
              * Format: int64
-             * @description Memory in bytes that queries and ingestion may use together.
+             * @description Memory in bytes that queries and ingestion may use in total.
              */
             memory_limit_bytes: number;
             /** @description Start of the oldest span (RFC 3339); null if there are no spans. */
             oldest: string | null;
             /** @description Current problems as text for administrators; empty if there are none. */
             problems: string[];
-            /** @description Requests without a valid ingest key in the last 24 hours, by reason. They are not part of any project. */
+            /** @description Requests without a valid ingest key in the last 24 hours, by reason. These requests are not part of any project. */
             refused: components["schemas"]["Outcome"][];
             /**
              * Format: int32
@@ -5916,7 +6033,8 @@ export interface components {
             version: string;
         };
         /**
-         * @description First word of the names of tags that SDKs set by themselves. A name continues with `.` or `_`, or is the word.
+         * @description First word of the names of tags that SDKs set automatically. A tag has this name if its name is the word, or begins with the word
+         *     and `.` or `_`.
          * @enum {string}
          */
         TechnicalTag: "browser" | "device" | "handled" | "http" | "level" | "mechanism" | "os" | "runtime" | "status" | "subprocess" | "thread" | "transaction" | "url";
@@ -5941,7 +6059,7 @@ export interface components {
             bucket: components["schemas"]["BucketInterval"];
             /** @description Lines of the first measure. */
             groups: components["schemas"]["TimeSeriesGroup"][];
-            /** @description Lines of each measure by its name: the 50 largest groups. */
+            /** @description Lines by the name of the measure; each measure has the 50 largest groups. */
             measures: {
                 cache_read_tokens?: components["schemas"]["TimeSeriesGroup"][];
                 cache_write_tokens?: components["schemas"]["TimeSeriesGroup"][];
@@ -5979,15 +6097,15 @@ export interface components {
             };
         };
         /**
-         * @description What decided between the interpretations of a count.
+         * @description Why one interpretation of a token count was chosen.
          * @enum {string}
          */
         TokenCountBasis: "total_agrees" | "total" | "convention" | "impossible";
-        /** @description How a count as sent was interpreted, if there was more than one possibility. */
+        /** @description How a token count that the client sent was interpreted, if there was more than one possibility. */
         TokenCountInterpretation: {
-            /** @description What decided between the interpretations. */
+            /** @description Why this interpretation was chosen. */
             because: components["schemas"]["TokenCountBasis"];
-            /** @description Whether the count includes the special tokens. */
+            /** @description Whether the count includes the tokens that have their own buckets. */
             rule: components["schemas"]["TokenInclusionRule"];
             /**
              * Format: int64
@@ -5996,17 +6114,17 @@ export interface components {
             sent: number;
             /**
              * Format: int64
-             * @description Number of tokens in special buckets: cache reads and writes, reasoning, audio, images.
+             * @description Number of tokens that have their own buckets: cache reads and writes, reasoning, audio, images.
              */
             special: number;
             /**
              * Format: int64
-             * @description Whole count that results from the interpretation.
+             * @description Total number of input or output tokens according to the interpretation.
              */
             whole: number;
         };
         /**
-         * @description Whether a count includes the tokens of special buckets.
+         * @description Whether a token count includes cached, reasoning, audio and image tokens, which have their own buckets.
          * @enum {string}
          */
         TokenInclusionRule: "inclusive" | "exclusive" | "partly";
@@ -6072,7 +6190,7 @@ export interface components {
              * @description Milliseconds from the earliest start to the latest end.
              */
             duration_ms: number;
-            /** @description Environment of the first span that names one, such as `production`. */
+            /** @description Environment of the first span that has one, such as `production`. */
             environment: string | null;
             /**
              * Format: int64
@@ -6080,13 +6198,13 @@ export interface components {
              */
             error_count: number;
             /**
-             * @description First 200 characters of the first error event, otherwise of the status of the first span that failed on its own; null if nothing
-             *     failed or no reason is known.
+             * @description First 200 characters of the first error event. If the trace has no error event: first 200 characters of the status of the first
+             *     failed span that has no failed span below it. Null if nothing failed, or no reason is known.
              */
             error_preview: string | null;
             /**
              * Format: int64
-             * @description Number of calls whose tokens are estimated from their messages. They are part of all totals.
+             * @description Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
              */
             estimated_calls: number;
             /**
@@ -6114,8 +6232,8 @@ export interface components {
             /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
             messages_hidden?: boolean;
             /**
-             * @description Models of the calls, the most expensive first. A call without a response adds no model if another call answered for its requested
-             *     model.
+             * @description Models of the calls, the most expensive first. A call without a response is ignored if another call with the same requested model
+             *     has an answering model.
              */
             models: string[];
             /** @description Name of the root span. If no span has arrived: title or type of the first error event, otherwise the first log line. */
@@ -6131,16 +6249,16 @@ export interface components {
             output_tokens: number;
             /** @description Pipeline of the first run. */
             pipeline: string | null;
-            /** @description Version of the program, of the first span that names one. */
+            /** @description Version of the program according to the first span that names a version. */
             release: string | null;
             /**
              * Format: int64
-             * @description Number of failed calls that a successful call with the same requested model and the same input followed.
+             * @description Number of failed calls that were followed by a successful call with the same requested model and the same input.
              */
             retries: number;
             /** @description ID of the root span, or of the span that represents the trace if the root has not arrived; null if no span has arrived. */
             root_span_id: string | null;
-            /** @description Conversation ID of the first span that names one. */
+            /** @description Conversation ID of the first span that has one. */
             session_id: string | null;
             /**
              * Format: int64
@@ -6160,7 +6278,7 @@ export interface components {
             tool_calls: number;
             /**
              * Format: int64
-             * @description Sum of the totals as the clients reported them, otherwise of input and output.
+             * @description Sum of the totals that the clients reported. A call without a reported total is included with the sum of its input and output.
              */
             total_tokens: number;
             /** @description ID of the trace. */
@@ -6170,7 +6288,7 @@ export interface components {
              * @description Number of calls that report token usage and have no price.
              */
             unpriced_calls: number;
-            /** @description User of the first span that names one. */
+            /** @description User of the first span that has one. */
             user_id: string | null;
         };
         /** @description A model whose calls report token usage and have no price. */
@@ -6216,7 +6334,7 @@ export interface components {
              * @description Number of models without a price.
              */
             count: number;
-            /** @description Models, at most 200, those with the most calls first. */
+            /** @description Models, at most 200, in descending order of their number of calls. */
             models: components["schemas"]["UnpricedModel"][];
         };
         /** @description An invalid row. */
@@ -6236,7 +6354,7 @@ export interface components {
         UsageSource: "reported" | "estimated";
         /**
          * @description Totals of a time range. "Calls" are counted LLM calls, each call once. Tokens and cost also include other uses of models (rerankings,
-         *     speech, pictures) and agents below which no call reports usage.
+         *     speech, pictures), and agents if no call below them reports usage.
          */
         UsageSummary: {
             /**
@@ -6268,7 +6386,7 @@ export interface components {
             errors: number;
             /**
              * Format: int64
-             * @description Number of calls whose tokens are estimated from their messages. They are part of all totals.
+             * @description Number of calls whose tokens are estimated from their messages. These calls are part of all totals.
              */
             estimated_calls: number;
             /**
@@ -6346,7 +6464,7 @@ export interface components {
              * @description Number of distinct models without a price.
              */
             unpriced_model_count: number;
-            /** @description Models of the calls without a price: at most 50, those with the most calls first. */
+            /** @description Models of the calls without a price: at most 50, in descending order of their number of calls. */
             unpriced_models: string[];
             /**
              * Format: int64
@@ -6561,9 +6679,9 @@ export interface operations {
     get_audit: {
         parameters: {
             query?: {
-                /** @description ID of an account: only its entries are returned. */
+                /** @description ID of an account. Only entries about actions of this account are returned. */
                 account?: number;
-                /** @description Only entries with this action, or with one that begins with it and a dot. */
+                /** @description Only entries whose action is this text, or begins with this text and a dot. */
                 action?: string;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
@@ -6573,7 +6691,7 @@ export interface operations {
                 from?: string;
                 /** @description Maximum number of entries, at most 1000. Default: 100; of a file, all. */
                 limit?: number;
-                /** @description ID of a project: only its entries are returned. */
+                /** @description ID of a project. Only entries about this project are returned. */
                 project?: number;
                 /** @description End of the time range. Default: now. */
                 to?: string;
@@ -8097,8 +8215,8 @@ export interface operations {
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
                 /**
-                 * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-                 *     that the trace list returns for the filter.
+                 * @description What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+                 *     filter, with all their spans in the time range.
                  */
                 select?: "spans" | "traces";
                 /** @description Field of the rows to sort by, with a leading `-` for descending order. Default: `-cost`. */
@@ -8137,8 +8255,8 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Value of the property that the budget groups by, such as a user ID. Required for a budget with groups, not allowed for one
-                 *     without.
+                 * @description Value of the property that the budget groups by, such as a user ID. Required for a budget with groups, not allowed for a budget
+                 *     without groups.
                  */
                 group?: string;
             };
@@ -8215,8 +8333,8 @@ export interface operations {
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
                 /**
-                 * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-                 *     that the trace list returns for the filter.
+                 * @description What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+                 *     filter, with all their spans in the time range.
                  */
                 select?: "spans" | "traces";
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
@@ -8260,18 +8378,18 @@ export interface operations {
                 from?: string;
                 /** @description Maximum number of most frequent values, from 1 to 1,000. Default: 20. */
                 limit?: number;
-                /** @description Prefix of the values to return, ignoring case. Default: all values. */
+                /** @description Prefix of the values to return. Case is ignored. Default: all values. */
                 prefix?: string;
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
                 /**
-                 * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-                 *     that the trace list returns for the filter.
+                 * @description What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+                 *     filter, with all their spans in the time range.
                  */
                 select?: "spans" | "traces";
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                 to?: string;
-                /** @description Values to count even if they are not among the most frequent ones, as a JSON array of at most 100 strings. */
+                /** @description Values that are counted even if they are not among the most frequent values, as a JSON array of at most 100 strings. */
                 values?: string;
             };
             header?: never;
@@ -8533,14 +8651,14 @@ export interface operations {
             query?: {
                 /** @description Cursor: `next_cursor` of the previous page. */
                 cursor?: string;
-                /**
-                 * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
-                 *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
-                 */
+                /** @description Start of the time range, inclusive, in the forms that the list of spans accepts. Default: all stored events. */
                 from?: string;
                 /** @description Maximum number of rows, from 1 to 1,000. Default: 50. */
                 limit?: number;
-                /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
+                /**
+                 * @description Filter with the fields of error events, of spans, or words of the error, such as `type:RateLimitError level:error "try again"`.
+                 *     Default: no filter.
+                 */
                 q?: string;
                 /** @description Field to sort by, with a leading `-` for descending order. Default: `-start_time` for spans and traces, `-last_seen` for issues. */
                 sort?: string;
@@ -8577,12 +8695,12 @@ export interface operations {
     get_projects_project_issues_issue: {
         parameters: {
             query?: {
-                /**
-                 * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
-                 *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
-                 */
+                /** @description Start of the time range, inclusive, in the forms that the list of spans accepts. Default: all stored events. */
                 from?: string;
-                /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
+                /**
+                 * @description Filter with the fields of error events, of spans, or words of the error, such as `type:RateLimitError level:error "try again"`.
+                 *     Default: no filter.
+                 */
                 q?: string;
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                 to?: string;
@@ -8773,12 +8891,12 @@ export interface operations {
     get_projects_project_issues_issue_tags: {
         parameters: {
             query?: {
-                /**
-                 * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
-                 *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
-                 */
+                /** @description Start of the time range, inclusive, in the forms that the list of spans accepts. Default: all stored events. */
                 from?: string;
-                /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
+                /**
+                 * @description Filter with the fields of error events, of spans, or words of the error, such as `type:RateLimitError level:error "try again"`.
+                 *     Default: no filter.
+                 */
                 q?: string;
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                 to?: string;
@@ -9179,7 +9297,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The bytes are those that the client has. */
+            /** @description The client already has these bytes. */
             304: {
                 headers: {
                     [name: string]: unknown;
@@ -9402,20 +9520,20 @@ export interface operations {
                  *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
                  */
                 from?: string;
-                /** @description Name of an attribute: each of its values gets a line of its own. Default: one line for all points. */
+                /** @description Name of an attribute: each value of the attribute is a separate line. Default: one line for all points. */
                 group_by?: string;
                 /**
-                 * @description Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default:
-                 *     that of the metric with the newest point.
+                 * @description Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default: the
+                 *     kind of the metric with the newest point.
                  */
                 kind?: string;
-                /** @description One or more of the `measures` of the metric, separated by commas. Default: the first one. */
+                /** @description One or more of the `measures` of the metric, separated by commas. Default: the first measure of the metric. */
                 measure?: string;
                 /** @description Name of the metric. */
                 name: string;
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                 to?: string;
-                /** @description Unit of the metric, if several metrics share the name; may be empty. Default: that of the metric with the newest point. */
+                /** @description Unit of the metric, if several metrics share the name; may be empty. Default: the unit of the metric with the newest point. */
                 unit?: string;
             };
             header?: never;
@@ -9762,7 +9880,7 @@ export interface operations {
                  *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
                  */
                 from?: string;
-                /** @description Property to group by, as `by` of a breakdown: each value gets a line of its own. Default: one line for all spans. */
+                /** @description Property to group by, as `by` of a breakdown: each value is a separate line. Default: one line for all spans. */
                 group_by?: string;
                 /**
                  * @description One or more measures, separated by commas: `calls`, `failed`, `errors`, `cost` (US dollars), `input_tokens`, `output_tokens`,
@@ -9773,8 +9891,8 @@ export interface operations {
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
                 /**
-                 * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-                 *     that the trace list returns for the filter.
+                 * @description What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+                 *     filter, with all their spans in the time range.
                  */
                 select?: "spans" | "traces";
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
@@ -9994,8 +10112,8 @@ export interface operations {
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
                 /**
-                 * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
-                 *     that the trace list returns for the filter.
+                 * @description What the filter selects. Default: `spans`, the matching spans. `traces` selects the traces that the trace list returns for the
+                 *     filter, with all their spans in the time range.
                  */
                 select?: "spans" | "traces";
                 /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
@@ -10262,7 +10380,7 @@ export interface operations {
     get_projects_project_traces_trace_search: {
         parameters: {
             query: {
-                /** @description Text to search for, ignoring case. It must not be empty. */
+                /** @description Text to search for. Case is ignored. The text must not be empty. */
                 text: string;
             };
             header?: never;
@@ -10464,6 +10582,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Signed out here, and the provider or proxy has a URL for signing out there. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSession"];
+                };
+            };
             /** @description Signed out. */
             204: {
                 headers: {
@@ -10696,6 +10823,25 @@ export interface operations {
             };
         };
     };
+    get_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
+                };
+            };
+        };
+    };
     get_system: {
         parameters: {
             query?: never;
@@ -10807,6 +10953,109 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_auth_oidc_back_channel_logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["BackChannelLogoutRequest"];
+            };
+        };
+        responses: {
+            /** @description The sessions were ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_auth_oidc_callback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page, or to the sign-in page. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_auth_oidc_start: {
+        parameters: {
+            query?: {
+                /** @description `none`: the provider does not show anything, and confirms a person who is signed in there. */
+                prompt?: string;
+                /** @description Path of the page to which the sign-in leads; `/` if it is left out or not a path of this server. */
+                return?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
             };
             404: {
                 headers: {
