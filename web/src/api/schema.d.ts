@@ -5992,7 +5992,7 @@ export interface components {
             disk: components["schemas"]["DiskUsage"];
             /**
              * Format: int64
-             * @description Number of calls that are no longer compared with reports of the same call in other traces, since the start. Only the newest 100,000
+             * @description Number of calls that deduplication across traces has stopped tracking since the server started. Only the newest 100,000
              *     calls are compared; if another report of an older call arrives, it counts as another call.
              */
             evicted_calls: number;

@@ -31,7 +31,7 @@ pub(super) struct SystemStatus {
     disk: DiskUsage,
     /// Number of spans.
     spans: SpanCounts,
-    /// Number of calls that are no longer compared with reports of the same call in other traces, since the start. Only the newest 100,000
+    /// Number of calls that deduplication across traces has stopped tracking since the server started. Only the newest 100,000
     /// calls are compared; if another report of an older call arrives, it counts as another call.
     evicted_calls: u64,
     /// Number of segments.

@@ -29,7 +29,7 @@ export const reading = {
   'reading.cost.computed_then': 'tokens × prices at the time; the price table has changed since',
   'reading.cost.provider_bill': 'reported by the client: the provider’s billed amount',
   'reading.cost.client_lower':
-    'reported by the client: lower than the computed cost, possibly because of cached tokens that were not reported',
+    'reported by the client; used because it is lower than the computed cost (cached tokens were possibly not reported)',
   'reading.cost.client_only': 'reported by the client: the model has no price',
   'reading.cost.client_preferred': 'reported by the client: preferred in the project’s settings',
   'reading.cost.failed': 'unknown: the call failed before it reported tokens',
@@ -42,7 +42,7 @@ export const reading = {
   'reading.tableOf': 'price table of {date}',
   'reading.clientCost': 'Client-reported cost',
   'reading.difference': '{amount} vs. computed',
-  'reading.traceCorrections': 'Set by the trace',
+  'reading.traceCorrections': 'Derived from other spans of the trace',
   'reading.correction': '{field}: {now} (span alone: {alone})',
   'reading.nothing': 'none',
   'reading.ignored': '{n} attribute ignored|{n} attributes ignored',
