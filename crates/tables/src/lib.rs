@@ -14,4 +14,5 @@ pub mod prices;
 pub mod retained_rows;
 pub mod scores;
 pub mod secret_cipher;
+pub mod secret_columns;
 pub mod share_links;

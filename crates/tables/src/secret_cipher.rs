@@ -4,19 +4,15 @@
 //! secret again. Without a key, secrets are stored as they are.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
-use crate::database::{SqliteError, open_reader, truncate_wal};
-
 /// Start of an encrypted secret. The ID of the key follows, a colon, and in Base64 the nonce and the encrypted text.
-const ENCRYPTED_PREFIX: &str = "encrypted:1:";
+pub(crate) const ENCRYPTED_PREFIX: &str = "encrypted:1:";
 /// Number of bytes of a key.
 const KEY_BYTES: usize = 32;
 
@@ -38,32 +34,6 @@ pub enum SecretCipherError {
 struct SecretKey {
     id: String,
     key: LessSafeKey,
-}
-
-/// A column that stores secrets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SecretColumn {
-    /// File name of the database in the data directory.
-    pub database: &'static str,
-    /// Name of the table, whose primary key is the column `id`.
-    pub table: &'static str,
-    /// Name of the column.
-    pub column: &'static str,
-}
-
-/// Counts the secrets of a column that are stored without encryption. Returns 0 if there is no such database in the data directory.
-///
-/// # Errors
-///
-/// Returns an error if the database cannot be read.
-pub fn count_plain_secrets(dir: &Path, of: SecretColumn) -> Result<usize, SqliteError> {
-    let path = dir.join(of.database);
-    if !path.exists() {
-        return Ok(0);
-    }
-    let SecretColumn { table, column, .. } = of;
-    let sql = format!("SELECT count(*) FROM {table} WHERE {column} <> '' AND {column} NOT GLOB ?1");
-    open_reader(&path)?.query_row(&sql, [format!("{ENCRYPTED_PREFIX}*")], |row| row.get(0)).map_err(SqliteError::sqlite_error(&path))
 }
 
 /// Encrypts and decrypts secrets. Cloning it is cheap.
@@ -128,40 +98,8 @@ impl SecretCipher {
         String::from_utf8(opened.to_vec()).map_err(|_| SecretCipherError::Damaged)
     }
 
-    /// Encrypts the secrets in a column with the first key, unless they are already, and checks that all can be decrypted. Returns the
-    /// number of secrets that were encrypted. Earlier texts do not remain in the file of the database.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if a secret cannot be decrypted, or the database cannot be written. Nothing was changed then.
-    pub fn encrypt_column(&self, connection: &mut Connection, path: &Path, of: SecretColumn) -> Result<usize, SqliteError> {
-        let SecretColumn { table, column, .. } = of;
-        let failed = SqliteError::sqlite_error(path);
-        let unreadable = |error: SecretCipherError| SqliteError::Secret { path: path.to_owned(), error };
-        let transaction = connection.transaction().map_err(&failed)?;
-        let stored: Vec<(i64, String)> = transaction
-            .prepare(&format!("SELECT id, {column} FROM {table} WHERE {column} <> ''"))
-            .and_then(|mut select| select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
-            .map_err(&failed)?;
-        let mut encrypted = 0;
-        for (id, stored) in stored {
-            let secret = self.decrypt(&stored).map_err(unreadable)?;
-            if !self.is_current(&stored) {
-                transaction
-                    .execute(&format!("UPDATE {table} SET {column} = ?2 WHERE id = ?1"), params![id, self.encrypt(&secret)])
-                    .map_err(&failed)?;
-                encrypted += 1;
-            }
-        }
-        transaction.commit().map_err(&failed)?;
-        if encrypted > 0 {
-            truncate_wal(connection).map_err(&failed)?;
-        }
-        Ok(encrypted)
-    }
-
     /// Returns whether a stored text is the one that this cipher would write, apart from the nonce.
-    fn is_current(&self, stored: &str) -> bool {
+    pub(crate) fn is_current(&self, stored: &str) -> bool {
         let key = stored.strip_prefix(ENCRYPTED_PREFIX).and_then(|rest| rest.split_once(':')).map(|(id, _)| id);
         key == self.0.first().map(|first| first.id.as_str())
     }
@@ -171,7 +109,6 @@ impl SecretCipher {
 mod tests {
     use super::*;
 
-    const COLUMN: SecretColumn = SecretColumn { database: "x.db", table: "a", column: "secret" };
     const FIRST: &str = "0101010101010101010101010101010101010101010101010101010101010101";
     const SECOND: &str = "0202020202020202020202020202020202020202020202020202020202020202";
 
@@ -201,31 +138,5 @@ mod tests {
         for wrong in ["short", &FIRST[1..], "zz"] {
             assert_eq!(SecretCipher::from_keys(wrong).unwrap_err(), SecretCipherError::InvalidKey);
         }
-    }
-
-    #[test]
-    fn stored_secrets_follow_the_first_key() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.db");
-        let schema = "CREATE TABLE a (id INTEGER PRIMARY KEY, secret TEXT NOT NULL); INSERT INTO a VALUES (1, 'canary-7'), (2, '');";
-        let mut connection = crate::database::open(&path, &[schema]).unwrap();
-        let stored = |connection: &Connection| connection.query_row("SELECT secret FROM a", [], |row| row.get::<_, String>(0)).unwrap();
-        let first = SecretCipher::from_keys(FIRST).unwrap();
-        assert_eq!(count_plain_secrets(dir.path(), COLUMN).unwrap(), 1);
-        assert_eq!(SecretCipher::default().encrypt_column(&mut connection, &path, COLUMN).unwrap(), 0);
-        assert_eq!(first.encrypt_column(&mut connection, &path, COLUMN).unwrap(), 1);
-        assert_eq!(first.encrypt_column(&mut connection, &path, COLUMN).unwrap(), 0);
-        assert_eq!(count_plain_secrets(dir.path(), COLUMN).unwrap(), 0);
-        for entry in std::fs::read_dir(dir.path()).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-            assert!(!bytes.windows(8).any(|window| window == b"canary-7"), "the plain secret must not remain in a file");
-        }
-        let lost = SecretCipher::from_keys(SECOND).unwrap().encrypt_column(&mut connection, &path, COLUMN);
-        assert!(matches!(lost, Err(SqliteError::Secret { error: SecretCipherError::MissingKey(_), .. })));
-        let both = SecretCipher::from_keys(&format!("{SECOND}\n{FIRST}")).unwrap();
-        assert_eq!(both.encrypt_column(&mut connection, &path, COLUMN).unwrap(), 1);
-        assert_eq!(SecretCipher::from_keys(SECOND).unwrap().decrypt(&stored(&connection)).unwrap(), "canary-7");
-        // With the keys removed in two steps, the secrets would be plain again; a missing key is an error instead.
-        assert!(SecretCipher::default().encrypt_column(&mut connection, &path, COLUMN).is_err());
     }
 }

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hinomi_tables::database;
 use hinomi_tables::database::SqliteError;
-use hinomi_tables::secret_cipher::{SecretCipher, SecretColumn};
+use hinomi_tables::secret_cipher::SecretCipher;
+use hinomi_tables::secret_columns::{SecretColumn, encrypt_column};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
@@ -97,7 +98,7 @@ impl NotificationOutbox {
     pub fn open(dir: &Path, cipher: SecretCipher) -> Result<NotificationOutbox, SqliteError> {
         let path = dir.join(DATABASE);
         let mut connection = database::open(&path, &MIGRATIONS)?;
-        cipher.encrypt_column(&mut connection, &path, SECRET_COLUMN)?;
+        encrypt_column(&cipher, &mut connection, &path, SECRET_COLUMN)?;
         Ok(NotificationOutbox { connection: Mutex::new(connection), cipher, path, delivery_due: Arc::new(Notify::new()) })
     }
 

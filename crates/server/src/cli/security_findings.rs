@@ -8,7 +8,7 @@ use hinomi_store::doctor::DoctorFinding;
 use hinomi_tables::audit_log::AuditLog;
 use hinomi_tables::forwards;
 use hinomi_tables::metadata::{AccountRole, AccountState, MetadataStore};
-use hinomi_tables::secret_cipher::count_plain_secrets;
+use hinomi_tables::secret_columns::count_plain_secrets;
 
 use super::running_server;
 use crate::config::Config;

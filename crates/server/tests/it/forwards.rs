@@ -282,7 +282,7 @@ fn a_pause_holds_requests_back_as_after_a_restore() {
     let mut server = allowing_server();
     create(&server, &json!({ "type": "sentry", "url": format!("http://0123abcd@{}/7", endpoint.address) }));
     let (said, error, status) = server.command(&["notifications", "pause"]);
-    assert!(status == Some(0) && said.contains("forwarded requests"), "{said}{error}");
+    assert!(status == Some(0) && said.contains("forwarding are paused"), "{said}{error}");
     // A start reads the setting before it sends anything.
     server.restart();
     assert_eq!(server.envelope(call(1, "q", "a")).status, 200);

@@ -16,9 +16,11 @@ const LAYERS: [(&str, &[&str]); 6] = [
 ];
 
 /// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.
-const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 33] = [
+const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 35] = [
     ("store", "rows", &["schema"]),
-    ("tables", "database", &[]),
+    ("tables", "database", &["secret_cipher"]),
+    ("tables", "secret_cipher", &[]),
+    ("tables", "secret_columns", &["database", "secret_cipher"]),
     ("tables", "retained_rows", &["database"]),
     ("tables", "audit_log", &["database"]),
     ("tables", "bills", &["database", "retained_rows"]),
@@ -28,7 +30,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 33] = [
     ("tables", "otel_metrics", &["database", "retained_rows"]),
     ("tables", "outcomes", &["database", "retained_rows"]),
     ("tables", "prices", &["metadata"]),
-    ("tables", "forwards", &["database", "retained_rows"]),
+    ("tables", "forwards", &["database", "retained_rows", "secret_cipher", "secret_columns"]),
     ("tables", "media", &["database", "retained_rows"]),
     ("tables", "scores", &["database", "retained_rows"]),
     ("tables", "share_links", &["database", "retained_rows"]),

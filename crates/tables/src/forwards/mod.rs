@@ -20,7 +20,8 @@ use tokio::sync::Notify;
 use utoipa::ToSchema;
 
 use crate::database::{GroupCommitDatabase, SqliteError};
-use crate::secret_cipher::{SecretCipher, SecretColumn};
+use crate::secret_cipher::SecretCipher;
+use crate::secret_columns::{SecretColumn, encrypt_column};
 pub use queue::{DueForward, ForwardResult, ForwardedProtocol, ForwardedRequest};
 
 /// File name of the database.
@@ -206,7 +207,7 @@ impl ForwardStore {
     /// Returns an error if the database cannot be opened, or was written by a newer version, or the cipher cannot decrypt a key.
     pub fn open(dir: &Path, cipher: SecretCipher) -> Result<ForwardStore, SqliteError> {
         let path = dir.join(DATABASE);
-        cipher.encrypt_column(&mut crate::database::open(&path, MIGRATIONS)?, &path, SECRET_COLUMN)?;
+        encrypt_column(&cipher, &mut crate::database::open(&path, MIGRATIONS)?, &path, SECRET_COLUMN)?;
         let database = GroupCommitDatabase::open(&path, MIGRATIONS)?;
         let reader = crate::database::open_reader(&path)?;
         let read = || -> rusqlite::Result<_> {

@@ -128,7 +128,8 @@ impl ActivePrices {
             }
             Err(error) => {
                 tracing::error!(%error, effect = "the previous prices stay effective", "prices.file.invalid");
-                known.file_fault = Some(format!("{error}; if an earlier version of the file was loaded, the prices of that version stay effective"));
+                known.file_fault =
+                    Some(format!("{error}; if an earlier version of the file was loaded, the prices of that version stay effective"));
                 false
             }
         }

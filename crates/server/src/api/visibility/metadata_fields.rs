@@ -163,6 +163,7 @@ const METADATA_FIELDS: &[(&str, ListedFields)] = &[
     ("RepriceReport", ListedFields::All),
     ("RepricedModel", ListedFields::All),
     ("RetentionOverridesView", ListedFields::All),
+    ("RotatedIngestKey", ListedFields::All),
     ("RuleShown", ListedFields::All),
     ("RunDurations", ListedFields::All),
     ("Score", ListedFields::Only(&["at", "id", "label", "name", "span_id"])),
