@@ -52,7 +52,7 @@ test('issues are merged in the list', async () => {
 
   // What will happen and how to undo it is said first; Escape leaves everything as it is.
   const panel = page.getByRole('group', { name: 'Merge 2 issues' });
-  assert.match(await panel.innerText(), new RegExp(`The events of #${small} move to #${large}.*Split off`, 's'));
+  assert.match(await panel.innerText(), new RegExp(`The events of #${small} and new events like them move to #${large}.*Split off`, 's'));
   await page.keyboard.press('Escape');
   await panel.waitFor({ state: 'detached' });
   assert.equal(await rows().count(), 2);
