@@ -84,7 +84,7 @@ test('a merged issue is found under its old number, and split off again', async 
   assert.match(await group.innerText(), new RegExp(`was #${small}\\s+1 event`));
   await group.getByRole('button', { name: 'Split off' }).click();
   const panel = group.getByRole('group', { name: 'Split off this group' });
-  assert.match(await panel.innerText(), new RegExp(`becomes issue #${small} again`));
+  assert.match(await panel.innerText(), new RegExp(`become issue #${small} again`));
   await panel.getByRole('button', { name: 'Split off' }).click();
   const done = page.getByRole('status').getByRole('link', { name: `Open #${small}` });
   await done.waitFor();

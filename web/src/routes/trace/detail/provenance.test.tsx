@@ -60,7 +60,7 @@ it('shows the source of each field, how tokens and cost were computed, and ignor
     '25 excludes 2,048 tokens of other buckets; total 2,073',
     'the count is smaller than the sum of those buckets',
     'reported total: 9,999',
-    'cached tokens that were not reported',
+    'cached tokens were possibly not reported',
     'since 2024-10-02',
     'was subtracted from the reported times',
     'merged from 3 partial spans',
