@@ -36,7 +36,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 35] = [
     ("tables", "share_links", &["database", "retained_rows"]),
     ("alerting", "delivery", &["name_redaction"]),
     ("server", "config", &[]),
-    ("server", "connections", &[]),
+    ("server", "connections", &["config"]),
     ("server", "body_drain", &[]),
     ("server", "web_assets", &[]),
     ("server", "security_headers", &[]),
