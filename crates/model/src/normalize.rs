@@ -187,7 +187,11 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
             .text(SpanField::RequestModel)
             .or_else(|| step_names::model_of_parameters(found))
             .or_else(|| step_names::model_in_span_name(raw, kind, found))
-            .or_else(|| answer_usage::model_of_body(found).filter(|_| kind == SpanType::Llm && !found.has(SpanField::ResponseModel))),
+            .or_else(|| {
+                // Reading a body takes time, so only calls without any model are asked.
+                let is_unnamed_call = kind == SpanType::Llm && !found.has(SpanField::ResponseModel);
+                if is_unnamed_call { answer_usage::model_of_body(found) } else { None }
+            }),
         origin: raw.origin.clone().or_else(|| found.text(SpanField::Origin)),
         response_model: step_names::model_behind_alias(found)
             .or_else(|| found.text(SpanField::ResponseModel))

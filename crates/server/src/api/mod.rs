@@ -288,7 +288,8 @@ pub fn routes(api: Arc<ApiState>) -> Router {
     set_operation_ids(&mut description);
     enum_facts::add(&mut description);
     visibility::describe_hidden_fields(&mut description);
-    let visibility = visibility::VisibilityLayers::new(api.clone(), &description);
+    let description = Arc::new(description);
+    let visibility = visibility::VisibilityLayers::new(api.clone(), description.clone());
     // Innermost, so that no other layer sees a message that the caller must not see.
     let router = router.route_layer(axum::middleware::from_fn_with_state(visibility.clone(), visibility::filter_answer));
     // Within the others, so that a change is recorded even if its client disconnects.
@@ -301,7 +302,6 @@ pub fn routes(api: Arc<ApiState>) -> Router {
         .route_layer(axum::middleware::from_fn_with_state(unknown_params::from_description(&description), unknown_params::reject_unknown));
     // Outermost, so that callers with different access share no response.
     let router = router.route_layer(axum::middleware::from_fn_with_state(visibility, visibility::decide));
-    let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
     let router = router.merge(session::routes());
     // Outermost, so that nothing sees the headers of a proxy before they are checked.

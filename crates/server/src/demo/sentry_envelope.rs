@@ -212,7 +212,7 @@ impl DemoEnvelopeWriter<'_> {
         let named = [
             ("model", model.map(quoted)),
             ("user", self.setting().user.map(quoted)),
-            ("session", self.setting().session.as_deref().map(quoted)),
+            ("conversation", self.setting().session.as_deref().map(quoted)),
             ("step", Some(quoted(&span.name))),
         ];
         named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect::<Map<_, _>>().into()

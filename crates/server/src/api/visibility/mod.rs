@@ -8,7 +8,7 @@ mod answer_shapes;
 mod metadata_fields;
 mod view_records;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, MatchedPath, Query, Request, State};
@@ -77,14 +77,16 @@ impl MessageVisibility {
 #[derive(Debug)]
 pub(super) struct VisibilityLayers {
     api: Arc<ApiState>,
-    shapes: AnswerShapes,
+    /// Read from the document when they are first needed, because most servers hide nothing.
+    shapes: LazyLock<AnswerShapes, Box<dyn FnOnce() -> AnswerShapes + Send>>,
     views: ViewRecords,
 }
 
 impl VisibilityLayers {
     /// Creates the layers for the routes of an OpenAPI document.
-    pub(super) fn new(api: Arc<ApiState>, description: &utoipa::openapi::OpenApi) -> Arc<VisibilityLayers> {
-        Arc::new(VisibilityLayers { api, shapes: AnswerShapes::new(description), views: ViewRecords::default() })
+    pub(super) fn new(api: Arc<ApiState>, description: Arc<utoipa::openapi::OpenApi>) -> Arc<VisibilityLayers> {
+        let shapes = LazyLock::new(Box::new(move || AnswerShapes::new(&description)) as Box<dyn FnOnce() -> AnswerShapes + Send>);
+        Arc::new(VisibilityLayers { api, shapes, views: ViewRecords::default() })
     }
 
     /// Returns what the caller of a request sees; `None` if the request is not about a project, or the caller has no role in it.
