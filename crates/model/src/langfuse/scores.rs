@@ -6,10 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{ids, trace_id};
 use crate::clock::is_possible;
-use crate::fingerprint::Fingerprint;
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::outcome_reason::OutcomeReason;
-use crate::score::{Score, ScoreValue};
+use crate::score::{Score, ScoreTarget, ScoreValue};
 use crate::{decode_budget, lenient_json, time};
 
 /// Reads one score or a list of them, in the form of `POST /api/public/scores`.
@@ -76,24 +75,15 @@ pub(super) fn of_body(body: &Map<String, Value>, at_us: i64, received_us: i64) -
     let span = text(["observationId", "span_id"]);
     let value = match body.get("value").filter(|value| !value.is_null()).or_else(|| body.get("label")) {
         Some(Value::Number(number)) => number.as_f64().map(ScoreValue::Number),
-        Some(Value::Bool(yes)) => Some(ScoreValue::Number(f64::from(u8::from(*yes)))),
-        Some(Value::String(label)) => Some(ScoreValue::Label(label.clone())),
+        Some(Value::Bool(yes)) => Some(ScoreValue::Boolean(*yes)),
+        Some(Value::String(label)) => Some(ScoreValue::Category(label.clone())),
         _ => None,
     };
     let value = value.ok_or(OutcomeReason::ScoreWithoutValue)?;
-    // A score without an ID is identified by its content.
-    let own = || {
-        let said = format!("{value:?}");
-        Fingerprint::of(&["score", &trace, span.as_deref().unwrap_or_default(), &name, &said]).to_string()
-    };
     let own_us = body.get("timestamp").and_then(Value::as_str).and_then(time::from_text);
-    Ok(Score {
-        id: text(["id", "id"]).unwrap_or_else(own),
-        trace_id: trace_id(&trace),
-        span_id: span.as_deref().map(ids::span_id),
-        comment: text(["comment", "explanation"]),
-        at_us: own_us.filter(|at| is_possible(*at, received_us)).unwrap_or(at_us),
-        name,
-        value,
-    })
+    let target = ScoreTarget::trace(trace_id(&trace), span.as_deref().map(ids::span_id));
+    let at_us = own_us.filter(|at| is_possible(*at, received_us)).unwrap_or(at_us);
+    let mut score = Score::new(target, name, value, at_us);
+    (score.id, score.comment) = (text(["id", "id"]), text(["comment", "explanation"]));
+    Ok(score)
 }

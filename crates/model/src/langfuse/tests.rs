@@ -7,7 +7,6 @@ use super::*;
 use crate::mapping::MappingRuleSet;
 use crate::partial_spans::join_partial_spans;
 use crate::price::PriceBook;
-use crate::score::ScoreValue;
 use crate::span::{MessagePart, SpanStatus, SpanType};
 use crate::time::SECOND_US;
 
@@ -146,7 +145,7 @@ fn each_event_has_a_result_and_invalid_ones_do_not_affect_others() {
     );
     assert_eq!((decoded.spans.len(), decoded.outcomes.len()), (2, 5));
     assert!(decoded.spans.iter().all(|span| span.trace_id == trace_id("free text")));
-    assert_eq!(decoded.scores[0].value, ScoreValue::Number(1.0));
+    assert_eq!(decoded.scores[0].value, Some(1.0));
     assert!(matches!(decode(b"{}", &context(), &|_| None), Err(LangfuseError::NoBatch)));
     assert!(matches!(decode(b"{", &context(), &|_| None), Err(LangfuseError::Json { .. })));
 }
@@ -155,8 +154,8 @@ fn each_event_has_a_result_and_invalid_ones_do_not_affect_others() {
 fn scores_alone() {
     let one = json!({ "traceId": "t", "name": "tone", "value": "polite", "observationId": "0123456789abcdef", "comment": "kind" });
     let read = scores(&json!([one, { "id": "s", "traceId": "t", "name": "n", "value": 0.5 }]), 7).unwrap();
-    assert_eq!((read[0].span_id, &read[0].value), (Some(SpanId(0x0123_4567_89ab_cdef)), &ScoreValue::Label("polite".into())));
-    assert_eq!((read[1].id.as_str(), read[1].at_us), ("s", 7));
+    assert_eq!((read[0].target.span_id, read[0].label.as_deref()), (Some(SpanId(0x0123_4567_89ab_cdef)), Some("polite")));
+    assert_eq!((read[1].id.as_deref(), read[1].at_us), (Some("s"), 7));
     assert_eq!(scores(&json!({ "traceId": "t", "name": "n" }), 7), Err("score_without_value"));
 }
 

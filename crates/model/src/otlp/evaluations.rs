@@ -7,7 +7,7 @@ use crate::decode_budget;
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::messages::{TextLimit, trim_text};
-use crate::score::{Score, ScoreValue};
+use crate::score::{Score, ScoreTarget, ScoreValue};
 
 /// Name of the event.
 pub(super) const EVALUATION_EVENT: &str = "gen_ai.evaluation.result";
@@ -29,7 +29,7 @@ pub(super) fn score_of(attributes: &Map<String, Value>, trace_id: TraceId, span_
         other => other.and_then(Value::as_f64),
     };
     let number: Option<f64> = number.filter(|number: &f64| number.is_finite());
-    let value = number.map(ScoreValue::Number).or_else(|| label.map(|label| ScoreValue::Label(label.to_owned())))?;
+    let value = number.map(ScoreValue::Number).or_else(|| label.map(|label| ScoreValue::Category(label.to_owned())))?;
     let beside = label.filter(|_| number.is_some());
     let explanation = text("gen_ai.evaluation.explanation");
     let mut comment = match (beside, explanation) {
@@ -41,7 +41,9 @@ pub(super) fn score_of(attributes: &Map<String, Value>, trace_id: TraceId, span_
     }
     let place = [trace_id.to_string(), span_id.map(|id| id.to_string()).unwrap_or_default(), at_us.to_string()];
     let id = Fingerprint::of(&[EVALUATION_EVENT, &place[0], &place[1], &place[2], name]).trace_id().to_string();
-    Some(Score { id, trace_id, span_id, name: name.to_owned(), value, comment, at_us })
+    let mut score = Score::new(ScoreTarget::trace(trace_id, span_id), name, value, at_us);
+    (score.id, score.comment) = (Some(id), comment);
+    Some(score)
 }
 
 /// Returns the evaluations in the events of a span: their attributes, and their times in nanoseconds since the Unix epoch.
@@ -52,7 +54,7 @@ pub(super) fn results_of_span(span: &DecodedSpan) -> Vec<(Map<String, Value>, u6
 
 /// Charges the memory of a score. Returns false if the budget of the request is exceeded.
 pub(super) fn charge(score: &Score) -> bool {
-    decode_budget::charge(size_of::<Score>() + score.name.len() + score.comment.as_deref().map_or(0, str::len))
+    decode_budget::charge(size_of::<Score>() + score.text_bytes())
 }
 
 #[cfg(test)]
@@ -72,11 +74,11 @@ mod tests {
             "gen_ai.evaluation.explanation": "Answers the question.", "gen_ai.response.id": "r1",
         });
         let found = score(full.clone()).unwrap();
-        assert_eq!((found.name.as_str(), &found.value), ("Relevance", &ScoreValue::Number(0.8)));
+        assert_eq!((found.name.as_str(), found.value), ("Relevance", Some(0.8)));
         assert_eq!(found.comment.as_deref(), Some("relevant: Answers the question."));
         assert_eq!(score(full).unwrap().id, found.id, "a repeat replaces the score");
         let label = score(json!({ "gen_ai.evaluation.name": "Tone", "gen_ai.evaluation.score.label": "rude" })).unwrap();
-        assert_eq!((label.value, label.comment), (ScoreValue::Label("rude".into()), None));
+        assert_eq!((label.label.as_deref(), label.comment), (Some("rude"), None));
         assert_ne!(label.id, found.id);
     }
 

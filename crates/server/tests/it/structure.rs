@@ -10,9 +10,10 @@ const LAYERS: [(&str, &[&str]); 6] = [
     ("model", &[]),
     ("store", &["model"]),
     ("tables", &["model"]),
+    ("evaluation", &["model"]),
     ("query", &["model", "store"]),
     ("alerting", &["model", "store", "tables", "query"]),
-    ("server", &["model", "store", "tables", "query", "alerting"]),
+    ("server", &["model", "store", "tables", "query", "alerting", "evaluation"]),
 ];
 
 /// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.

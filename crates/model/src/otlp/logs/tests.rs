@@ -222,7 +222,7 @@ fn a_result_of_an_evaluation_is_a_score_and_no_log_line() {
         })
     };
     let decoded = of_json(json!([result("Tone", &"1".repeat(32)), result("", &"1".repeat(32)), result("Tone", "")]));
-    let scores: Vec<_> = decoded.scores.iter().map(|score| (score.name.as_str(), score.span_id.is_some(), score.value.clone())).collect();
-    assert_eq!(scores, [("Tone", true, crate::score::ScoreValue::Number(0.5))]);
+    let scores: Vec<_> = decoded.scores.iter().map(|score| (score.name.as_str(), score.target.span_id.is_some(), score.value)).collect();
+    assert_eq!(scores, [("Tone", true, Some(0.5))]);
     assert_eq!(decoded.lines.len(), 2, "a result without a name or a trace stays a log line");
 }

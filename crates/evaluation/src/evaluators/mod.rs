@@ -1,0 +1,1 @@
+//! Evaluators without a model.

@@ -1,0 +1,1 @@
+//! Signals: faults of a run that its spans show, found without a model.

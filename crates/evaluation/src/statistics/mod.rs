@@ -1,0 +1,1 @@
+//! Statistics of scores: agreement, rates, intervals and sampling.
