@@ -150,7 +150,7 @@ impl Score {
         score
     }
 
-    /// Returns the fingerprint that all versions of the same score share. A later score with the same fingerprint supersedes the earlier one.
+    /// Returns a text that all versions of the same score share. A later score with the same identity supersedes the earlier one.
     ///
     /// Scores with an ID of the client are identified by this ID, annotations by name, author and target, and scores of evaluators and judges
     /// by name, evaluator, version and target. Returns `None` for all others: each of them is a score of its own.
@@ -169,10 +169,10 @@ impl Score {
             let mut texts = vec![kind, self.name.as_str()];
             texts.extend(parts);
             texts.extend(place.iter().map(String::as_str));
-            Some(Fingerprint::of(&texts).trace_id().to_string())
+            Some(format!("{kind}:{}", Fingerprint::of(&texts).trace_id()))
         };
         match (&self.id, self.source, &self.evaluator) {
-            (Some(id), _, _) => Some(Fingerprint::of(&["score id", id]).trace_id().to_string()),
+            (Some(id), _, _) => Some(format!("id:{id}")),
             (None, ScoreSource::Annotation, _) => of("annotation", &[self.author.as_deref().unwrap_or_default()]),
             (None, ScoreSource::Evaluator | ScoreSource::Judge, Some(evaluator)) => {
                 of(self.source.as_str(), &[&evaluator.name, evaluator.version.as_deref().unwrap_or_default()])

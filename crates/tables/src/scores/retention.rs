@@ -7,9 +7,12 @@ use crate::retained_rows::{
     ErasedRowKind, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, TableRetention, blocking_expiry, delete_expired,
 };
 
-const OF_PROJECT: [RowSelection; 1] = [scores("project = ?1")];
-const OF_NAMES: [RowSelection; 1] = [scores("project = ?1 AND trace IN (SELECT text FROM temp.traces)")];
-const EXPIRED: [RowSelection; 1] = [scores("project = ?1 AND at_us < ?2 AND trace NOT IN (SELECT text FROM temp.traces)")];
+const OF_PROJECT: [RowSelection; 2] = [scores("project = ?1"), RowSelection::new("definitions", "project = ?1")];
+const OF_NAMES: [RowSelection; 1] = [scores(
+    "project = ?1 AND (trace IN (SELECT text FROM temp.traces) OR author IN (SELECT id FROM temp.people) AND source = 'user_feedback')",
+)];
+const EXPIRED: [RowSelection; 1] =
+    [scores("project = ?1 AND at_us < ?2 AND (trace IS NULL OR trace NOT IN (SELECT text FROM temp.traces))")];
 
 const fn scores(condition: &'static str) -> RowSelection {
     RowSelection::new("scores", condition).counted_as(ErasedRowKind::Score)
@@ -17,7 +20,7 @@ const fn scores(condition: &'static str) -> RowSelection {
 
 static RULES: TableRetention = TableRetention {
     of_names: &OF_NAMES,
-    notable_traces: Some("SELECT DISTINCT trace FROM scores WHERE project = ?1"),
+    notable_traces: Some("SELECT DISTINCT trace FROM scores WHERE project = ?1 AND trace IS NOT NULL"),
     ..TableRetention::new(DATABASE, &OF_PROJECT)
 };
 
