@@ -110,7 +110,7 @@ export function BurnDownChart({ project, budget }: { project: number; budget: Bu
         </div>
         <i className="alerts-burn-down-point" style={{ left: `${now * 100}%`, top: `${y(end(burn.course))}%` }} />
         {runsOut !== null && runsOut > now && (
-          <div className="alerts-burn-down-zero" style={{ left: `${runsOut * 100}%`, top: `${y(0)}%` }}>
+          <div className={runsOut < 0.5 ? 'alerts-burn-down-zero is-early' : 'alerts-burn-down-zero'} style={{ left: `${runsOut * 100}%`, top: `${y(0)}%` }}>
             <span>{t('alerts.usedUpAbout', { time: format.brief(forecast?.runs_out_at ?? '') })}</span>
           </div>
         )}
