@@ -119,7 +119,7 @@ names!(
         SampleRate = "sample_rate",
         /// The score has no name.
         ScoreWithoutName = "score_without_name",
-        /// The score has no trace.
+        /// The score has no target: no trace, conversation, dataset item or experiment.
         ScoreWithoutTrace = "score_without_trace",
         /// The score has no value.
         ScoreWithoutValue = "score_without_value",

@@ -7,6 +7,7 @@ use super::*;
 use crate::mapping::MappingRuleSet;
 use crate::partial_spans::join_partial_spans;
 use crate::price::PriceBook;
+use crate::score::{ScoreDataType, ScoreSource};
 use crate::span::{MessagePart, SpanStatus, SpanType};
 use crate::time::SECOND_US;
 
@@ -153,10 +154,40 @@ fn each_event_has_a_result_and_invalid_ones_do_not_affect_others() {
 #[test]
 fn scores_alone() {
     let one = json!({ "traceId": "t", "name": "tone", "value": "polite", "observationId": "0123456789abcdef", "comment": "kind" });
-    let read = scores(&json!([one, { "id": "s", "traceId": "t", "name": "n", "value": 0.5 }]), 7).unwrap();
+    let read = scores(&json!([one, { "id": "s", "traceId": "t", "name": "n", "value": 0.5 }]), 7, ScoreSource::Sdk).unwrap();
     assert_eq!((read[0].target.span_id, read[0].label.as_deref()), (Some(SpanId(0x0123_4567_89ab_cdef)), Some("polite")));
     assert_eq!((read[1].id.as_deref(), read[1].at_us), (Some("s"), 7));
-    assert_eq!(scores(&json!({ "traceId": "t", "name": "n" }), 7), Err("score_without_value"));
+    assert_eq!(scores(&json!({ "traceId": "t", "name": "n" }), 7, ScoreSource::Sdk), Err("score_without_value"));
+}
+
+#[test]
+fn scores_have_types_targets_and_sources() {
+    let read = |body: Value| scores(&body, 7, ScoreSource::Sdk).map(|mut read| read.remove(0));
+    let boolean = read(json!({ "traceId": "t", "name": "resolved", "value": 1.0, "dataType": "BOOLEAN", "source": "ANNOTATION" })).unwrap();
+    assert_eq!((boolean.data_type, boolean.value, boolean.source), (ScoreDataType::Boolean, Some(1.0), ScoreSource::Annotation));
+    let session = read(json!({ "sessionId": "s-7", "name": "satisfaction", "value": 4.5, "configId": "c", "queueId": "q" })).unwrap();
+    assert_eq!((session.target.session_id.as_deref(), session.target.trace_id), (Some("s-7"), None));
+    assert_eq!((session.definition_id.as_deref(), session.queue_id.as_deref()), (Some("c"), Some("q")));
+    let run = read(json!({ "datasetRunId": "r", "name": "n", "value": 1 })).unwrap();
+    assert_eq!(run.target.experiment_id.as_deref(), Some("r"));
+    let text = read(json!({ "trace_id": "t", "name": "note", "data_type": "text", "comment": "Wrong city." })).unwrap();
+    assert_eq!((text.comment.as_deref(), text.value, text.explanation), (Some("Wrong city."), None, None));
+    let judged = read(json!({
+        "trace_id": "t", "name": "right", "value": 0.5, "label": "partly", "explanation": "One of two.", "source": "judge", "probability": 0.25,
+        "evaluator": { "name": "correctness", "version": 3 }, "metadata": { "a": 1 },
+    }))
+    .unwrap();
+    let evaluator = judged.evaluator.unwrap();
+    assert_eq!((evaluator.name.as_str(), evaluator.version.as_deref(), judged.probability), ("correctness", Some("3"), 0.25));
+    assert_eq!((judged.label.as_deref(), judged.explanation.as_deref(), judged.metadata.len()), (Some("partly"), Some("One of two."), 1));
+    let wrong = |body: Value| read(body).unwrap_err();
+    assert_eq!(wrong(json!({ "name": "n", "value": 1 })), "score_without_trace");
+    assert_eq!(wrong(json!({ "span_id": "0123456789abcdef", "name": "n", "value": 1 })), "score_without_trace");
+    for field in [json!({ "probability": 0 }), json!({ "data_type": "stars" }), json!({ "source": "god" })] {
+        let mut body = json!({ "trace_id": "t", "name": "n", "value": 1 });
+        body.as_object_mut().unwrap().extend(field.as_object().unwrap().clone());
+        assert_eq!(wrong(body), "invalid_score");
+    }
 }
 
 /// Returns the events of a client that names the trace of an observation only when it creates it, and sends Go's zero for unknown times.

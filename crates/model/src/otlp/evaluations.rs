@@ -5,9 +5,8 @@ use serde_json::{Map, Value};
 use super::span::DecodedSpan;
 use crate::decode_budget;
 use crate::fingerprint::Fingerprint;
-use crate::id::{SpanId, TraceId};
 use crate::messages::{TextLimit, trim_text};
-use crate::score::{Score, ScoreTarget, ScoreValue};
+use crate::score::{Score, ScoreEvaluator, ScoreTarget, ScoreValue};
 
 /// Name of the event.
 pub(super) const EVALUATION_EVENT: &str = "gen_ai.evaluation.result";
@@ -15,34 +14,39 @@ pub(super) const EVALUATION_EVENT: &str = "gen_ai.evaluation.result";
 const MAX_NAME: usize = 200;
 const MAX_EXPLANATION: TextLimit = TextLimit(4096);
 
-/// Returns the score that the attributes of an evaluation describe; `None` without a name, or with neither value nor label.
-///
-/// A score has either a number or a label. If a result has a number and a label, the score has the number, and its explanation starts with
-/// the label. A repeated result gets the same ID.
-pub(super) fn score_of(attributes: &Map<String, Value>, trace_id: TraceId, span_id: Option<SpanId>, at_us: i64) -> Option<Score> {
+/// Returns the score that the attributes of an evaluation describe; `None` without a name, with neither value nor label, or if the
+/// evaluation failed. A repeated result gets the same ID.
+pub(super) fn score_of(attributes: &Map<String, Value>, target: ScoreTarget, at_us: i64) -> Option<Score> {
     let text = |name: &str| attributes.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     let name = text("gen_ai.evaluation.name").filter(|name| name.len() <= MAX_NAME)?;
     let label = text("gen_ai.evaluation.score.label").filter(|label| label.len() <= MAX_NAME);
     let number = match attributes.get("gen_ai.evaluation.score.value") {
-        Some(Value::Bool(passed)) => Some(f64::from(*passed)),
         Some(Value::String(text)) => text.trim().parse().ok(),
         other => other.and_then(Value::as_f64),
     };
     let number: Option<f64> = number.filter(|number: &f64| number.is_finite());
-    let value = number.map(ScoreValue::Number).or_else(|| label.map(|label| ScoreValue::Category(label.to_owned())))?;
-    let beside = label.filter(|_| number.is_some());
-    let explanation = text("gen_ai.evaluation.explanation");
-    let mut comment = match (beside, explanation) {
-        (Some(label), Some(explanation)) => Some(format!("{label}: {explanation}")),
-        (one, other) => one.or(other).map(str::to_owned),
+    let value = match attributes.get("gen_ai.evaluation.score.value") {
+        Some(Value::Bool(passed)) => ScoreValue::Boolean(*passed),
+        _ => number.map(ScoreValue::Number).or_else(|| label.map(|label| ScoreValue::Category(label.to_owned())))?,
     };
-    if let Some(comment) = &mut comment {
-        trim_text(comment, MAX_EXPLANATION);
+    let target = ScoreTarget { response_id: text("gen_ai.response.id").map(str::to_owned), ..target };
+    let place = [
+        target.trace_id.map(|id| id.to_string()).or_else(|| target.response_id.clone())?,
+        target.span_id.map(|id| id.to_string()).unwrap_or_default(),
+        at_us.to_string(),
+    ];
+    let mut score = Score::new(target, name, value, at_us);
+    score.id = Some(Fingerprint::of(&[EVALUATION_EVENT, &place[0], &place[1], &place[2], name]).trace_id().to_string());
+    score.label = label.map(str::to_owned);
+    score.explanation = text("gen_ai.evaluation.explanation").map(str::to_owned);
+    if let Some(explanation) = &mut score.explanation {
+        trim_text(explanation, MAX_EXPLANATION);
     }
-    let place = [trace_id.to_string(), span_id.map(|id| id.to_string()).unwrap_or_default(), at_us.to_string()];
-    let id = Fingerprint::of(&[EVALUATION_EVENT, &place[0], &place[1], &place[2], name]).trace_id().to_string();
-    let mut score = Score::new(ScoreTarget::trace(trace_id, span_id), name, value, at_us);
-    (score.id, score.comment) = (Some(id), comment);
+    let evaluator = text("gen_ai.evaluation.evaluator.name").or_else(|| text("gen_ai.evaluator.name"));
+    score.evaluator = evaluator.map(|name| ScoreEvaluator {
+        name: name.to_owned(),
+        version: text("gen_ai.evaluation.evaluator.version").or_else(|| text("gen_ai.evaluator.version")).map(str::to_owned),
+    });
     Some(score)
 }
 
@@ -62,9 +66,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::id::{SpanId, TraceId};
 
     fn score(attributes: Value) -> Option<Score> {
-        score_of(attributes.as_object().unwrap(), TraceId(1), Some(SpanId(2)), 5)
+        score_of(attributes.as_object().unwrap(), ScoreTarget::trace(TraceId(1), Some(SpanId(2))), 5)
     }
 
     #[test]
@@ -75,7 +80,9 @@ mod tests {
         });
         let found = score(full.clone()).unwrap();
         assert_eq!((found.name.as_str(), found.value), ("Relevance", Some(0.8)));
-        assert_eq!(found.comment.as_deref(), Some("relevant: Answers the question."));
+        assert_eq!((found.label.as_deref(), found.comment.as_deref()), (Some("relevant"), None));
+        assert_eq!(found.explanation.as_deref(), Some("Answers the question."));
+        assert_eq!(found.target.response_id.as_deref(), Some("r1"));
         assert_eq!(score(full).unwrap().id, found.id, "a repeat replaces the score");
         let label = score(json!({ "gen_ai.evaluation.name": "Tone", "gen_ai.evaluation.score.label": "rude" })).unwrap();
         assert_eq!((label.label.as_deref(), label.comment), (Some("rude"), None));

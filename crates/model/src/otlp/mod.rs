@@ -32,7 +32,7 @@ use crate::normalize::attribute_names::AttributeDialect;
 use crate::otel_metric::MetricPoint;
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use crate::outcome_reason::OutcomeReason;
-use crate::score::Score;
+use crate::score::{Score, ScoreTarget};
 use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
 use crate::{decode_budget, failure, normalize};
@@ -180,9 +180,10 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
             decode_budget::charge_span(&span);
             for (attributes, time_ns) in results {
                 let at_us = i64::try_from(time_ns / 1000).ok().filter(|at_us| clock.is_plausible(*at_us)).unwrap_or(span.end_us);
-                decoded
-                    .scores
-                    .extend(evaluations::score_of(&attributes, span.trace_id, Some(span.span_id), at_us).filter(evaluations::charge));
+                decoded.scores.extend(
+                    evaluations::score_of(&attributes, ScoreTarget::trace(span.trace_id, Some(span.span_id)), at_us)
+                        .filter(evaluations::charge),
+                );
             }
             for thrown in thrown {
                 let error = thrown.event(&span, ErrorReporter::SpanEvent, &clock, context.earlier_grouping);

@@ -24,7 +24,7 @@ use crate::messages::{TextLimit, trim_messages};
 use crate::normalize::RawSpan;
 use crate::outcome_reason::OutcomeReason;
 use crate::partial_spans::{PartialSpanState, SpanFragment};
-use crate::score::Score;
+use crate::score::{Score, ScoreTarget};
 use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
 use crate::{decode_budget, normalize, partial_spans};
@@ -168,11 +168,14 @@ impl<'a> LogRecordReader<'a> {
         }
     }
 
-    /// Returns the result of an evaluation in a record. A record without a trace rates nothing that is known.
+    /// Returns the result of an evaluation in a record. A record without a trace must name the rated response.
     fn score(&self, record: &DecodedLogRecord) -> Option<Score> {
-        let (trace_id, span_id) = record.trace().filter(|_| record.names().any(|name| name == EVALUATION_EVENT))?;
+        if !record.names().any(|name| name == EVALUATION_EVENT) {
+            return None;
+        }
+        let target = record.trace().map_or_else(ScoreTarget::default, |(trace_id, span_id)| ScoreTarget::trace(trace_id, span_id));
         let at_us = i64::try_from(record.at_ns(&self.clock) / 1000).unwrap_or(i64::MAX);
-        evaluations::score_of(&record.attributes, trace_id, span_id, at_us).filter(evaluations::charge)
+        evaluations::score_of(&record.attributes, target, at_us).filter(evaluations::charge)
     }
 
     /// Returns the exception in a record.
