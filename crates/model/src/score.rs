@@ -1,11 +1,15 @@
 //! Scores: ratings by people, programs or models.
 
+mod record;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::span::names;
+
+pub use record::ScoreRecord;
 
 names!(
     /// Type of the value of a score.
@@ -69,11 +73,12 @@ impl ScoreTarget {
 }
 
 /// Evaluator or judge that made a score.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ScoreEvaluator {
     /// Name of the evaluator.
     pub name: String,
-    /// Version of the evaluator; `None` if it was not reported.
+    /// Version of the evaluator; null if it was not reported.
+    #[schema(required)]
     pub version: Option<String>,
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod id_suggestions;
 pub(crate) mod json_text;
 pub(crate) mod log_line_filter;
 pub(crate) mod matcher;
+mod targets;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trace_filter;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use hinomi_model::id::TraceId;
 
 pub use error_filter::ErrorFilter;
+pub use targets::{FilterTargets, ScoreTest};
 
 /// Names of the fields that a term may use, in addition to `tag.NAME` and `attr.NAME`.
 pub const FIELD_NAMES: &[&str] = &[
@@ -73,10 +75,10 @@ pub struct FilterFields {
 
 impl FilterFields {
     /// Fields of spans.
-    pub const OF_SPANS: FilterFields = FilterFields { names: &[FIELD_NAMES], prefixes: &["tag.", "attr."] };
+    pub const OF_SPANS: FilterFields = FilterFields { names: &[FIELD_NAMES], prefixes: &["tag.", "attr.", targets::SCORE_PREFIX] };
     /// Fields of error events and of the spans of their traces.
     pub const OF_ERROR_EVENTS: FilterFields =
-        FilterFields { names: &[error_filter::FIELD_NAMES, FIELD_NAMES], prefixes: &["tag.", "attr."] };
+        FilterFields { names: &[error_filter::FIELD_NAMES, FIELD_NAMES], prefixes: &["tag.", "attr.", targets::SCORE_PREFIX] };
     /// Fields of log lines.
     pub const OF_LOG_LINES: FilterFields = FilterFields { names: &[log_line_filter::FIELD_NAMES], prefixes: &["attr."] };
 
@@ -214,6 +216,14 @@ pub enum FilterTerm {
     },
     /// The span belongs to one of these traces. The parser never returns this term: queries add it to a filter.
     InTraces(Arc<HashSet<TraceId>>),
+    /// The span, its trace or its conversation is one of these targets. The parser never returns this term: [`Filter::resolve_scores`]
+    /// makes it.
+    InTargets {
+        /// True if the span must not be such a target.
+        not: bool,
+        /// Targets.
+        targets: Arc<FilterTargets>,
+    },
 }
 
 impl FilterTerm {
@@ -222,7 +232,7 @@ impl FilterTerm {
             FilterTerm::Text { .. } => true,
             FilterTerm::Field { field, .. } => field.starts_with("attr.") || TEXT_FIELDS.contains(&field.as_str()),
             FilterTerm::Group { any, .. } => any.iter().any(Filter::reads_messages),
-            FilterTerm::InTraces(_) => false,
+            FilterTerm::InTraces(_) | FilterTerm::InTargets { .. } => false,
         }
     }
 
@@ -484,6 +494,10 @@ impl fmt::Display for Filter {
                 }
                 FilterTerm::InTraces(traces) => {
                     write!(f, "trace:{}", traces.iter().map(TraceId::to_string).collect::<Vec<_>>().join(","))?;
+                }
+                FilterTerm::InTargets { not, targets } => {
+                    let traces = targets.all_traces().unwrap_or_default();
+                    write!(f, "{}trace:{}", minus(*not), traces.iter().map(TraceId::to_string).collect::<Vec<_>>().join(","))?;
                 }
             }
         }

@@ -6,6 +6,7 @@ mod span;
 use std::collections::BTreeMap;
 
 use hinomi_model::hints::HintEvidence;
+use hinomi_model::score::ScoreRecord;
 use hinomi_model::span::SpanStatus;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -320,6 +321,8 @@ pub struct TraceSummary {
     /// failed span that has no failed span below it. Null if nothing failed, or no reason is known.
     #[schema(required)]
     pub error_preview: Option<String>,
+    /// Newest scores of the trace and its spans, at most 20 in a list; empty in the response for one trace, which has its own field.
+    pub scores: Vec<ScoreRecord>,
     /// Input tokens, including those read from or written to a cache.
     pub input_tokens: u64,
     /// Output tokens, including reasoning.

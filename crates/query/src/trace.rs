@@ -370,6 +370,7 @@ pub(super) fn span_response(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compa
         status_detail: span.status_detail.clone(),
         failure: span.failure.map(FailureCause::as_str),
         error_preview: error_preview(span),
+        scores: Vec::new(),
         incomplete: span.is_incomplete(),
         start_time: rfc3339(span.start_us),
         duration_ms: span.duration_us().map(ms),

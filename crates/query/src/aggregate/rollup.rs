@@ -181,7 +181,7 @@ impl DimensionTest {
                 let any = any.iter().map(DimensionTest::dimension_tests).collect::<Option<_>>()?;
                 Some(DimensionTest::Any { not: *not, any })
             }
-            FilterTerm::Text { .. } | FilterTerm::InTraces(_) => None,
+            FilterTerm::Text { .. } | FilterTerm::InTraces(_) | FilterTerm::InTargets { .. } => None,
         }
     }
 

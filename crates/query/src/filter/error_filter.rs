@@ -68,7 +68,7 @@ fn name_attributes(term: &mut FilterTerm) -> bool {
             // Each term is renamed, so this does not stop at the first one.
             any.iter_mut().flat_map(|filter| &mut filter.0).map(name_attributes).filter(|is_of_event| *is_of_event).count() > 0
         }
-        FilterTerm::Text { .. } | FilterTerm::InTraces(_) => false,
+        FilterTerm::Text { .. } | FilterTerm::InTraces(_) | FilterTerm::InTargets { .. } => false,
     }
 }
 

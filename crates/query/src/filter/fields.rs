@@ -80,7 +80,13 @@ fn field_expression(field: &str) -> Result<(Expr, FilterColumnType), QueryError>
     if let Some(name) = field.strip_prefix("attr.") {
         return Ok((json_text::json_text(col("attributes"), name), FilterColumnType::Text));
     }
-    Err(QueryError::BadField(field.to_owned()))
+    Err(unknown_field(field))
+}
+
+/// Returns the error of a field that spans do not have.
+pub(crate) fn unknown_field(field: &str) -> QueryError {
+    let is_score = field.starts_with(super::targets::SCORE_PREFIX);
+    if is_score { QueryError::ScoreField(field.to_owned()) } else { QueryError::BadField(field.to_owned()) }
 }
 
 /// Returns the column of a field that contains text.
@@ -149,6 +155,9 @@ fn term(term: &FilterTerm) -> Result<Expr, QueryError> {
             )
         }
         FilterTerm::InTraces(traces) => (false, json_text::is_of_traces(col("trace_id"), traces)),
+        FilterTerm::InTargets { not, targets } => {
+            (*not, json_text::is_of_targets([col("trace_id"), col("span_id"), col("session_id")], targets))
+        }
     };
     // An absent value passes a negated term.
     Ok(if not { column_type.is_not_true() } else { column_type })

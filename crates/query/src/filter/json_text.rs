@@ -11,6 +11,8 @@ use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf}
 use datafusion::prelude::{Expr, cast, lit};
 use datafusion::scalar::ScalarValue;
 use hinomi_model::id::TraceId;
+
+use super::FilterTargets;
 use hinomi_store::rows::each_text;
 use serde_json::value::RawValue;
 
@@ -60,6 +62,24 @@ pub(crate) fn is_of_traces(column: Expr, traces: &Arc<HashSet<TraceId>>) -> Expr
     // The engine treats functions with the same name as the same function.
     let name = format!("is_of_traces_{:p}", Arc::as_ptr(traces));
     create_udf(&name, vec![DataType::Utf8View], DataType::Boolean, Volatility::Immutable, Arc::new(run)).call(vec![column])
+}
+
+/// Returns whether a span, its trace or its conversation is one of these targets. The columns are trace ID, span ID and conversation ID.
+pub(crate) fn is_of_targets(columns: [Expr; 3], targets: &Arc<FilterTargets>) -> Expr {
+    let among = targets.clone();
+    let run = move |arguments: &[ColumnarValue]| -> Result<ColumnarValue> {
+        let columns = ColumnarValue::values_to_arrays(arguments)?;
+        let texts = |column: usize| columns[column].as_string_view();
+        let rows = texts(0).iter().zip(texts(1)).zip(texts(2));
+        let found = rows.map(|((trace, span), session)| {
+            let ids = trace.and_then(|id| id.parse().ok()).zip(span.and_then(|id| id.parse().ok()));
+            Some(ids.is_some_and(|(trace, span)| among.contains(trace, span, session)))
+        });
+        Ok(ColumnarValue::Array(Arc::new(found.collect::<BooleanArray>())))
+    };
+    let name = format!("is_of_targets_{:p}", Arc::as_ptr(targets));
+    let columns = columns.map(|column| cast(column, DataType::Utf8View)).to_vec();
+    create_udf(&name, vec![DataType::Utf8View; 3], DataType::Boolean, Volatility::Immutable, Arc::new(run)).call(columns)
 }
 
 /// Returns whether a column contains a text, case-insensitive.

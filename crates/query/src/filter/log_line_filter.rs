@@ -66,7 +66,7 @@ impl LogLineMatcher {
                     (*not, LogLineTerm::Field(place, test))
                 }
                 FilterTerm::Group { not, any } => (*not, LogLineTerm::Any(any.iter().map(LogLineMatcher::new).collect::<Result<_, _>>()?)),
-                FilterTerm::InTraces(_) => return Err(QueryError::BadField("trace".to_owned())),
+                FilterTerm::InTraces(_) | FilterTerm::InTargets { .. } => return Err(QueryError::BadField("trace".to_owned())),
             };
             matcher.terms.push(prepared);
         }

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use hinomi_model::span::{ChatMessage, MessagePart, Span};
 
 use super::fields::{self, FilterColumnType};
-use super::{ComparisonOperator, FieldTest, Filter, FilterTerm};
+use super::{ComparisonOperator, FieldTest, Filter, FilterTargets, FilterTerm};
 use crate::GroupBy;
 use crate::error::QueryError;
 
@@ -21,6 +22,7 @@ enum MatcherTerm {
     Words(String),
     Field(MatcherField, ValueTest),
     Any(Vec<SpanMatcher>),
+    Targets(Arc<FilterTargets>),
 }
 
 /// Source of the value that is tested.
@@ -86,6 +88,7 @@ impl SpanMatcher {
                 let ids = traces.iter().map(|id| WildcardPattern::new(&id.to_string())).collect();
                 Ok((false, MatcherTerm::Field(MatcherField::Column("trace_id", FilterColumnType::Id), ValueTest::Texts(ids))))
             }
+            FilterTerm::InTargets { not, targets } => Ok((*not, MatcherTerm::Targets(targets.clone()))),
         };
         Ok(SpanMatcher { terms: filter.0.iter().map(term).collect::<Result<_, QueryError>>()? })
     }
@@ -102,6 +105,7 @@ impl SpanMatcher {
             match check {
                 MatcherTerm::Words(_) => columns.extend(["input_messages", "output_messages"]),
                 MatcherTerm::Any(any) => columns.extend(any.iter().flat_map(SpanMatcher::columns)),
+                MatcherTerm::Targets(_) => columns.extend(["trace_id", "span_id", "session_id"]),
                 MatcherTerm::Field(MatcherField::Column("model", _), _) => columns.extend(["request_model", "response_model"]),
                 MatcherTerm::Field(MatcherField::Column("duration_us", _), _) => columns.extend(["start_time", "end_time", "duration_us"]),
                 MatcherTerm::Field(MatcherField::Column("input_tokens" | "output_tokens" | "total_tokens", _), _) => {
@@ -158,7 +162,7 @@ fn resolve_field(field: &str) -> Result<MatcherField, QueryError> {
         return Ok(MatcherField::Tag(name.to_owned()));
     }
     let attribute = field.strip_prefix("attr.").map(|name| MatcherField::Attribute(name.to_owned()));
-    attribute.ok_or_else(|| QueryError::BadField(field.to_owned()))
+    attribute.ok_or_else(|| fields::unknown_field(field))
 }
 
 /// Prepares the condition of a field whose values are of type `holds`.
@@ -225,6 +229,7 @@ impl MatcherTerm {
                 [&span.input_messages, &span.output_messages].into_iter().any(|messages| messages_contain(messages, text))
             }
             MatcherTerm::Any(any) => any.iter().any(|matcher| matcher.holds(span)),
+            MatcherTerm::Targets(targets) => targets.contains(span.trace_id, span.span_id, span.session_id.as_deref()),
             MatcherTerm::Field(field, value_test) => match value_test {
                 ValueTest::Present => field.is_present(span),
                 ValueTest::Texts(patterns) => {

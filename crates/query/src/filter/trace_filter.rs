@@ -99,6 +99,7 @@ impl TraceFilter {
             FilterTerm::Field { not, field, test } => (*not, FilterTerm::Field { not: false, field: field.clone(), test: test.clone() }),
             FilterTerm::Text { not, text } => (*not, FilterTerm::Text { not: false, text: text.clone() }),
             FilterTerm::InTraces(traces) => (false, FilterTerm::InTraces(traces.clone())),
+            FilterTerm::InTargets { not, targets } => (*not, FilterTerm::InTargets { not: false, targets: targets.clone() }),
         };
         let condition = || fields::condition(&Filter(vec![plain.clone()])).map(|condition| condition.unwrap_or_else(|| lit(true)));
         tests.push(match &plain {

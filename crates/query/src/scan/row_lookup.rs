@@ -89,6 +89,7 @@ pub(crate) fn is_indexed_term(term: &FilterTerm) -> bool {
         FilterTerm::Field { not, field, test } => !not && field == "trace" && matches!(test, FieldTest::OneOf(_)),
         FilterTerm::Group { not, any } => !not && any.iter().all(|filter| filter.0.iter().any(is_indexed_term)),
         FilterTerm::InTraces(traces) => traces.len() <= MAX_TRACES_BY_ID,
+        FilterTerm::InTargets { not, targets } => !not && targets.all_traces().is_some_and(|traces| traces.len() <= MAX_TRACES_BY_ID),
     }
 }
 
@@ -112,6 +113,7 @@ impl ProjectSnapshot {
                 Some(merge_ranges(rows?.into_iter().flatten().collect()))
             }
             FilterTerm::InTraces(traces) => of_traces(&mut traces.iter().map(|id| Some(*id))),
+            FilterTerm::InTargets { targets, .. } => of_traces(&mut targets.all_traces()?.into_iter().map(Some)),
         };
         filter.0.iter().filter(|term| is_indexed_term(term)).filter_map(of_term).reduce(|one, other| intersect_ranges(&one, &other))
     }

@@ -45,7 +45,7 @@ fn selects(filter: &Filter, trace: &TraceSummary, in_range: &[&Span]) -> bool {
             let plain = FilterTerm::Text { not: false, text: text.clone() };
             in_range.iter().any(|span| holds(plain.clone(), span)) != *not
         }
-        FilterTerm::InTraces(_) => unreachable!("no text reads so"),
+        FilterTerm::InTraces(_) | FilterTerm::InTargets { .. } => unreachable!("no text reads so"),
     })
 }
 

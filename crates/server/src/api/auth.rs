@@ -234,6 +234,8 @@ impl RequiredPermission for PublicAccess {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TelemetryWriter {
     pub(super) project: u64,
+    /// ID of the account of the caller; `None` for an ingest key.
+    pub(super) account: Option<i64>,
 }
 
 impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
@@ -245,7 +247,8 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
         let key = auth::otlp_key(header("x-hinomi-key"), header("authorization"), header("x-sentry-auth"));
         let Ok(Some(key)) = key else {
             let authorized = AuthorizedProject::<Member>::from_request_parts(parts, api).await?;
-            return Ok(TelemetryWriter { project: authorized.project });
+            let caller = ApiCaller::from_request_parts(parts, api).await?;
+            return Ok(TelemetryWriter { project: authorized.project, account: Some(caller.account.id) });
         };
         let now_us = jiff::Timestamp::now().as_microsecond();
         let key = api.meta.key(&key).filter(|key| !key.is_expired(now_us)).ok_or_else(ApiError::unauthorized)?;
@@ -255,7 +258,8 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
         if project.disabled {
             return Err(ApiError::forbidden("the project is disabled", "Enable it in its settings."));
         }
-        Ok(TelemetryWriter { project: project.id })
+        api.key_usage.admit(&key, &parts.headers, now_us).map_err(ApiError::from_rejection)?;
+        Ok(TelemetryWriter { project: project.id, account: None })
     }
 }
 

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::middleware::quarantine_retry::SuspectedSegmentDamage;
 use super::middleware::query_slots::QueryQueueFull;
+use crate::ingest::IngestRejection;
 use crate::query_parameters::QueryParameterError;
 
 /// An error response.
@@ -139,6 +140,13 @@ impl ApiError {
         let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "too many share links that do not exist")
             .hint(format!("Retry in {seconds} s."));
         ApiError { retry_after_s: Some(seconds), ..error }
+    }
+
+    /// Returns an error for telemetry that the limits of an ingest key do not admit.
+    pub(super) fn from_rejection(rejection: IngestRejection) -> ApiError {
+        let (status, reason) = rejection.status_and_reason();
+        let retry_after_s = rejection.retry_s().map(u64::from);
+        ApiError { retry_after_s, ..ApiError::new(status, reason.as_str(), rejection.to_string()) }
     }
 
     /// Returns an error for a caller without the required permission.

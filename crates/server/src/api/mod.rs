@@ -49,14 +49,17 @@ mod visibility;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use std::time::Instant;
 
+use axum::http::{HeaderName, Method, header};
 use axum::{Json, Router};
 use hinomi_alerting::delivery::DeliveryWorker;
 use hinomi_alerting::{AlertMetric, AlertService};
 use hinomi_model::outcome_reason::{OutcomeReason, OutcomeReasonGroup};
 use hinomi_model::technical_tag::TechnicalTag;
 use hinomi_query::QueryEngine;
+use hinomi_query::QueryScope;
 use hinomi_store::Store;
 use hinomi_tables::audit_log::AuditLog;
 use hinomi_tables::bills::BillStore;
@@ -72,6 +75,7 @@ use hinomi_tables::scores::ScoreStore;
 use hinomi_tables::share_links::ShareLinkStore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
+use tower_http::cors::{Any, CorsLayer};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -80,6 +84,7 @@ use crate::config::GroupRole;
 use crate::forward::ForwardWorker;
 use crate::ingest::IngestKeyUsage;
 use crate::jobs::JobRunner;
+use crate::query_parameters::QueryParameterError;
 use crate::retention::{RetentionHoldTracker, RetentionResources};
 use crate::sign_in::SignInService;
 pub use accounts::{create_password_link, password_url};
@@ -160,9 +165,9 @@ pub struct ApiState {
     /// Pending deletions.
     pub hold_tracker: Arc<RetentionHoldTracker>,
     /// Interval of the retention sweep.
-    pub sweep_interval: std::time::Duration,
+    pub sweep_interval: Duration,
     /// Maximum duration of a query.
-    pub query_timeout: std::time::Duration,
+    pub query_timeout: Duration,
     /// Limit of concurrent exports.
     pub exports: ExportLimiter,
     /// Scheduler of queries.
@@ -225,6 +230,12 @@ impl ApiState {
     /// acknowledged.
     fn data_version(&self) -> shared_queries::ApiStateVersion {
         [self.store.version(), self.errors.version(), self.changes.load(Ordering::Acquire)]
+    }
+
+    /// Returns the scope of a query, in which terms by scores are resolved.
+    async fn scope(&self, project: u64, scope: Result<QueryScope, QueryParameterError>) -> Result<QueryScope, ApiError> {
+        let scope = scope?;
+        Ok(QueryScope { filter: scores::resolve_filter(self, project, scope.filter).await?, ..scope })
     }
 
     /// Returns a snapshot of a project for queries.
@@ -329,7 +340,7 @@ fn set_operation_ids(description: &mut utoipa::openapi::OpenApi) {
 }
 
 fn described_routes() -> OpenApiRouter<Arc<ApiState>> {
-    let v1 = account_routes().merge(telemetry_routes()).merge(alert_routes()).merge(system_routes());
+    let v1 = account_routes().merge(telemetry_routes()).merge(score_routes()).merge(alert_routes()).merge(system_routes());
     OpenApiRouter::with_openapi(OpenApiDocument::openapi())
         .nest("/api/v1", v1)
         .nest(scim::SCIM_PREFIX, scim::routes())
@@ -419,7 +430,6 @@ fn telemetry_routes() -> OpenApiRouter<Arc<ApiState>> {
         retention::of_project,
         retention::list,
         retention::confirm,
-        scores::create,
         logs::logs,
         logs::project_logs,
         media::get,
@@ -434,6 +444,27 @@ fn telemetry_routes() -> OpenApiRouter<Arc<ApiState>> {
         issues::split,
         outcomes::outcomes,
     )
+}
+
+/// Routes of scores. Browsers of any origin may send feedback; the key may name the origins that it admits.
+fn score_routes() -> OpenApiRouter<Arc<ApiState>> {
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::POST])
+        .allow_headers([header::CONTENT_TYPE, HeaderName::from_static("x-hinomi-key")])
+        .max_age(Duration::from_secs(3600));
+    let feedback = permitted_routes!(OpenApiRouter::new(); scores::feedback::create,).layer(cors);
+    permitted_routes!(OpenApiRouter::new();
+        scores::create,
+        scores::list,
+        scores::delete,
+        scores::summary::get,
+        scores::definitions::list,
+        scores::definitions::create,
+        scores::definitions::replace,
+        scores::definitions::delete,
+    )
+    .merge(feedback)
 }
 
 /// Routes of alert rules, budgets, incidents and notification channels.

@@ -20,11 +20,15 @@ use utoipa::ToSchema;
 use super::auth::AuthorizedProject;
 use super::params::QueryParameters;
 use super::permission::Viewer;
+use super::scores::{resolve_filter, run_on_scores};
 use super::{ApiError, ApiState};
 use crate::query_parameters::{
-    BreakdownParameters, BreakdownQuery, ErrorEventScope, FacetParameters, FilterParameters, FilterSelection, TimeSeriesParameters,
-    TimeSeriesQuery,
+    BreakdownParameters, BreakdownQuery, ErrorEventScope, FacetParameters, FilterParameters, FilterSelection, SCORE_MEASURE,
+    TimeSeriesParameters, TimeSeriesQuery,
 };
+
+/// Maximum number of points of a series of scores.
+const MAX_SCORE_POINTS: i64 = 5_000;
 
 impl ApiState {
     /// Returns a filter for the error events of a query: the events in the time range. If the query has a filter, only two kinds of events
@@ -38,6 +42,7 @@ impl ApiState {
     pub(super) async fn errors_of_scope(&self, project: u64, scope: &ErrorEventScope) -> Result<ErrorEventFilter, ApiError> {
         let ErrorEventScope { of_event, of_event_or_trace: QueryScope { from_us, to_us, filter } } = scope;
         let (from_us, to_us) = (*from_us, *to_us);
+        let filter = &resolve_filter(self, project, filter.clone()).await?;
         let range = ErrorEventFilter::in_range(from_us, to_us);
         if of_event.0.is_empty() && filter.0.is_empty() {
             return Ok(range);
@@ -123,7 +128,7 @@ pub(super) async fn summary(
     QueryParameters(selection): QueryParameters<FilterSelection>,
 ) -> Result<Json<UsageSummary>, ApiError> {
     let project = api.snapshot(authorized.project);
-    let scope = selection.select_spans(&project, range.scope()?).await?;
+    let scope = selection.select_spans(&project, api.scope(authorized.project, range.scope()).await?).await?;
     let mut summary = project.summary(&scope).await?;
     let within = api.errors_within(authorized.project, &scope).await?;
     summary.errors = api.errors.count(authorized.project, within).await?;
@@ -157,8 +162,11 @@ pub(super) async fn series(
     QueryParameters(selection): QueryParameters<FilterSelection>,
     QueryParameters(chart): QueryParameters<TimeSeriesParameters>,
 ) -> Result<Json<TimeSeriesResponse>, ApiError> {
+    if let Some((name, buckets)) = chart.score_series()? {
+        return Ok(Json(series_of_scores(&api, authorized.project, range.scope()?, name, &buckets).await?));
+    }
     let project = api.snapshot(authorized.project);
-    let mut scope = range.scope()?;
+    let mut scope = api.scope(authorized.project, range.scope()).await?;
     let TimeSeriesQuery { buckets, measures, by } = chart.query()?;
     if scope.from_us != i64::MIN && scope.to_us == i64::MAX && measures.contains(&SeriesMeasure::Errors) {
         // An open range ends with the last span, but error events may be later.
@@ -178,6 +186,41 @@ pub(super) async fn series(
     }
     let groups = measures.first().and_then(|first| series.measures.get(first.name())).cloned().unwrap_or_default();
     Ok(Json(TimeSeriesResponse { bucket: bucket.name(), groups, measures: series.measures, others: series.others }))
+}
+
+/// Returns the mean and the number of the scores with a name over time.
+async fn series_of_scores(
+    api: &ApiState,
+    project: u64,
+    scope: QueryScope,
+    name: String,
+    buckets: &[BucketInterval],
+) -> Result<TimeSeriesResponse, ApiError> {
+    if !scope.filter.0.is_empty() {
+        return Err(ApiError::bad_request("bad_query", "the measure score takes no filter"));
+    }
+    let given = (scope.from_us, scope.to_us);
+    let wanted = name.clone();
+    let extent = run_on_scores(api, move |store| store.extent(project, &wanted, given)).await?;
+    let (first_us, last_us) = extent.unwrap_or((0, 0));
+    let from_us = if given.0 == i64::MIN { first_us } else { given.0 };
+    let to_us = if given.1 == i64::MAX { last_us.max(jiff::Timestamp::now().as_microsecond()) } else { given.1 };
+    let point_count = |bucket: &BucketInterval| to_us.saturating_sub(from_us) / bucket.length_us();
+    let bucket = buckets.iter().find(|bucket| point_count(bucket) <= MAX_SCORE_POINTS);
+    let bucket = *bucket.ok_or_else(|| QueryError::TooManyPoints(buckets.first().map_or(0, point_count)))?;
+    let length_us = bucket.length_us();
+    let found = run_on_scores(api, move |store| store.series(project, &name, (from_us, to_us), length_us)).await?;
+    let starts = (from_us.div_euclid(length_us)..).map(|index| index * length_us).take_while(|start_us| *start_us < to_us);
+    let (mut means, mut counts) = (Vec::new(), Vec::new());
+    for start_us in starts.filter(|_| extent.is_some()) {
+        let values = found.binary_search_by_key(&start_us, |bucket| bucket.start_us).ok().map(|at| found[at].values);
+        means.push((rfc3339(start_us), values.and_then(|values| values.mean())));
+        counts.push((rfc3339(start_us), Some(values.map_or(0.0, |values| values.n as f64))));
+    }
+    let line = |points| vec![TimeSeriesGroup { key: None, points }];
+    let groups = line(means);
+    let measures = BTreeMap::from([(SCORE_MEASURE.to_owned(), groups.clone()), ("score_count".to_owned(), line(counts))]);
+    Ok(TimeSeriesResponse { bucket: bucket.name(), groups, measures, others: BTreeMap::new() })
 }
 
 /// Returns the series with the first of the buckets that does not exceed the maximum number of points.
@@ -217,7 +260,7 @@ pub(super) async fn breakdown(
 ) -> Result<Json<Breakdown>, ApiError> {
     let BreakdownQuery { by, sort, limit } = broken.query()?;
     let project = api.snapshot(authorized.project);
-    let scope = selection.select_spans(&project, range.scope()?).await?;
+    let scope = selection.select_spans(&project, api.scope(authorized.project, range.scope()).await?).await?;
     Ok(Json(Breakdown { rows: project.breakdown(&scope, &by, sort, limit).await? }))
 }
 
@@ -243,6 +286,6 @@ pub(super) async fn facets(
 ) -> Result<Json<FacetValueList>, ApiError> {
     let facet = wanted.query(&selection)?;
     let project = api.snapshot(authorized.project);
-    let scope = selection.select_spans(&project, range.scope()?).await?;
+    let scope = selection.select_spans(&project, api.scope(authorized.project, range.scope()).await?).await?;
     Ok(Json(FacetValueList { values: project.facets(&scope, &facet).await? }))
 }

@@ -7,18 +7,20 @@ use axum::Json;
 use axum::extract::{Path, State};
 use hinomi_model::hints::{HintEvidence, InstrumentationHint};
 use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::score::ScoreRecord;
 use hinomi_model::{langfuse, time};
 use hinomi_query::{SpanDetail, SpanPage, SpanSummary, TracePage, TraceSummary};
 use hinomi_tables::error_events::{ErrorEventSummary, preview};
 use hinomi_tables::log_lines::TraceLogExtent;
 use hinomi_tables::outcomes::HintRow;
-use hinomi_tables::scores;
+use hinomi_tables::scores::{MAX_SCORES_PER_TRACE, ScoreListQuery};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
 use super::params::QueryParameters;
 use super::permission::Viewer;
+use super::scores::{name_authors, run_on_scores};
 use super::visibility::MessageVisibility;
 use super::{ApiError, ApiState, hints};
 use crate::query_parameters::{FilterParameters, PageParameters, PageQuery, SPAN_SORT, TimeHintParameters, TraceSearchParameters};
@@ -35,13 +37,14 @@ pub(super) async fn spans(
     QueryParameters(range): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<SpanPage>, ApiError> {
-    let (project, scope) = (api.snapshot(authorized.project), range.scope()?);
+    let (project, scope) = (api.snapshot(authorized.project), api.scope(authorized.project, range.scope()).await?);
     let PageQuery { sort, limit, cursor } = rows.query(SPAN_SORT)?;
     let mut page = project.spans(&scope, sort, limit, cursor).await?;
     if page.spans.is_empty() && cursor.is_none() {
         page.suggestions = project.suggestions(&scope.filter).await?;
     }
     add_errors(&api, authorized.project, &mut page.spans).await?;
+    add_scores(&api, authorized.project, &mut page.spans).await?;
     Ok(Json(page))
 }
 
@@ -58,6 +61,24 @@ async fn add_errors(api: &ApiState, project: u64, spans: impl IntoIterator<Item 
     Ok(())
 }
 
+/// Adds the newest scores of their traces to spans.
+async fn add_scores(api: &ApiState, project: u64, spans: &mut [SpanSummary]) -> Result<(), ApiError> {
+    let traces: HashSet<TraceId> = spans.iter().filter_map(|span| span.trace_id.parse().ok()).collect();
+    let traces: Vec<TraceId> = traces.into_iter().collect();
+    let mut found = run_on_scores(api, move |store| store.scores_of_traces(project, &traces)).await?;
+    found.values_mut().for_each(|scores| name_authors(api, scores));
+    for span in spans {
+        let of_trace = span.trace_id.parse().ok().and_then(|trace: TraceId| found.get(&trace));
+        span.scores = of_trace.map_or_else(Vec::new, |scores| scores_of_span(scores, &span.span_id));
+    }
+    Ok(())
+}
+
+/// Returns the scores of a span among those of its trace.
+fn scores_of_span(scores: &[ScoreRecord], span: &str) -> Vec<ScoreRecord> {
+    scores.iter().filter(|score| score.span_id.as_deref() == Some(span)).cloned().collect()
+}
+
 /// Lists traces with a span in the time range.
 ///
 /// The filter terms `cost`, `duration`, `input_tokens`, `output_tokens`, `total_tokens`, `name` and `status` are applied to the trace as
@@ -70,16 +91,19 @@ pub(super) async fn traces(
     QueryParameters(range): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<TracePage>, ApiError> {
-    let (project, scope) = (api.snapshot(authorized.project), range.scope()?);
+    let (project, scope) = (api.snapshot(authorized.project), api.scope(authorized.project, range.scope()).await?);
     let PageQuery { sort, limit, cursor } = rows.query(SPAN_SORT)?;
     let mut page = project.traces(&scope, sort, limit, cursor).await?;
     if page.traces.is_empty() && cursor.is_none() {
         page.suggestions = project.suggestions(&scope.filter).await?;
     }
-    let ids = page.traces.iter().filter_map(|trace| trace.trace_id.parse().ok()).collect();
-    let mut errors = api.errors.errors_by_trace(authorized.project, ids).await?;
+    let ids: Vec<TraceId> = page.traces.iter().filter_map(|trace| trace.trace_id.parse().ok()).collect();
+    let mut errors = api.errors.errors_by_trace(authorized.project, ids.clone()).await?;
+    let mut scores = run_on_scores(&api, move |store| store.scores_of_traces(authorized.project, &ids)).await?;
     for trace in &mut page.traces {
         let id: Option<TraceId> = trace.trace_id.parse().ok();
+        trace.scores = id.and_then(|id| scores.remove(&id)).unwrap_or_default();
+        name_authors(&api, &mut trace.scores);
         if let Some(of_trace) = id.and_then(|id| errors.remove(&id)) {
             trace.error_count = of_trace.count;
             trace.error_preview = Some(of_trace.first);
@@ -98,7 +122,7 @@ pub(super) struct TraceResponse {
     /// Error events of the trace.
     pub(super) errors: Vec<ErrorEventSummary>,
     /// Newest scores of the trace and its spans, at most 500 and 1 MiB of text, the oldest first.
-    scores: Vec<scores::ScoreRow>,
+    scores: Vec<ScoreRecord>,
     /// Number of all scores of the trace and its spans.
     score_count: u64,
     /// Number of log lines of the trace. `/traces/{trace}/logs` returns them.
@@ -152,11 +176,13 @@ pub(super) async fn read_trace(
     for span in &mut spans {
         span.error_preview = of_spans.get(span.span_id.as_str()).map(|event| preview(event)).or(span.error_preview.take());
     }
-    let of_trace = api.scores.clone();
-    let scores = tokio::task::spawn_blocking(move || of_trace.scores_of_trace(project, id)).await?;
+    let (mut scores, score_count) = run_on_scores(api, move |store| store.scores_of_trace(project, id)).await?;
+    name_authors(api, &mut scores);
+    for span in spans.iter_mut().filter(|_| !scores.is_empty()) {
+        span.scores = scores_of_span(&scores, &span.span_id);
+    }
     let hints = hints::mark_priced(api, project, trace_hints(api, project, shown)).await?;
     let pinned = super::projects::run_change(api, move |meta| meta.is_pinned(project, id)).await?;
-    let (scores, score_count) = scores.map_err(ApiError::internal)?;
     Ok(TraceResponse { trace, spans, errors, scores, score_count, log_count: log_extent.lines, pinned, hints })
 }
 
@@ -235,7 +261,11 @@ pub(super) async fn span(
     QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<SpanDetail>, ApiError> {
     let (trace, span) = (langfuse::trace_id(&trace), langfuse::span_id(&span));
-    Ok(Json(read_span(&api, authorized.project, &trace, &span, at.position_us()?).await?))
+    let mut found = read_span(&api, authorized.project, &trace, &span, at.position_us()?).await?;
+    let query = ScoreListQuery { trace: Some(trace), span: Some(span), limit: MAX_SCORES_PER_TRACE, ..ScoreListQuery::default() };
+    found.span.scores = run_on_scores(&api, move |store| store.list_scores(authorized.project, &query)).await?.scores;
+    name_authors(&api, &mut found.span.scores);
+    Ok(Json(found))
 }
 
 /// Reads a span. `at_us` is a hint about its time.

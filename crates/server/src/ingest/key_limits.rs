@@ -49,7 +49,7 @@ impl KeyUsage {
 
 impl IngestKeyUsage {
     /// Checks whether a request with this key is admitted, and notes that the key was used.
-    pub(super) fn admit(&self, key: &IngestKey, headers: &HeaderMap, now_us: i64) -> Result<(), IngestRejection> {
+    pub(crate) fn admit(&self, key: &IngestKey, headers: &HeaderMap, now_us: i64) -> Result<(), IngestRejection> {
         if key.is_expired(now_us) {
             return Err(IngestRejection::KeyExpired);
         }

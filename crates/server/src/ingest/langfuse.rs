@@ -13,6 +13,7 @@ use hinomi_model::decode_budget;
 use hinomi_model::id::SpanId;
 use hinomi_model::langfuse::{self, LangfuseEventResult, ObservationTrace};
 use hinomi_tables::forwards::ForwardedProtocol;
+use hinomi_tables::scores::random_id;
 use serde_json::{Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
@@ -177,8 +178,9 @@ async fn ingest_scores(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: 
     let forward = ingestion.forward_source(&sender, headers, ForwardedProtocol::Langfuse("scores".to_owned()))?;
     let decode = move |ingestion: &IngestState, body: Bytes| {
         let forwarded = forward.as_ref().map(|source| source.with_body(&body));
-        let langfuse::DecodedScores { scores, outcomes } = langfuse::read_scores(&body, received_us).map_err(IngestRejection::Score)?;
-        let id = scores.last().map(|score| score.id.clone());
+        let langfuse::DecodedScores { mut scores, outcomes } = langfuse::read_scores(&body, received_us).map_err(IngestRejection::Score)?;
+        // The answer names the ID before the score is stored.
+        let id = scores.last_mut().map(|score| score.id.get_or_insert_with(random_id).clone());
         let content = DecodedTelemetry { scores, outcomes, forwarded, ..DecodedTelemetry::default() };
         Ok((ingestion.prepare(from.clone(), content)?, id))
     };

@@ -59,7 +59,7 @@ use admission::{DecodeAttempt, IngestAdmission};
 use auth::AuthError;
 pub use key_limits::IngestKeyUsage;
 use read_body::{IncomingBody, ReceivedBody};
-use rejection::IngestRejection;
+pub(crate) use rejection::IngestRejection;
 
 /// Returns all ingestion routes, without trailing slashes.
 pub fn routes(ingest_state: Arc<IngestState>) -> Router {
@@ -386,7 +386,7 @@ impl IngestState {
             }
             let store = self.scores.clone();
             let stored = tokio::task::spawn_blocking(move || store.store_scores(project, &scores)).await;
-            stored.map_err(|_| IngestRejection::Stopping)?.map_err(IngestRejection::from)
+            stored.map_err(|_| IngestRejection::Stopping)?.map(drop).map_err(IngestRejection::from)
         };
         let in_logs = async { self.logs.append(project, lines).await.map_err(IngestRejection::from) };
         let in_metrics = async { self.metrics.append(project, received_us, points).await.map_err(IngestRejection::from) };

@@ -23,7 +23,7 @@ const KEY_REQUIRED_HINT: &str = "send the header Authorization: Bearer KEY, with
 
 /// Reason why no data of a request is stored.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum IngestRejection {
+pub(crate) enum IngestRejection {
     #[error(transparent)]
     Auth(#[from] AuthError),
     #[error("unknown key {key}; copy the DSN from the project's Set up page")]
@@ -108,7 +108,7 @@ impl From<BodyError> for IngestRejection {
 
 impl IngestRejection {
     /// Returns the status and the reason of each rejection.
-    fn status_and_reason(&self) -> (StatusCode, OutcomeReason) {
+    pub(crate) fn status_and_reason(&self) -> (StatusCode, OutcomeReason) {
         use StatusCode as S;
         match self {
             IngestRejection::Auth(AuthError::Missing | AuthError::NoKey) => (S::UNAUTHORIZED, OutcomeReason::MissingKey),
@@ -166,7 +166,7 @@ impl IngestRejection {
     }
 
     /// Returns the seconds after which the same request may be sent again; `None` if it would be rejected again.
-    fn retry_s(&self) -> Option<u32> {
+    pub(crate) fn retry_s(&self) -> Option<u32> {
         match self {
             IngestRejection::KeyRateLimit { retry_s, .. } | IngestRejection::KeyQuota { retry_s, .. } => Some(*retry_s),
             _ => matches!(self.status_and_reason().0, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)

@@ -16,8 +16,11 @@ pub struct TimeSeriesParameters {
     pub bucket: Option<String>,
     /// One or more measures, separated by commas: `calls`, `failed`, `errors`, `cost` (US dollars), `input_tokens`, `output_tokens`,
     /// `new_input_tokens`, `cache_read_tokens`, `cache_write_tokens`, `reasoning_tokens`, `duration_p50`, `duration_p95`, `duration_p99`
-    /// (milliseconds), `runs` or `spans`. Default: `calls`.
+    /// (milliseconds), `runs` or `spans`. Default: `calls`. Instead, `score` returns the mean of the scores with the given `name`, and their
+    /// number as `score_count`.
     pub measure: Option<String>,
+    /// Name of the scores, with the measure `score`.
+    pub name: Option<String>,
     /// Property to group by, as `by` of a breakdown: each value is a separate line. Default: one line for all spans.
     pub group_by: Option<String>,
 }
@@ -33,7 +36,26 @@ pub struct TimeSeriesQuery {
     pub by: Option<GroupBy>,
 }
 
+/// Name of the measure of scores, which is computed from scores instead of spans.
+pub const SCORE_MEASURE: &str = "score";
+
 impl TimeSeriesParameters {
+    /// Returns the name of the scores and the bucket lengths to try, if the measure is `score`; `None` for other measures.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a bucket length is unknown, the name is missing, or groups are requested.
+    pub fn score_series(&self) -> Result<Option<(String, Vec<BucketInterval>)>, QueryParameterError> {
+        if self.measure.as_deref().map(str::trim) != Some(SCORE_MEASURE) {
+            return Ok(None);
+        }
+        let name = self.name.clone().filter(|name| !name.is_empty()).ok_or(QueryParameterError::Empty { parameter: "name" })?;
+        if self.group_by.as_deref().is_some_and(|by| !by.is_empty()) {
+            return Err(QueryParameterError::Excluded { parameter: "group_by", other: "measure=score" });
+        }
+        Ok(Some((name, BucketInterval::candidate_buckets(self.bucket.as_deref())?)))
+    }
+
     /// Returns the parameters with defaults.
     ///
     /// # Errors
@@ -113,11 +135,12 @@ mod tests {
         let usual = TimeSeriesParameters { group_by: given(""), ..Default::default() }.query().unwrap();
         let lengths: Vec<_> = usual.buckets.iter().map(|bucket| bucket.name()).collect();
         assert_eq!((lengths, usual.measures, usual.by), (vec!["1h", "6h", "12h", "1d"], vec![SeriesMeasure::Calls], None));
-        let chart = TimeSeriesParameters { bucket: given("5m"), measure: given("cost, calls,cost"), group_by: given("user") };
+        let chart = TimeSeriesParameters { bucket: given("5m"), measure: given("cost, calls,cost"), group_by: given("user"), name: None };
         let chart = chart.query().unwrap();
         assert_eq!((chart.buckets.len(), chart.measures), (1, vec![SeriesMeasure::Cost, SeriesMeasure::Calls]));
         assert_eq!(chart.by, Some(GroupBy::Column("user", "user_id")));
-        let wrong = |bucket, measure, group_by| TimeSeriesParameters { bucket, measure, group_by }.query().unwrap_err().to_string();
+        let wrong =
+            |bucket, measure, group_by| TimeSeriesParameters { bucket, measure, group_by, name: None }.query().unwrap_err().to_string();
         assert!(wrong(given("2h"), None, None).starts_with("unknown bucket"));
         assert!(wrong(None, given("calls,"), None).starts_with("unknown measure"));
         assert!(wrong(None, None, given("color")).starts_with("cannot group by"));

@@ -49,6 +49,14 @@ pub enum QueryParameterError {
         /// Maximum number of items.
         max: usize,
     },
+    /// Parameter that another parameter excludes.
+    #[error("{parameter}: cannot be combined with {other}")]
+    Excluded {
+        /// Name of the parameter.
+        parameter: &'static str,
+        /// What excludes it.
+        other: &'static str,
+    },
     /// Empty text.
     #[error("{parameter}: must not be empty")]
     Empty {
@@ -67,6 +75,7 @@ impl QueryParameterError {
             QueryParameterError::OutOfRange { .. }
             | QueryParameterError::BadList { .. }
             | QueryParameterError::TooManyItems { .. }
+            | QueryParameterError::Excluded { .. }
             | QueryParameterError::Empty { .. } => "bad_parameter",
         }
     }

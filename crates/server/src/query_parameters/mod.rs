@@ -9,9 +9,10 @@ mod filter;
 mod groups;
 mod lifetimes;
 mod pages;
+mod scores;
 mod times;
 
-pub use charts::{OtelMetricSeriesParameters, TimeSeriesParameters, TimeSeriesQuery};
+pub use charts::{OtelMetricSeriesParameters, SCORE_MEASURE, TimeSeriesParameters, TimeSeriesQuery};
 pub use error::QueryParameterError;
 pub use filter::{
     ErrorEventScope, ErrorFilterParameters, FilterParameters, FilterSelection, FilterTarget, LogFilterParameters, LogLineScope,
@@ -20,4 +21,5 @@ pub use filter::{
 pub use groups::{BreakdownParameters, BreakdownQuery, FacetParameters};
 pub use lifetimes::parse_lifetime;
 pub use pages::{ISSUE_SORT, LogLinePage, LogLineParameters, LogListParameters, PageParameters, PageQuery, SPAN_SORT};
+pub use scores::{ScoreListParameters, ScoreSummaryParameters};
 pub use times::{TIME_FORMS, TimeHintParameters, TimeRangeParameters, parse_time};

@@ -117,7 +117,7 @@ impl LogLineParameters {
     }
 }
 
-fn checked_limit(limit: usize, max: usize) -> Result<usize, QueryParameterError> {
+pub(super) fn checked_limit(limit: usize, max: usize) -> Result<usize, QueryParameterError> {
     if (1..=max).contains(&limit) { Ok(limit) } else { Err(QueryParameterError::OutOfRange { parameter: "limit", max }) }
 }
 

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::score::ScoreSource;
+use hinomi_model::score::{ScoreRecord, ScoreSource};
 use rusqlite::types::ToSql;
 use rusqlite::{Transaction, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::row::{COLUMNS, ScoreRow, read_row};
+use super::row::{COLUMNS, read_row};
 use super::{MAX_BYTES_PER_TRACE, MAX_SCORES_PER_TRACE, ScoreStore, key};
 use crate::database::SqliteError;
 
@@ -47,7 +47,7 @@ pub struct ScoreListQuery {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ScorePage {
     /// Scores, the newest first.
-    pub scores: Vec<ScoreRow>,
+    pub scores: Vec<ScoreRecord>,
     /// Cursor of the next page; null if there is none.
     #[schema(required)]
     pub next_cursor: Option<String>,
@@ -69,7 +69,7 @@ impl ScoreStore {
     /// # Errors
     ///
     /// Returns an error if the database cannot be read.
-    pub fn scores_of_trace(&self, project: u64, trace: TraceId) -> Result<(Vec<ScoreRow>, u64), SqliteError> {
+    pub fn scores_of_trace(&self, project: u64, trace: TraceId) -> Result<(Vec<ScoreRecord>, u64), SqliteError> {
         self.read(|transaction| {
             let count = "SELECT count(*) FROM scores WHERE project = ?1 AND trace = ?2 AND superseded = 0";
             let count = transaction.prepare_cached(count)?.query_row(params![key(project), trace.to_string()], |row| row.get(0))?;
@@ -82,7 +82,7 @@ impl ScoreStore {
     /// # Errors
     ///
     /// Returns an error if the database cannot be read.
-    pub fn scores_of_traces(&self, project: u64, traces: &[TraceId]) -> Result<HashMap<TraceId, Vec<ScoreRow>>, SqliteError> {
+    pub fn scores_of_traces(&self, project: u64, traces: &[TraceId]) -> Result<HashMap<TraceId, Vec<ScoreRecord>>, SqliteError> {
         self.read(|transaction| {
             let mut found = HashMap::new();
             for trace in traces {
@@ -96,11 +96,11 @@ impl ScoreStore {
     }
 }
 
-fn newest_of_trace(transaction: &Transaction, project: u64, trace: TraceId, limit: usize) -> rusqlite::Result<Vec<ScoreRow>> {
+fn newest_of_trace(transaction: &Transaction, project: u64, trace: TraceId, limit: usize) -> rusqlite::Result<Vec<ScoreRecord>> {
     let mut select = transaction.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM scores WHERE project = ?1 AND trace = ?2 AND superseded = 0 ORDER BY at_us DESC, row DESC LIMIT ?3"
     ))?;
-    let mut rows: Vec<ScoreRow> = Vec::new();
+    let mut rows: Vec<ScoreRecord> = Vec::new();
     let mut bytes = 0;
     for row in select.query_map(params![key(project), trace.to_string(), limit as i64], read_row)? {
         let (row, ..) = row?;

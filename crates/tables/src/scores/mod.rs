@@ -25,10 +25,9 @@ use crate::database::SqliteError;
 pub use definitions::{DefinitionChange, DefinitionError, ScoreCategory, ScoreDefinition, ScoreDefinitionDraft, ScoreDirection};
 pub use figures::{NamedScoreFigures, ScoreBucket, ScoreFigures, ScoreLabelCount};
 pub use list::{ScoreListQuery, ScorePage};
-pub use row::{ScoreEvaluatorRow, ScoreRow};
 pub use schema::FORMAT;
 pub use targets::{MAX_SCORE_TARGETS, ScoredTargets};
-pub use write::StoredScores;
+pub use write::{StoredScores, random_id};
 
 /// File name of the database.
 const DATABASE: &str = "scores.db";

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::score::{Score, ScoreDataType, ScoreEvaluator, ScoreSource, ScoreTarget, ScoreValue};
+use hinomi_model::score::{Score, ScoreDataType, ScoreEvaluator, ScoreRecord, ScoreSource, ScoreTarget, ScoreValue};
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn score(id: &str, value: ScoreValue, at_us: i64) -> Score {
     Score { id: Some(id.into()), ..Score::new(ScoreTarget::trace(TraceId(7), Some(SpanId(8))), "tone", value, at_us) }
 }
 
-fn list(store: &ScoreStore, with_superseded: bool) -> Vec<ScoreRow> {
+fn list(store: &ScoreStore, with_superseded: bool) -> Vec<ScoreRecord> {
     store.list_scores(1, &ScoreListQuery { with_superseded, limit: 100, ..ScoreListQuery::default() }).unwrap().scores
 }
 

@@ -153,7 +153,8 @@ fn metadata(score: &Score) -> Option<String> {
     (!score.metadata.is_empty()).then(|| serde_json::Value::Object(score.metadata.clone()).to_string())
 }
 
-fn random_id() -> String {
+/// Returns a random ID for a score without an identity.
+pub fn random_id() -> String {
     let mut bytes = [0; 16];
     rand::rng().fill_bytes(&mut bytes);
     hex::encode(bytes)

@@ -25,7 +25,7 @@ const PROJECT_PREFIX: &str = "/api/v1/projects/{project}";
 
 /// Ends of routes that are not recorded here: previews change nothing, telemetry is counted as outcomes, and signing in and out is recorded
 /// elsewhere.
-const UNRECORDED_ROUTES: [&str; 4] = ["/preview", "/scores", "/session", "/password"];
+const UNRECORDED_ROUTES: [&str; 5] = ["/preview", "/scores", "/feedback", "/session", "/password"];
 
 /// Ends of routes that read but are recorded.
 const RECORDED_READS: [&str; 2] = ["/export", "/backup"];

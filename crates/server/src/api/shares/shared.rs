@@ -66,7 +66,9 @@ pub(in crate::api) async fn trace(
 ) -> Result<Response, ApiError> {
     let OpenLink { link, trace, messages } = open_link(&api, &origin, &token).await?;
     let found = read_trace(&api, link.project, messages, trace, None).await.map_err(trace_gone)?;
-    let TraceResponse { trace: summary, spans, errors, log_count, .. } = found;
+    let TraceResponse { trace: summary, mut spans, errors, log_count, .. } = found;
+    // Scores name people, and are not part of what was shared.
+    spans.iter_mut().for_each(|span| span.scores.clear());
     let shared = SharedTrace {
         target: ShareTargetKind::Trace,
         expires_at: rfc3339(link.expires_us),
