@@ -114,6 +114,7 @@ export function span(trace, parent, { usage, cost, ...fields }) {
     failure: null,
     prompt_version: null,
     error_preview: null,
+    scores: [],
     incomplete: false,
     start_time: '',
     duration_ms: 0,
@@ -351,6 +352,7 @@ export function finish(trace, spans, errors, exact = false) {
     input_preview: calls[0]?.input_preview ?? null,
     output_preview: calls.findLast((call) => call.output_preview)?.output_preview ?? null,
     error_preview: errors[0] ? `${errors[0].type}: ${errors[0].value}` : null,
+    scores: [],
   };
   return { at: Date.parse(root.start_time), summary, spans, errors };
 }

@@ -137,6 +137,7 @@ export function spanlessTrace({ trace_id: trace, name, errors, lines }) {
       duration_ms: Math.max(...times) - start,
       error_count: errors.length,
       error_preview: errors[0] ? `${errors[0].type}: ${errors[0].value}` : null,
+      scores: [],
       cost: 0,
       models: [],
       user_id: null,

@@ -3,6 +3,7 @@ import http from 'node:http';
 import { iso, makeTrace, START } from './data.mjs';
 import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
 import { addLines, logsOf, projectLogs, spanless, spanlessTrace } from './logs.mjs';
+import { scoreAnswer, scoreSeries, scoresOfTrace } from './scores.mjs';
 import { metrics, metricSeries } from './signals.mjs';
 import { ownPrices, repriced, repriceJob, unpriced } from './prices.mjs';
 import { detail, hints, KEY, outcomes } from './records.mjs';
@@ -237,6 +238,8 @@ function answer(method, path, params, body) {
   if (name === 'hints') return { hints: hints() };
   if (name === 'outcomes') return { outcomes: outcomes(number) };
   if (name === 'logs') return projectLogs(number, params);
+  if (name === 'scores') return scoreAnswer(number, method, one, body);
+  if (name === 'series' && params.get('measure') === 'score') return scoreSeries();
   if (name === 'series') return series(number, params);
   if (name === 'breakdown') return breakdown(number, params);
   if (name === 'issues' && path.endsWith('/tags')) return issueTags(number, Number(one), params);
@@ -269,8 +272,8 @@ function answer(method, path, params, body) {
       trace: found.summary,
       spans: found.spans,
       errors: found.errors.map(errorEvent),
-      scores: [],
-      score_count: 0,
+      scores: scoresOfTrace(found.summary.trace_id),
+      score_count: scoresOfTrace(found.summary.trace_id).length,
       hints: [],
       pinned: found.pinned ?? false,
       log_count: logsOf(found).length,

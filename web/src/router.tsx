@@ -178,6 +178,12 @@ const targets = createRoute({
   component: lazyPage(() => import('./routes/alerts/channels')),
 });
 
+const quality = createRoute({
+  getParentRoute: () => project,
+  path: '/quality',
+  component: lazyPage(() => import('./routes/quality')),
+});
+
 const metrics = createRoute({
   getParentRoute: () => project,
   path: '/metrics',
@@ -225,6 +231,7 @@ const tree = root.addChildren([
       issue,
       logs,
       bill,
+      quality,
       metrics,
       mapping,
       alerts,

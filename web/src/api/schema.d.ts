@@ -750,6 +750,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stores the feedback of an end user as a score.
+         * @description For browsers: any origin that the ingest key allows may send it. The trace must have arrived. If it has not, the answer is 404, and the
+         *     client can try again some seconds later.
+         */
+        post: operations["post_projects_project_feedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/forwards": {
         parameters: {
             query?: never;
@@ -1323,7 +1344,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/score-definitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the score definitions of a project. */
+        get: operations["get_projects_project_score_definitions"];
+        put?: never;
+        /** Creates a score definition: type, range or categories of the scores with a name, which end is good, and which scores are bad. */
+        post: operations["post_projects_project_score_definitions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/score-definitions/{definition}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Replaces a score definition. Stored scores stay; their figures follow the new definition. */
+        put: operations["put_projects_project_score_definitions_definition"];
+        post?: never;
+        /** Deletes a score definition. Its scores stay. */
+        delete: operations["delete_projects_project_score_definitions_definition"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists scores, the newest first. */
+        get: operations["get_projects_project_scores"];
+        put?: never;
+        /**
+         * Stores a score or a list of scores.
+         * @description A score is an object with `name`, a target (`trace_id`, with `span_id` for one span; `session_id`, `dataset_item_id` or `experiment_id`)
+         *     and `value`: a number, a boolean, or a string for a category. A score with `data_type` `text` has its text in `comment`. All other
+         *     fields of the response of `GET` are optional. A score supersedes the earlier score with the same `id`. With `source` `annotation`, the
+         *     signed-in account is the author, and the score supersedes the author's earlier score with the same name and target. Requires the role of
+         *     a member, or an ingest key of the project sent in the same way as for OTLP.
+         */
+        post: operations["post_projects_project_scores"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/scores/{score}": {
         parameters: {
             query?: never;
             header?: never;
@@ -1332,13 +1414,28 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        post?: never;
         /**
-         * Stores a score or a list of scores.
-         * @description A score is `{"trace_id", "name", "value"}`, where the value is a number, a boolean or a string. `span_id`, `id`, `comment` and
-         *     `timestamp` are optional. A score with an existing ID replaces the stored score. Requires the role of a member, or an ingest key of the
-         *     project sent in the same way as for OTLP.
+         * Deletes a score with its earlier versions.
+         * @description A member can delete scores that the own account made by hand. An admin can delete all scores.
          */
-        post: operations["post_projects_project_scores"];
+        delete: operations["delete_projects_project_scores_score"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/scores/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns figures of the scores of a time range by name. */
+        get: operations["get_projects_project_scores_summary"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3677,6 +3774,24 @@ export interface components {
          * @enum {string}
          */
         FailureCause: "rate_limit" | "overloaded" | "context_length" | "content_filter" | "authentication" | "timeout" | "bad_request" | "connection" | "other";
+        /** @description Feedback of an end user. */
+        FeedbackRequest: {
+            /** @description What the user wrote. */
+            comment?: string | null;
+            /** @description Category instead of a number. */
+            label?: string | null;
+            /** @description Name of the score. Default: `feedback`. */
+            name?: string | null;
+            /** @description ID of the span whose answer the user rates; null for the whole trace. */
+            span_id?: string | null;
+            /** @description Reserved: must be null. */
+            token?: string | null;
+            /** @description ID of the trace that the user saw. */
+            trace_id: string;
+            value?: components["schemas"]["FeedbackValue"] | null;
+        };
+        /** @description Value that an end user gave. */
+        FeedbackValue: boolean | number;
         /** @description Source of a field of a span, recorded when the span was decoded. */
         FieldReading: {
             /** @description Field of the span, such as `usage.input_tokens`. */
@@ -5506,33 +5621,243 @@ export interface components {
             /** @description HTTP status as text. */
             status: string;
         };
-        /** @description A score: a rating of a trace or span by a person or a program. */
+        /** @description A score: a rating of a span, trace, conversation or item of a dataset by a person, a program or a model. */
         Score: {
-            /** @description Time of the score (RFC 3339). */
-            at: string;
-            /** @description Comment on the score; null if there is none. */
+            /** @description Account, user or program that made the score; null if unknown. */
+            author: string | null;
+            /** @description Comment on the score, or the text of a text score; null if there is none. */
             comment: string | null;
-            /** @description ID of the score. */
+            /** @description Type of the value. */
+            data_type: components["schemas"]["ScoreDataType"];
+            /** @description ID of the rated item of a dataset; null if none is rated. */
+            dataset_item_id: string | null;
+            /** @description ID of the score definition; null if there is none. */
+            definition_id: string | null;
+            /** @description Environment of the program, such as `production`; null if unknown. */
+            environment: string | null;
+            evaluator: components["schemas"]["ScoreEvaluator"] | null;
+            /** @description ID of the experiment; null if there is none. */
+            experiment_id: string | null;
+            /** @description Reason given by the evaluator or judge; null if there is none. */
+            explanation: string | null;
+            /** @description ID of the score, as sent by the client or made by the server. All versions of a score have the same ID if the client sent it. */
             id: string;
-            /** @description Category; null for a numeric score. */
+            /** @description ID of the trace in which the judge worked; null if there is none. */
+            judge_trace_id: string | null;
+            /** @description Category, or the label that was reported beside a number; null if there is none. */
             label: string | null;
             /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
             messages_hidden?: boolean;
+            /** @description Further data of the client. */
+            metadata: {
+                [key: string]: unknown;
+            };
             /** @description Name of the score, such as `helpfulness`. */
             name: string;
-            /** @description ID of the rated span; null if the score is for the whole trace. */
-            span_id: string | null;
             /**
              * Format: double
-             * @description Numeric value; null for a categorical score.
+             * @description Probability with which the target was selected for scoring: above 0, at most 1.
+             */
+            probability: number;
+            /** @description ID of the annotation queue in which the score was made; null if there is none. */
+            queue_id: string | null;
+            /** @description ID of the rated conversation; null if no conversation is rated. */
+            session_id: string | null;
+            /** @description Who made the score. */
+            source: components["schemas"]["ScoreSource"];
+            /** @description ID of the rated span; null if no span is rated. */
+            span_id: string | null;
+            /** @description True for an earlier version of a score. */
+            superseded: boolean;
+            /** @description Time of the score (RFC 3339). */
+            timestamp: string;
+            /** @description ID of the rated trace, or of the trace of the rated span; null if neither is rated. */
+            trace_id: string | null;
+            /**
+             * Format: double
+             * @description Numeric value; 1 or 0 for a boolean; null for a text, and for a category without a number.
              */
             value: number | null;
+        };
+        /** @description A category of a score. */
+        ScoreCategory: {
+            /** @description Name of the category. */
+            label: string;
+            /**
+             * Format: double
+             * @description Number that stands for the category in means; null if there is none.
+             */
+            value: number | null;
+        };
+        /**
+         * @description Type of the value of a score.
+         * @enum {string}
+         */
+        ScoreDataType: "numeric" | "boolean" | "categorical" | "text";
+        /** @description A score definition. */
+        ScoreDefinition: components["schemas"]["ScoreDefinitionDraft"] & {
+            /** @description ID of the definition. */
+            id: string;
+        };
+        /** @description Fields of a score definition. */
+        ScoreDefinitionDraft: {
+            /**
+             * Format: double
+             * @description Value from which a score is bad, away from the good end; a score with this value is bad. Null if no value is bad. Requires `better`.
+             */
+            bad_from: number | null;
+            /** @description Categories that are bad. */
+            bad_labels: string[];
+            better: components["schemas"]["ScoreDirection"] | null;
+            /** @description Categories of a categorical score. */
+            categories: components["schemas"]["ScoreCategory"][];
+            /** @description Type of their values. */
+            data_type: components["schemas"]["ScoreDataType"];
+            /** @description What the score means, for people who give it. */
+            description: string;
+            /**
+             * Format: double
+             * @description Largest value of a numeric score; null for no limit.
+             */
+            max: number | null;
+            /**
+             * Format: double
+             * @description Smallest value of a numeric score; null for no limit.
+             */
+            min: number | null;
+            /** @description Name of the scores, unique in the project. */
+            name: string;
+        };
+        /** @description Score definitions of a project. */
+        ScoreDefinitionList: {
+            /** @description Definitions by name. */
+            definitions: components["schemas"]["ScoreDefinition"][];
+        };
+        /**
+         * @description Which end of a scale is good.
+         * @enum {string}
+         */
+        ScoreDirection: "higher" | "lower";
+        /** @description Evaluator or judge that made a score. */
+        ScoreEvaluator: {
+            /** @description Name of the evaluator. */
+            name: string;
+            /** @description Version of the evaluator; null if it was not reported. */
+            version: string | null;
         };
         /** @description Stored scores. */
         ScoreIdList: {
             /** @description IDs of the scores, in the order in which they were sent. */
             ids: string[];
         };
+        /** @description Number of scores with a label. */
+        ScoreLabelShare: {
+            /** @description Label. */
+            label: string;
+            /**
+             * Format: int64
+             * @description Number of scores.
+             */
+            n: number;
+        };
+        /** @description A page of scores. */
+        ScorePage: {
+            /** @description Cursor of the next page; null if there is none. */
+            next_cursor: string | null;
+            /** @description Scores, the newest first. */
+            scores: components["schemas"]["Score"][];
+        };
+        /**
+         * @description Who made a score.
+         * @enum {string}
+         */
+        ScoreSource: "user_feedback" | "annotation" | "evaluator" | "judge" | "sdk" | "api";
+        /** @description Number of scores from a source. */
+        ScoreSourceCount: {
+            /**
+             * Format: int64
+             * @description Number of scores.
+             */
+            n: number;
+            /** @description Source. */
+            source: components["schemas"]["ScoreSource"];
+        };
+        /** @description Figures of the scores with one name. Means and rates are weighted with the inverse of the probability with which targets were selected. */
+        ScoreSummary: {
+            /**
+             * Format: double
+             * @description Upper end of the 95 % interval of the rate (Wilson); null without a rate.
+             */
+            bad_high: number | null;
+            /**
+             * Format: double
+             * @description Lower end of the 95 % interval of the rate (Wilson); null without a rate.
+             */
+            bad_low: number | null;
+            /**
+             * Format: int64
+             * @description Number of scores over which the rate is computed; null without a rate.
+             */
+            bad_of: number | null;
+            /**
+             * Format: double
+             * @description Rate of bad scores, from 0 to 1; null if no score definition says which scores are bad.
+             */
+            bad_rate: number | null;
+            /** @description Type of their values; the most frequent one if they differ. */
+            data_type: components["schemas"]["ScoreDataType"];
+            /** @description Most frequent labels. */
+            labels: components["schemas"]["ScoreLabelShare"][];
+            /**
+             * Format: double
+             * @description Mean of the numeric values; null without any.
+             */
+            mean: number | null;
+            /**
+             * Format: double
+             * @description Upper end of the 95 % interval of the mean; null for fewer than two values.
+             */
+            mean_high: number | null;
+            /**
+             * Format: double
+             * @description Lower end of the 95 % interval of the mean; null for fewer than two values.
+             */
+            mean_low: number | null;
+            /**
+             * Format: int64
+             * @description Number of scores.
+             */
+            n: number;
+            /** @description Name of the scores. */
+            name: string;
+            /**
+             * Format: double
+             * @description Rate of bad scores in the period of the same length before; null if it is unknown or the range is open.
+             */
+            previous_bad_rate: number | null;
+            /**
+             * Format: double
+             * @description Mean in the period of the same length before; null if it is unknown or the range is open.
+             */
+            previous_mean: number | null;
+            /** @description Number of scores by source. */
+            sources: components["schemas"]["ScoreSourceCount"][];
+            /**
+             * Format: int64
+             * @description Number of scores with a numeric value, over which the mean is computed.
+             */
+            value_n: number;
+        };
+        /** @description Figures of the scores of a time range. */
+        ScoreSummaryList: {
+            /** @description One row for each name, the most frequent first; at most 500. */
+            scores: components["schemas"]["ScoreSummary"][];
+        };
+        /**
+         * @description Measure of a time series. Calls are the LLM calls that totals include.
+         * @enum {string}
+         */
+        SeriesMeasure: "calls" | "failed" | "errors" | "cost" | "input_tokens" | "output_tokens" | "new_input_tokens" | "cache_read_tokens" | "cache_write_tokens" | "reasoning_tokens" | "duration_p50" | "duration_p95" | "duration_p99" | "runs" | "spans";
         /** @description Sessions that have not expired. */
         SessionList: {
             /** @description Sessions that have not expired, the oldest first. */
@@ -5724,6 +6049,8 @@ export interface components {
             request_model: string | null;
             /** @description Answering model; null if unknown. */
             response_model: string | null;
+            /** @description Newest scores of the span. */
+            scores: components["schemas"]["Score"][];
             sdk: components["schemas"]["ReportingSdk"] | null;
             /**
              * Format: double
@@ -5946,6 +6273,11 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description Stored feedback. */
+        StoredFeedback: {
+            /** @description ID of the score. Another feedback with the same name for the same target is a score of its own. */
+            id: string;
+        };
         /** @description Totals of a span and everything below it, each call once. */
         SubtreeTotals: {
             /**
@@ -6059,23 +6391,9 @@ export interface components {
             bucket: components["schemas"]["BucketInterval"];
             /** @description Lines of the first measure. */
             groups: components["schemas"]["TimeSeriesGroup"][];
-            /** @description Lines by the name of the measure; each measure has the 50 largest groups. */
+            /** @description Lines by the name of the measure, or `score` and `score_count`; each measure has the 50 largest groups. */
             measures: {
-                cache_read_tokens?: components["schemas"]["TimeSeriesGroup"][];
-                cache_write_tokens?: components["schemas"]["TimeSeriesGroup"][];
-                calls?: components["schemas"]["TimeSeriesGroup"][];
-                cost?: components["schemas"]["TimeSeriesGroup"][];
-                duration_p50?: components["schemas"]["TimeSeriesGroup"][];
-                duration_p95?: components["schemas"]["TimeSeriesGroup"][];
-                duration_p99?: components["schemas"]["TimeSeriesGroup"][];
-                errors?: components["schemas"]["TimeSeriesGroup"][];
-                failed?: components["schemas"]["TimeSeriesGroup"][];
-                input_tokens?: components["schemas"]["TimeSeriesGroup"][];
-                new_input_tokens?: components["schemas"]["TimeSeriesGroup"][];
-                output_tokens?: components["schemas"]["TimeSeriesGroup"][];
-                reasoning_tokens?: components["schemas"]["TimeSeriesGroup"][];
-                runs?: components["schemas"]["TimeSeriesGroup"][];
-                spans?: components["schemas"]["TimeSeriesGroup"][];
+                [key: string]: components["schemas"]["TimeSeriesGroup"][];
             };
             /** @description Number and sum of the remaining groups, for each measure that has more than 50. */
             others: {
@@ -6258,6 +6576,8 @@ export interface components {
             retries: number;
             /** @description ID of the root span, or of the span that represents the trace if the root has not arrived; null if no span has arrived. */
             root_span_id: string | null;
+            /** @description Newest scores of the trace and its spans, at most 20 in a list; empty in the response for one trace, which has its own field. */
+            scores: components["schemas"]["Score"][];
             /** @description Conversation ID of the first span that has one. */
             session_id: string | null;
             /**
@@ -8419,6 +8739,56 @@ export interface operations {
             };
         };
     };
+    post_projects_project_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeedbackRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredFeedback"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_projects_project_forwards: {
         parameters: {
             query?: never;
@@ -9825,6 +10195,206 @@ export interface operations {
             };
         };
     };
+    get_projects_project_score_definitions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreDefinitionList"];
+                };
+            };
+        };
+    };
+    post_projects_project_score_definitions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScoreDefinitionDraft"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreDefinition"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_projects_project_score_definitions_definition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the definition. */
+                definition: string;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScoreDefinitionDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreDefinition"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_projects_project_score_definitions_definition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the definition. */
+                definition: string;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The definition was deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_scores: {
+        parameters: {
+            query?: {
+                /** @description Cursor: `next_cursor` of the previous page. */
+                cursor?: string;
+                /** @description ID of an experiment: only its scores are returned. */
+                experiment?: string;
+                /** @description Start of the time range of the scores, inclusive, in the forms that the list of spans accepts. Default: all stored scores. */
+                from?: string;
+                /** @description Maximum number of scores, from 1 to 1,000. Default: 100. */
+                limit?: number;
+                /** @description Name of the scores. Default: all names. */
+                name?: string;
+                /** @description ID of a conversation: only its scores are returned. */
+                session?: string;
+                /** @description Source of the scores. Default: all sources. */
+                source?: "user_feedback" | "annotation" | "evaluator" | "judge" | "sdk" | "api";
+                /** @description ID of a span: only its scores are returned. */
+                span?: string;
+                /** @description Whether earlier versions of scores are returned. Default: false. */
+                superseded?: boolean;
+                /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
+                to?: string;
+                /** @description ID of a trace: only scores of the trace and its spans are returned. */
+                trace?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScorePage"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     post_projects_project_scores: {
         parameters: {
             query?: never;
@@ -9867,6 +10437,74 @@ export interface operations {
             };
         };
     };
+    delete_projects_project_scores_score: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+                /** @description ID of the score. */
+                score: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The score was deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_scores_summary: {
+        parameters: {
+            query?: {
+                /** @description Environment that the scores name. Default: all scores. */
+                environment?: string;
+                /** @description Start of the time range of the scores, inclusive, in the forms that the list of spans accepts. Default: all stored scores. */
+                from?: string;
+                /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreSummaryList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_projects_project_series: {
         parameters: {
             query?: {
@@ -9885,9 +10523,12 @@ export interface operations {
                 /**
                  * @description One or more measures, separated by commas: `calls`, `failed`, `errors`, `cost` (US dollars), `input_tokens`, `output_tokens`,
                  *     `new_input_tokens`, `cache_read_tokens`, `cache_write_tokens`, `reasoning_tokens`, `duration_p50`, `duration_p95`, `duration_p99`
-                 *     (milliseconds), `runs` or `spans`. Default: `calls`.
+                 *     (milliseconds), `runs` or `spans`. Default: `calls`. Instead, `score` returns the mean of the scores with the given `name`, and their
+                 *     number as `score_count`.
                  */
                 measure?: string;
+                /** @description Name of the scores, with the measure `score`. */
+                name?: string;
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;
                 /**

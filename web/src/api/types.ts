@@ -8,7 +8,7 @@ type Schemas = components['schemas'];
 /* Sums. */
 
 export type Summary = Schemas['UsageSummary'];
-export type Measure = keyof Schemas['TimeSeriesResponse']['measures'];
+export type Measure = Schemas['SeriesMeasure'];
 export type Bucket = Schemas['BucketInterval'];
 export type TimeSeriesGroup = Schemas['TimeSeriesGroup'];
 export type OtherGroups = Schemas['OtherTimeSeriesGroups'];
@@ -51,6 +51,7 @@ export type TraceSummary = Schemas['TraceSummary'];
 export type TracePage = Schemas['TracePage'];
 export type TraceDetail = Schemas['TraceResponse'];
 export type Score = Schemas['Score'];
+export type ScoreSummary = Schemas['ScoreSummary'];
 export type LogLine = Schemas['LogLine'];
 export type ListedLogLine = Schemas['ListedLogLine'];
 export type LogLinePage = Schemas['LogList'];

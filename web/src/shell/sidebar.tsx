@@ -61,6 +61,16 @@ export function Sidebar({ project }: { project: Project | null }) {
             <span>{t('nav.logs')}</span>
           </Link>
           <Link
+            to="/p/$project/quality"
+            params={params}
+            activeOptions={{ includeSearch: false }}
+            activeProps={activeLink}
+            title={t('nav.quality')}
+          >
+            <Icon name="thumbUp" />
+            <span>{t('nav.quality')}</span>
+          </Link>
+          <Link
             to="/p/$project/metrics"
             params={params}
             activeOptions={{ includeSearch: false }}

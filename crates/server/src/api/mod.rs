@@ -59,7 +59,7 @@ use hinomi_alerting::{AlertMetric, AlertService};
 use hinomi_model::outcome_reason::{OutcomeReason, OutcomeReasonGroup};
 use hinomi_model::technical_tag::TechnicalTag;
 use hinomi_query::QueryEngine;
-use hinomi_query::QueryScope;
+use hinomi_query::{QueryScope, SeriesMeasure};
 use hinomi_store::Store;
 use hinomi_tables::audit_log::AuditLog;
 use hinomi_tables::bills::BillStore;
@@ -271,7 +271,7 @@ pub async fn scrape_project(api: &Arc<ApiState>, request: axum::extract::Request
 #[openapi(
     info(title = "Hinomi", description = "LLM monitoring. Times are RFC 3339 in UTC with microseconds, durations are in milliseconds, and amounts of money are in US dollars. Null means unknown, never zero."),
     security(("token" = []), ("session" = [])),
-    components(schemas(AlertMetric, OutcomeReason, OutcomeReasonGroup, TechnicalTag)),
+    components(schemas(AlertMetric, OutcomeReason, OutcomeReasonGroup, SeriesMeasure, TechnicalTag)),
     modifiers(&OpenApiSecurityModifier)
 )]
 struct OpenApiDocument;

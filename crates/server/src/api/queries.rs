@@ -143,8 +143,7 @@ pub(super) struct TimeSeriesResponse {
     bucket: &'static str,
     /// Lines of the first measure.
     groups: Vec<TimeSeriesGroup>,
-    /// Lines by the name of the measure; each measure has the 50 largest groups.
-    #[schema(value_type = BTreeMap<SeriesMeasure, Vec<TimeSeriesGroup>>)]
+    /// Lines by the name of the measure, or `score` and `score_count`; each measure has the 50 largest groups.
     measures: BTreeMap<String, Vec<TimeSeriesGroup>>,
     /// Number and sum of the remaining groups, for each measure that has more than 50.
     #[schema(value_type = BTreeMap<SeriesMeasure, OtherTimeSeriesGroups>)]

@@ -262,7 +262,7 @@ fn every_operation_keeps_its_permission_for_every_role_and_project() {
         }
     }
     for (method, path, permission) in operations.iter().filter(|(_, _, permission)| permission != "public") {
-        let is_for_keys = path.ends_with("/scores") && method == "POST";
+        let is_for_keys = ["/scores", "/feedback"].iter().any(|end| path.ends_with(end)) && method == "POST";
         for headers in [
             vec![JSON],
             vec![JSON, ("x-hinomi-key", if is_for_keys { "f".repeat(32).leak() } else { KEY })],

@@ -158,12 +158,14 @@ fn an_invalid_score_does_not_affect_the_others_of_its_list() {
     send(&server, &json!([{ "id": "e", "type": "trace-create", "timestamp": at(1), "body": { "id": "t", "name": "n" } }]));
     let post = |scores: Value| server.send("POST", "/api/public/scores", &[("authorization", &basic())], scores.to_string().into_bytes());
     let good = |id: &str| json!({ "id": id, "traceId": "t", "name": "helpful", "value": 1 });
-    let answer = post(json!([good("a"), { "id": "b", "sessionId": "s", "name": "helpful", "value": 1 }, 7, good("c")]));
+    let without_target = json!({ "id": "b", "name": "helpful", "value": 1 });
+    let answer = post(json!([good("a"), without_target, 7, { "id": "d", "sessionId": "s", "name": "helpful", "value": 1 }, good("c")]));
     assert_eq!((answer.status, answer.json()["id"].as_str()), (200, Some("c")));
     assert_eq!(server.ask("/traces/t")["scores"].as_array().unwrap().len(), 2);
     let outcomes = server.ask("/outcomes").to_string();
     assert!(outcomes.contains("score_without_trace") && outcomes.contains("score_without_name"), "{outcomes}");
-    assert_eq!(post(json!([{ "id": "b", "sessionId": "s", "name": "helpful", "value": 1 }])).status, 400);
+    assert_eq!(server.ask("/scores?session=s")["scores"].as_array().unwrap().len(), 1);
+    assert_eq!(post(json!([without_target])).status, 400);
 }
 
 #[test]

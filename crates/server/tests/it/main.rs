@@ -41,6 +41,7 @@ mod otlp;
 mod page;
 mod prices;
 mod scim;
+mod scores;
 mod security;
 mod server;
 mod shares;

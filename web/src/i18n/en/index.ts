@@ -10,6 +10,7 @@ import { mapping } from './mapping';
 import { metrics } from './metrics';
 import { overview } from './overview';
 import { prices } from './prices';
+import { quality } from './quality';
 import { reading } from './reading';
 import { settings } from './settings';
 import { setup } from './setup';
@@ -32,6 +33,7 @@ export const en = {
   ...metrics,
   ...overview,
   ...prices,
+  ...quality,
   ...reading,
   ...settings,
   ...setup,

@@ -124,4 +124,10 @@ export const setup = {
   'setup.check.flushAgent': 'Wait: data is sent every few seconds, or at the end of a session.',
   'setup.check.debug': 'Log: make the client log what it sends and where.',
   'setup.check.content': 'Messages: a separate setting sends prompts and answers. If this setting is off, calls arrive without messages.',
+  'setup.feedback':
+    'Collect feedback of your users (optional)',
+  'setup.feedbackWhy':
+    'Your page sends the rating of an answer from the browser. It becomes a score of the trace.',
+  'setup.feedbackTrace':
+    'Your backend passes `traceId` to the page: `sentry_sdk.get_current_span().trace_id` with Sentry, `format(span.get_span_context().trace_id, "032x")` with OpenTelemetry, `langfuse.get_current_trace_id()` with Langfuse. If the trace has not arrived yet, the answer is 404: send the rating again after some seconds.',
 } as const;

@@ -11,6 +11,7 @@ import { mapping } from './mapping';
 import { metrics } from './metrics';
 import { overview } from './overview';
 import { prices } from './prices';
+import { quality } from './quality';
 import { reading } from './reading';
 import { settings } from './settings';
 import { setup } from './setup';
@@ -33,6 +34,7 @@ export const ja: Record<keyof typeof en, string> = {
   ...metrics,
   ...overview,
   ...prices,
+  ...quality,
   ...reading,
   ...settings,
   ...setup,

@@ -121,4 +121,10 @@ export const setup = {
   'setup.check.flushAgent': '待機: データは数秒ごと、またはセッションの終了時に送信されます。',
   'setup.check.debug': 'ログ: クライアントが何をどこへ送信しているかを、ログに出力します。',
   'setup.check.content': 'プロンプトと応答には専用の設定があります。設定がない場合、呼び出しはメッセージなしで届きます。',
+  'setup.feedback':
+    'ユーザーのフィードバックを集める（任意）',
+  'setup.feedbackWhy':
+    'ページがブラウザーから回答の評価を送ると、トレースのスコアになります。',
+  'setup.feedbackTrace':
+    '`traceId` はバックエンドからページに渡します。Sentryでは `sentry_sdk.get_current_span().trace_id`、OpenTelemetryでは `format(span.get_span_context().trace_id, "032x")`、Langfuseでは `langfuse.get_current_trace_id()` です。トレースがまだ届いていない場合の応答は404です。数秒後に再送してください。',
 } as const;

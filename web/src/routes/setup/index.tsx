@@ -8,6 +8,7 @@ import { useProject } from '../../project';
 import { usePageTitle } from '../../shell/page-title';
 import { NewestTraceLink } from './newest-trace-link';
 import { chosenSnippet, otlpSettings, SNIPPET_GROUPS, snippetText, type SnippetToken } from './snippets';
+import { FeedbackStep } from './feedback-step';
 import { FirstTraceWatch } from './first-trace-watch';
 import './setup.css';
 
@@ -103,6 +104,7 @@ function SetupSteps({ project, dsn }: { project: Project; dsn: string }) {
             </>
           )}
         </div>
+        <FeedbackStep dsn={dsn} project={project.id} />
       </section>
       <FirstTraceWatch key={project.id} project={project} dsn={dsn} client={snippet.id} />
     </div>

@@ -1,54 +1,101 @@
 import { memo } from 'react';
+import { useDeleteScore } from '../../api/scores';
+import type { Score } from '../../api/types';
 import { useT } from '../../i18n';
+import { ConfirmButton } from '../../components/confirm-button';
+import { usePermission } from '../../components/permission';
 import { UserText } from '../../components/values';
 import { useLocale } from '../../locale';
 import { useTraceView } from './context';
+import { Rate } from './rate';
 
-/** How the trace and its spans were judged. */
+/** How the trace and its spans were judged, and the way to judge them. */
 export const Scores = memo(function Scores() {
   const t = useT();
   const { format } = useLocale();
-  const { data, tree, select } = useTraceView();
+  const { data } = useTraceView();
   const { scores } = data;
-  if (scores.length === 0) return null;
   return (
     <section className="trace-section">
       <div className="section-head">
         <h2>{t('trace.scores')}</h2>
-        <span className="section-note">
-          {data.score_count > scores.length
-            ? t('trace.scoresNewest', { n: format.count(scores.length), all: format.count(data.score_count) })
-            : format.count(scores.length)}
-        </span>
+        {scores.length > 0 && (
+          <span className="section-note">
+            {data.score_count > scores.length
+              ? t('trace.scoresNewest', { n: format.count(scores.length), all: format.count(data.score_count) })
+              : format.count(scores.length)}
+          </span>
+        )}
       </div>
-      <ul className="trace-scores">
-        {scores.map((score) => {
-          const node = score.span_id === null ? undefined : tree.byId.get(score.span_id);
-          return (
-            <li key={score.id}>
-              <span>{score.name}</span>
-              <b>{score.value ?? score.label}</b>
-              <span className="text-dim">
-                {node ? (
-                  <button type="button" className="text-link" onClick={() => select(node.span.span_id)}>
-                    {node.span.title || node.span.name || node.span.op}
-                  </button>
-                ) : (
-                  t('trace.scoreOfTrace')
-                )}
-              </span>
-              <span>
-                {score.comment && (
-                  <span className="line-clamp">
-                    <UserText text={score.comment} />
-                  </span>
-                )}
-              </span>
-              <time dateTime={score.at}>{format.moment(score.at)}</time>
-            </li>
-          );
-        })}
-      </ul>
+      <Rate />
+      {scores.length > 0 && (
+        <ul className="trace-scores">
+          {scores.map((score) => (
+            <ScoreItem key={`${score.id} ${score.timestamp}`} score={score} />
+          ))}
+        </ul>
+      )}
     </section>
   );
 });
+
+function ScoreItem({ score }: { score: Score }) {
+  const t = useT();
+  const { format } = useLocale();
+  const { project, tree, select } = useTraceView();
+  const remove = useDeleteScore(project.id);
+  const permission = usePermission('delete /api/v1/projects/{project}/scores/{score}', project.id);
+  const node = score.span_id === null ? undefined : tree.byId.get(score.span_id);
+  const by = score.evaluator?.name ?? score.author;
+  const texts = [score.explanation, score.comment].filter((text) => text !== null);
+  return (
+    <li>
+      <span>
+        <UserText text={score.name} />
+      </span>
+      <b>{valueText(score, t)}</b>
+      <span className="text-dim">
+        {node ? (
+          <button type="button" className="text-link" onClick={() => select(node.span.span_id)}>
+            {node.span.title || node.span.name || node.span.op}
+          </button>
+        ) : (
+          t('trace.scoreOfTrace')
+        )}
+      </span>
+      <span>
+        {texts.map((text) => (
+          <span key={text} className="line-clamp">
+            <UserText text={text} />
+          </span>
+        ))}
+      </span>
+      <span className="text-dim">
+        {t(`score.source.${score.source}`)}
+        {by && (
+          <>
+            {' · '}
+            <UserText text={by} />
+          </>
+        )}
+      </span>
+      <span className="trace-score-end">
+        <time dateTime={score.timestamp}>{format.moment(score.timestamp)}</time>
+        {score.source === 'annotation' && permission.isAllowed && (
+          <ConfirmButton label={t('trace.removeScore')} disabled={remove.isPending} onConfirm={() => remove.mutate(score.id)} />
+        )}
+        {remove.error && (
+          <span className="text-error" role="alert">
+            {remove.error.message}
+          </span>
+        )}
+      </span>
+    </li>
+  );
+}
+
+function valueText(score: Score, t: ReturnType<typeof useT>): string {
+  if (score.data_type === 'boolean' && score.value !== null) return t(score.value === 0 ? 'score.no' : 'score.yes');
+  const parts = [score.value === null ? null : String(score.value), score.label];
+  return parts.filter((part) => part !== null).join(' · ');
+}

@@ -51,6 +51,7 @@ export function aSpan(id: string, parent: string | null, start: number, duration
     failure: null,
     prompt_version: null,
     error_preview: null,
+    scores: [],
     incomplete: false,
     start_time: new Date(Date.UTC(2026, 10, 23, 10) + start).toISOString(),
     duration_ms: duration,
