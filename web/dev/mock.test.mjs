@@ -209,7 +209,6 @@ test('scores', async () => {
   const { traces } = await ask('get', `${PROJECT}/traces`, { query: RANGE });
   const score = { trace_id: traces[0].trace_id, name: 'helpful', value: true, source: 'annotation' };
   const { ids } = await ask('post', `${PROJECT}/scores`, { body: score });
-  await ask('get', `${PROJECT}/scores`);
   await ask('get', `${PROJECT}/scores/summary`, { query: RANGE });
   await ask('get', `${PROJECT}/series`, { query: { ...RANGE, measure: 'score', name: 'helpful' } });
   const shown = await ask('get', `${PROJECT}/traces/{trace}`, { path: { trace: score.trace_id } });

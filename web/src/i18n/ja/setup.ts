@@ -122,7 +122,7 @@ export const setup = {
   'setup.check.debug': 'ログ: クライアントが何をどこへ送信しているかを、ログに出力します。',
   'setup.check.content': 'プロンプトと応答には専用の設定があります。設定がない場合、呼び出しはメッセージなしで届きます。',
   'setup.feedback':
-    'ユーザーのフィードバックを集める（任意）',
+    '任意: ユーザーのフィードバックを集める',
   'setup.feedbackWhy':
     'ページがブラウザーから回答の評価を送ると、トレースのスコアになります。',
   'setup.feedbackTrace':

@@ -62,15 +62,7 @@ function ScoreItem({ score }: { score: Score }) {
         ) : (
           t('trace.scoreOfTrace')
         )}
-      </span>
-      <span>
-        {texts.map((text) => (
-          <span key={text} className="line-clamp">
-            <UserText text={text} />
-          </span>
-        ))}
-      </span>
-      <span className="text-dim">
+        {' · '}
         {t(`score.source.${score.source}`)}
         {by && (
           <>
@@ -90,6 +82,15 @@ function ScoreItem({ score }: { score: Score }) {
           </span>
         )}
       </span>
+      {texts.length > 0 && (
+        <span className="trace-score-texts">
+          {texts.map((text) => (
+            <span key={text} className="line-clamp">
+              <UserText text={text} />
+            </span>
+          ))}
+        </span>
+      )}
     </li>
   );
 }
