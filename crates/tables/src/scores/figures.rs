@@ -34,18 +34,6 @@ impl ScoreFigures {
     pub fn mean(&self) -> Option<f64> {
         (self.n > 0 && self.weight > 0.0).then(|| self.sum / self.weight)
     }
-
-    /// Returns the number of equally weighted scores that would be as precise.
-    pub fn effective_n(&self) -> f64 {
-        if self.squared_weight > 0.0 { self.weight * self.weight / self.squared_weight } else { 0.0 }
-    }
-
-    /// Returns the standard error of the mean; `None` for fewer than two scores.
-    pub fn standard_error(&self) -> Option<f64> {
-        let (mean, n) = (self.mean()?, self.effective_n());
-        let variance = (self.square_sum / self.weight - mean * mean).max(0.0);
-        (n > 1.0).then(|| (variance / (n - 1.0)).sqrt())
-    }
 }
 
 /// Number of scores with a label.
@@ -216,9 +204,7 @@ impl FigureScope<'_> {
     }
 
     fn sources(&self, name: &str) -> rusqlite::Result<Vec<(ScoreSource, u64)>> {
-        let sources = self
-            .rows(name, "source", |row| Ok((ScoreSource::from_name(row.get_ref(0)?.as_str()?).unwrap_or(ScoreSource::Sdk), row.get(1)?)));
-        sources
+        self.rows(name, "source", |row| Ok((ScoreSource::from_name(row.get_ref(0)?.as_str()?).unwrap_or(ScoreSource::Sdk), row.get(1)?)))
     }
 
     fn labels(&self, name: &str) -> rusqlite::Result<Vec<ScoreLabelCount>> {

@@ -162,7 +162,7 @@ fn definitions_are_checked_and_their_names_are_unique() {
         scores.store_definition(1, Some("99"), &definition(serde_json::json!({ "name": "x", "data_type": "text" }))).unwrap(),
         DefinitionChange::NotFound
     );
-    assert_eq!(scores.definitions(1).unwrap(), [stored.clone()]);
+    assert_eq!(scores.definitions(1).unwrap(), std::slice::from_ref(&stored));
     assert!(scores.definitions(2).unwrap().is_empty());
     assert!(scores.delete_definition(1, &stored.id).unwrap());
     for wrong in [

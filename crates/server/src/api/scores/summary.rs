@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use hinomi_evaluation::intervals::WeightedSums;
 use hinomi_model::score::{ScoreDataType, ScoreSource};
 use hinomi_tables::scores::{NamedScoreFigures, ScoreFigures};
 use serde::Serialize;
@@ -15,9 +16,6 @@ use super::super::permission::Viewer;
 use super::super::{ApiError, ApiState, error};
 use super::run_on_scores;
 use crate::query_parameters::ScoreSummaryParameters;
-
-/// Quantile of the normal distribution for 95 % intervals.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// Figures of the scores of a time range.
 #[derive(Debug, Serialize, ToSchema)]
@@ -116,16 +114,15 @@ pub(in crate::api) async fn get(
 }
 
 fn summary_of(figures: NamedScoreFigures, earlier: Option<&NamedScoreFigures>) -> ScoreSummary {
-    let (mean, error) = (figures.values.mean(), figures.values.standard_error());
-    let interval = mean.zip(error).map(|(mean, error)| (mean - Z * error, mean + Z * error));
+    let interval = sums_of(&figures.values).mean_interval();
     let bad = figures.bad.as_ref().filter(|bad| bad.n > 0);
-    let bad_interval = bad.map(wilson);
+    let bad_interval = bad.and_then(|bad| sums_of(bad).rate_interval());
     ScoreSummary {
         data_type: figures.data_type,
         n: figures.n,
         value_n: figures.values.n,
         sources: figures.sources.iter().map(|(source, n)| ScoreSourceCount { source: *source, n: *n }).collect(),
-        mean,
+        mean: figures.values.mean(),
         mean_low: interval.map(|(low, _)| low),
         mean_high: interval.map(|(_, high)| high),
         bad_rate: bad.and_then(ScoreFigures::mean),
@@ -139,27 +136,7 @@ fn summary_of(figures: NamedScoreFigures, earlier: Option<&NamedScoreFigures>) -
     }
 }
 
-/// Returns the 95 % interval of a rate by Wilson's method, with the effective number of scores.
-fn wilson(figures: &ScoreFigures) -> (f64, f64) {
-    let (n, rate) = (figures.effective_n().max(1.0), figures.mean().unwrap_or(0.0));
-    let (center, scale) = (rate + Z * Z / (2.0 * n), 1.0 + Z * Z / n);
-    let half = Z * (rate * (1.0 - rate) / n + Z * Z / (4.0 * n * n)).sqrt();
-    (((center - half) / scale).max(0.0), ((center + half) / scale).min(1.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn intervals_of_rates() {
-        let of = |bad: f64, n: u64| wilson(&ScoreFigures { n, weight: n as f64, squared_weight: n as f64, sum: bad, square_sum: bad });
-        let (low, high) = of(14.0, 21);
-        assert!((low - 0.4537).abs() < 1e-3 && (high - 0.8281).abs() < 1e-3, "{low} {high}");
-        let (low, high) = of(0.0, 10);
-        assert!(low == 0.0 && (high - 0.2775).abs() < 1e-3, "{low} {high}");
-        // One of ten that stands for ten is less certain than ten.
-        let weighted = wilson(&ScoreFigures { n: 2, weight: 11.0, squared_weight: 101.0, sum: 1.0, square_sum: 1.0 });
-        assert!(weighted.1 - weighted.0 > 0.5, "{weighted:?}");
-    }
+fn sums_of(figures: &ScoreFigures) -> WeightedSums {
+    let ScoreFigures { weight, squared_weight, sum, square_sum, .. } = *figures;
+    WeightedSums { weight, squared_weight, sum, square_sum }
 }

@@ -1,1 +1,0 @@
-//! Evaluators without a model.

@@ -1,1 +1,0 @@
-//! Signals: faults of a run that its spans show, found without a model.

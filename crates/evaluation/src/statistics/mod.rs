@@ -1,1 +1,0 @@
-//! Statistics of scores: agreement, rates, intervals and sampling.
