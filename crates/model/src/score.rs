@@ -1,6 +1,7 @@
 //! Scores: ratings by people, programs or models.
 
 mod record;
+mod reported;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,6 +11,7 @@ use crate::id::{SpanId, TraceId};
 use crate::span::names;
 
 pub use record::ScoreRecord;
+pub use reported::scores_of_span;
 
 names!(
     /// Type of the value of a score.

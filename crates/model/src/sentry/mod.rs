@@ -8,6 +8,7 @@ mod envelope;
 mod error_event;
 mod event;
 mod event_parts;
+mod feedback;
 mod fingerprint;
 mod frame_names;
 mod grouping;
@@ -33,6 +34,7 @@ use crate::normalize::{RawSpan, span_kind};
 use crate::otel_metric::MetricPoint;
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::outcome_reason::OutcomeReason;
+use crate::score::Score;
 use crate::span::{Span, SpanType};
 use crate::{decode_budget, normalize};
 pub use envelope::{EnvelopeError, EnvelopeHeader, EnvelopeItem, EnvelopeItemHeader, SentryEnvelope};
@@ -40,6 +42,7 @@ pub use error_event::{
     ErrorAttachment, ErrorBreadcrumb, ErrorDetails, ErrorEvent, ErrorException, ErrorReporter, EventStack, ExceptionMechanism,
     ProgramThread, StackFrame,
 };
+pub use feedback::ASSOCIATED_EVENT;
 pub(crate) use frame_names::{LIBRARY_MODULES, LIBRARY_PLACES};
 pub use grouping::GROUPING_VERSION;
 pub(crate) use grouping::{deciding_frame, set_default_group};
@@ -59,6 +62,8 @@ pub struct DecodedEnvelope {
     pub lines: Vec<LogLine>,
     /// Metric points.
     pub points: Vec<MetricPoint>,
+    /// Feedback of end users.
+    pub scores: Vec<Score>,
     /// Outcomes of dropped items, and of items that the client reports as not sent.
     pub outcomes: Vec<Outcome>,
     /// ID for the response: the ID in the header, otherwise the ID of the event. `None` if there is neither.
@@ -131,8 +136,6 @@ const UNSTORED_ITEM_TYPES: &[(&str, OutcomeCategory)] = &[
     ("form_data", OutcomeCategory::Attachment),
     ("unreal_report", OutcomeCategory::Attachment),
     ("attachment", OutcomeCategory::Attachment),
-    ("feedback", OutcomeCategory::Feedback),
-    ("user_report", OutcomeCategory::Feedback),
 ];
 
 /// Types of attachments that describe a crash of the program, with the type of error that they stand for.
@@ -164,6 +167,8 @@ fn read_item(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
         // Only Sentry's own servers send this type; SDKs send logs as above.
         "otel_log" => reader.drop_container(OutcomeCategory::Log, OutcomeReason::NotSupported, item),
         "trace_metric" => metrics::read(item, reader),
+        "feedback" => feedback::read_feedback(item.payload, reader),
+        "user_report" => feedback::read_user_report(item.payload, reader),
         kind => match UNSTORED_ITEM_TYPES.iter().find(|(known, _)| *known == kind) {
             Some((kind, category)) => {
                 if *category == OutcomeCategory::Attachment {
@@ -199,6 +204,7 @@ struct EnvelopeReader {
     crash_report: Option<&'static str>,
     lines: Vec<LogLine>,
     points: Vec<MetricPoint>,
+    scores: Vec<Score>,
     keys: OccurrenceKeyGenerator,
     outcomes: Vec<Outcome>,
     has_client_report: bool,
@@ -219,6 +225,7 @@ impl EnvelopeReader {
             crash_report: None,
             lines: Vec::new(),
             points: Vec::new(),
+            scores: Vec::new(),
             keys: OccurrenceKeyGenerator::default(),
             outcomes: Vec::new(),
             has_client_report: false,
@@ -259,6 +266,15 @@ impl EnvelopeReader {
         if let Some(error) = self.errors.first_mut() {
             error.details.attachments = std::mem::take(&mut self.attachments);
         }
+        for score in &mut self.scores {
+            let event = score.metadata.get(ASSOCIATED_EVENT).and_then(|event| event.as_str());
+            if score.target.trace_id.is_none()
+                && let Some(event) = event
+            {
+                let reported = self.errors.iter().find(|error| error.event_id.eq_ignore_ascii_case(event));
+                (score.target.trace_id, score.target.span_id) = reported.map_or((None, None), |error| (error.trace_id, error.span_id));
+            }
+        }
         let of_header = SharedEventContext::of_header(&self.header);
         let raws = if decode_budget::has_room_for_copies() { self.raws } else { Vec::new() };
         let mut spans = Vec::with_capacity(raws.len());
@@ -288,6 +304,7 @@ impl EnvelopeReader {
             errors: self.errors,
             lines: self.lines,
             points: self.points,
+            scores: self.scores,
             outcomes: self.outcomes,
             event_id: self.event_id,
             has_client_report: self.has_client_report,

@@ -1,9 +1,11 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::id::{SpanId, TraceId};
 use crate::mapping::MappingRuleSet;
 use crate::outcome::OutcomeKind;
 use crate::price::PriceBook;
+use crate::score::ScoreSource;
 use crate::span::SpanStatus;
 use crate::time::SECOND_US;
 
@@ -335,4 +337,39 @@ fn shared_fields_are_truncated() {
     assert!(span.release.as_ref().unwrap().len() < 300);
     assert_eq!(span.tags.len(), 100);
     assert!(span.tags.values().all(|value| value.len() < 300));
+}
+
+#[test]
+fn feedback_of_end_users_becomes_scores() {
+    let feedback = json!({
+        "event_id": "a".repeat(32), "timestamp": 1_795_510_790.5, "environment": "production",
+        "contexts": {
+            "feedback": { "message": "The answer names the wrong city. password=hunter2", "contact_email": "anna@example.com", "name": "Anna", "url": "https://shop.example/chat", "associated_event_id": "b".repeat(32) },
+            "trace": { "trace_id": "1".repeat(32), "span_id": "2".repeat(16) },
+        },
+    });
+    let report = json!({ "event_id": "c".repeat(32), "name": "Ben", "email": "ben@example.com", "comments": "It crashed." });
+    let empty = json!({ "contexts": { "feedback": { "message": " " } } });
+    let items = [
+        (json!({ "type": "feedback" }), feedback.to_string()),
+        (json!({ "type": "user_report" }), report.to_string()),
+        (json!({ "type": "feedback" }), empty.to_string()),
+        (json!({ "type": "user_report" }), "nonsense".to_owned()),
+    ];
+    let decoded = decoded(&items);
+    let [first, second] = decoded.scores.as_slice() else { panic!("{:?}", decoded.scores) };
+    assert_eq!(
+        (first.name.as_str(), first.source, first.author.as_deref()),
+        ("user_feedback", ScoreSource::UserFeedback, Some("anna@example.com"))
+    );
+    let comment = first.comment.as_deref().unwrap();
+    assert!(comment.starts_with("The answer names the wrong city.") && !comment.contains("hunter2"), "{comment}");
+    assert_eq!(
+        (first.target.trace_id, first.target.span_id),
+        (Some(TraceId(0x1111_1111_1111_1111_1111_1111_1111_1111)), Some(SpanId(0x2222_2222_2222_2222)))
+    );
+    assert_eq!(first.metadata["associated_event_id"], "b".repeat(32));
+    assert_eq!((second.comment.as_deref(), second.target.is_empty()), (Some("It crashed."), true));
+    assert_eq!(second.metadata["associated_event_id"], "c".repeat(32));
+    assert_eq!(decoded.outcomes.len(), 2, "{:?}", decoded.outcomes);
 }

@@ -18,6 +18,7 @@ mod observation_traces;
 mod otlp;
 mod read_body;
 mod rejection;
+mod scores;
 mod sdk_client;
 mod sentry;
 
@@ -38,7 +39,7 @@ use hinomi_model::otel_metric::MetricPoint;
 use hinomi_model::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use hinomi_model::outcome_reason::OutcomeReason;
 use hinomi_model::price::{PriceBook, PriceBooks};
-use hinomi_model::score::Score;
+use hinomi_model::score::{Score, scores_of_span};
 use hinomi_model::sentry::ErrorEvent;
 use hinomi_model::span::Span;
 use hinomi_model::{cost, decode_budget, token_estimate};
@@ -319,8 +320,9 @@ impl IngestState {
 
     /// Prepares decoded content for storage. Takes processor time.
     fn prepare(&self, sender: AuthenticatedSender, content: DecodedTelemetry) -> Result<PreparedTelemetry, IngestRejection> {
-        let DecodedTelemetry { mut spans, errors, scores, lines, points, mut outcomes, mut evidence, sdk, sample_rate, forwarded } =
+        let DecodedTelemetry { mut spans, errors, mut scores, lines, points, mut outcomes, mut evidence, sdk, sample_rate, forwarded } =
             content;
+        scores.extend(spans.iter().flat_map(scores_of_span));
         let items = spans.len() + errors.len() + scores.len() + lines.len() + points.len();
         let mut sender = sender;
         sender.sdk = sdk.or_else(|| spans.first().and_then(hints::sdk_of)).or(sender.sdk);
@@ -380,14 +382,7 @@ impl IngestState {
             self.errors.append(project, received_us, errors).await.map_err(IngestRejection::from)
         };
         let count_of_scores = scores.len();
-        let in_scores = async {
-            if scores.is_empty() {
-                return Ok(());
-            }
-            let store = self.scores.clone();
-            let stored = tokio::task::spawn_blocking(move || store.store_scores(project, &scores)).await;
-            stored.map_err(|_| IngestRejection::Stopping)?.map(drop).map_err(IngestRejection::from)
-        };
+        let in_scores = self.store_scores(project, scores);
         let in_logs = async { self.logs.append(project, lines).await.map_err(IngestRejection::from) };
         let in_metrics = async { self.metrics.append(project, received_us, points).await.map_err(IngestRejection::from) };
         let in_forwards = async {

@@ -241,13 +241,14 @@ async fn ingest_envelope(
         let evidence = hints::evidence_in_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
         let sdk = decoded.header.sdk();
         let sample_rate = decoded.header.sample_rate;
-        let DecodedEnvelope { mut spans, errors, lines, points, outcomes, event_id, .. } = decoded;
+        let DecodedEnvelope { mut spans, errors, lines, points, scores, outcomes, event_id, .. } = decoded;
         refine_failures(ingestion, from.project.id, &mut spans, &errors);
         let content = DecodedTelemetry {
             spans,
             errors,
             lines,
             points,
+            scores,
             outcomes,
             evidence,
             sdk,

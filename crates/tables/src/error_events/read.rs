@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use hinomi_model::api_time::rfc3339;
 use hinomi_model::id::{SpanId, TraceId};
+use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::types::{ToSql, Type};
 
@@ -101,6 +102,25 @@ impl ErrorStore {
                 format!("SELECT {SUMMARY_COLUMNS} FROM events e WHERE e.project = ? AND e.trace = ? ORDER BY e.time_us, e.id LIMIT ?");
             let mut statement = database.prepare_cached(&sql)?;
             statement.query_map((project as i64, trace.0.to_be_bytes(), MAX_EVENTS_PER_TRACE), summary)?.collect()
+        })
+        .await
+    }
+
+    /// Returns the traces of events, by the ID of the event as the client sent it; unknown events and those without a trace are left out.
+    ///
+    /// # Errors
+    ///
+    /// Returns the same errors as [`events_of_trace`](ErrorStore::events_of_trace).
+    pub async fn traces_of_events(&self, project: u64, events: Vec<String>) -> Result<HashMap<String, TraceId>, ErrorStoreError> {
+        self.read(move |database| {
+            let mut found = HashMap::new();
+            let mut select =
+                database.prepare_cached("SELECT trace FROM events WHERE project = ? AND event_id = ? AND trace IS NOT NULL")?;
+            for event in events {
+                let of_event = select.query_row((project as i64, &event), |row| trace(row, 0)).optional()?;
+                found.extend(of_event.map(|trace| (event, trace)));
+            }
+            Ok(found)
         })
         .await
     }

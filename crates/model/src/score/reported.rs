@@ -1,0 +1,250 @@
+//! Scores that the spans of evaluators and judges report.
+//!
+//! Evaluators of different frameworks write their results into their own span, each in its own way. A score belongs to the span that was
+//! rated: for evaluators that run beside the rated program, the nearest span that both have in common.
+
+use serde_json::Value;
+
+use super::{Score, ScoreEvaluator, ScoreSource, ScoreTarget, ScoreValue};
+use crate::fingerprint::Fingerprint;
+use crate::id::SpanId;
+use crate::messages::{TextLimit, trim_text};
+use crate::span::{MessagePart, Span};
+
+/// Maximum number of scores of one span.
+const MAX_SCORES: usize = 100;
+/// Maximum bytes of a name or label, and of an explanation.
+const NAME_LIMIT: TextLimit = TextLimit(200);
+const EXPLANATION_LIMIT: TextLimit = TextLimit(4096);
+
+/// A score as a span reports it.
+#[derive(Debug, Default)]
+struct ReportedScore {
+    name: String,
+    value: Option<Value>,
+    label: Option<String>,
+    explanation: Option<String>,
+    /// Rated span; `None` for the trace.
+    span_id: Option<SpanId>,
+    source: Option<ScoreSource>,
+    evaluator: Option<String>,
+    version: Option<String>,
+}
+
+/// Returns the scores that a span reports. The same span, sent again, reports the same scores with the same IDs.
+pub fn scores_of_span(span: &Span) -> Vec<Score> {
+    let mut reported = Vec::new();
+    of_evaluation_attributes(span, &mut reported);
+    of_annotations(span, &mut reported);
+    of_genkit(span, &mut reported);
+    of_typesafe(span, &mut reported);
+    reported.truncate(MAX_SCORES);
+    reported.into_iter().enumerate().filter_map(|(index, one)| score_of(span, index, one)).collect()
+}
+
+fn score_of(span: &Span, index: usize, reported: ReportedScore) -> Option<Score> {
+    let shortened = |text: Option<String>, limit: TextLimit| {
+        text.map(|mut text| {
+            trim_text(&mut text, limit);
+            text
+        })
+    };
+    let label = shortened(reported.label, NAME_LIMIT).filter(|label| !label.trim().is_empty());
+    let value = match reported.value {
+        Some(Value::Bool(yes)) => ScoreValue::Boolean(yes),
+        Some(Value::String(text)) => match text.trim().parse::<f64>() {
+            Ok(number) if number.is_finite() => ScoreValue::Number(number),
+            _ => ScoreValue::Category(shortened(Some(text), NAME_LIMIT)?),
+        },
+        Some(Value::Number(number)) => ScoreValue::Number(number.as_f64()?),
+        _ => ScoreValue::Category(label.clone()?),
+    };
+    let name = shortened(Some(reported.name), NAME_LIMIT).filter(|name| !name.trim().is_empty())?;
+    let mut score = Score::new(ScoreTarget::trace(span.trace_id, reported.span_id), name, value, span.end_us);
+    let place = [span.trace_id.to_string(), span.span_id.to_string(), index.to_string()];
+    score.id = Some(Fingerprint::of(&["reported score", &place[0], &place[1], &place[2], &score.name]).trace_id().to_string());
+    score.label = label;
+    score.explanation = shortened(reported.explanation, EXPLANATION_LIMIT).filter(|text| !text.trim().is_empty());
+    score.source = reported.source.unwrap_or(ScoreSource::Sdk);
+    score.evaluator = reported.evaluator.map(|name| ScoreEvaluator { name, version: reported.version });
+    score.environment.clone_from(&span.environment);
+    Some(score)
+}
+
+fn text(span: &Span, name: &str) -> Option<String> {
+    span.attributes.get(name).and_then(|value| value.as_str()).map(str::to_owned)
+}
+
+/// Reads `gen_ai.evaluation.*` on the span of an evaluator, as Strands and OpenSearch write them. Its parent is what was rated.
+fn of_evaluation_attributes(span: &Span, found: &mut Vec<ReportedScore>) {
+    let Some(name) = text(span, "gen_ai.evaluation.name") else { return };
+    let value = span.attributes.get("gen_ai.evaluation.score.value").cloned();
+    let label = text(span, "gen_ai.evaluation.score.label");
+    if value.is_none() && label.is_none() {
+        return;
+    }
+    found.push(ReportedScore {
+        evaluator: Some(name.clone()),
+        name,
+        value,
+        label,
+        explanation: text(span, "gen_ai.evaluation.explanation"),
+        span_id: span.parent_span_id,
+        source: Some(ScoreSource::Evaluator),
+        version: None,
+    });
+}
+
+/// Prefixes of the annotations of OpenInference on the rated span: the number of the annotation follows, then the second prefix. The third
+/// text is the name of the first annotation, without which there is none.
+const ANNOTATIONS: [(&str, &str, &str); 2] =
+    [("annotations.", "annotation.", "annotations.0.annotation.name"), ("evaluations.", "evaluation.", "evaluations.0.evaluation.name")];
+
+fn of_annotations(span: &Span, found: &mut Vec<ReportedScore>) {
+    for (prefix, part, _) in ANNOTATIONS.into_iter().filter(|(.., first)| span.attributes.contains_key(*first)) {
+        for number in 0..MAX_SCORES {
+            let field = |name: &str| span.attributes.get(&format!("{prefix}{number}.{part}{name}"));
+            let text = |name: &str| field(name).and_then(|value| value.as_str()).map(str::to_owned);
+            let Some(name) = text("name") else { break };
+            let source = match text("annotator_kind").as_deref() {
+                Some("LLM") => Some(ScoreSource::Judge),
+                Some("CODE") => Some(ScoreSource::Evaluator),
+                Some("HUMAN") => Some(ScoreSource::Annotation),
+                _ => None,
+            };
+            found.push(ReportedScore {
+                name,
+                value: field("score").filter(|value| !value.is_null()).cloned(),
+                label: text("label"),
+                explanation: text("explanation"),
+                span_id: Some(span.span_id),
+                source,
+                ..ReportedScore::default()
+            });
+        }
+    }
+}
+
+/// Reads the test case of a Genkit evaluator: its output has the evaluation, or one for each aspect.
+fn of_genkit(span: &Span, found: &mut Vec<ReportedScore>) {
+    if !span.attributes.contains_key("genkit:metadata:evaluator:evalRunId") {
+        return;
+    }
+    let output = text(span, "genkit:output").or_else(|| output_text(span));
+    let Some(output) = output.and_then(|output| serde_json::from_str::<Value>(&output).ok()) else { return };
+    let path = text(span, "genkit:path").unwrap_or_default();
+    let evaluator = path.strip_prefix("/{").and_then(|path| path.split(",t:").next()).filter(|name| !name.is_empty()).map(str::to_owned);
+    let Some(evaluator) = evaluator else { return };
+    let evaluations = match &output["evaluation"] {
+        Value::Array(all) => all.clone(),
+        one => vec![one.clone()],
+    };
+    for evaluation in evaluations {
+        let aspect = evaluation["id"].as_str().map_or_else(|| evaluator.clone(), |id| format!("{evaluator}/{id}"));
+        found.push(ReportedScore {
+            name: aspect,
+            value: Some(evaluation["score"].clone()).filter(|value| !value.is_null()),
+            label: evaluation["status"].as_str().map(str::to_owned),
+            explanation: evaluation["details"]["reasoning"].as_str().map(str::to_owned),
+            span_id: Some(span.span_id),
+            source: Some(ScoreSource::Evaluator),
+            evaluator: Some(evaluator.clone()),
+            version: None,
+        });
+    }
+}
+
+/// Reads the answers of TypeSafe's `evaluate` in its output messages: a probability, a choice or a grade for each question.
+fn of_typesafe(span: &Span, found: &mut Vec<ReportedScore>) {
+    if span.op != "gen_ai.evaluate" && span.operation.as_deref() != Some("evaluate") {
+        return;
+    }
+    for content in output_contents(span) {
+        let Some(answers) = content["answers"].as_object() else { continue };
+        for (question, answer) in answers {
+            let kind = answer["type"].as_str().unwrap_or_default();
+            found.push(ReportedScore {
+                name: question.clone(),
+                value: Some(answer[kind].clone()).filter(|value| !value.is_null()),
+                span_id: Some(span.span_id),
+                source: Some(ScoreSource::Judge),
+                evaluator: span.provider.clone().or_else(|| span.model().map(str::to_owned)),
+                version: span.model().map(str::to_owned),
+                ..ReportedScore::default()
+            });
+        }
+    }
+}
+
+/// Returns the JSON objects in the output messages.
+fn output_contents(span: &Span) -> impl Iterator<Item = Value> + '_ {
+    let parts = span.output_messages.iter().flat_map(|message| &message.parts);
+    parts.filter_map(|part| match part {
+        MessagePart::Text { text: json } | MessagePart::Other { content: json } => serde_json::from_str(json).ok(),
+        _ => None,
+    })
+}
+
+fn output_text(span: &Span) -> Option<String> {
+    let mut parts = span.output_messages.iter().flat_map(|message| &message.parts);
+    parts.find_map(|part| match part {
+        MessagePart::Text { text: json } | MessagePart::Other { content: json } => Some(json.clone()),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::id::TraceId;
+
+    fn span(attributes: Value) -> Span {
+        let attributes = attributes.as_object().unwrap().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Span { trace_id: TraceId(1), span_id: SpanId(2), parent_span_id: Some(SpanId(3)), attributes, end_us: 9, ..Span::default() }
+    }
+
+    #[test]
+    fn an_evaluator_rates_its_parent() {
+        let rating = span(json!({
+            "gen_ai.evaluation.name": "Brevity", "gen_ai.evaluation.score.value": 0.8, "gen_ai.evaluation.score.label": "YES",
+            "gen_ai.evaluation.explanation": "31 characters",
+        }));
+        let [score] = scores_of_span(&rating).try_into().unwrap();
+        assert_eq!((score.name.as_str(), score.value, score.label.as_deref()), ("Brevity", Some(0.8), Some("YES")));
+        assert_eq!((score.target.span_id, score.explanation.as_deref()), (Some(SpanId(3)), Some("31 characters")));
+        assert_eq!(scores_of_span(&rating)[0].id, score.id);
+        assert!(scores_of_span(&span(json!({ "gen_ai.evaluation.name": "Brevity" }))).is_empty());
+        assert!(scores_of_span(&span(json!({ "gen_ai.evaluation.case.name": "france" }))).is_empty());
+    }
+
+    #[test]
+    fn annotations_rate_their_span() {
+        let scores = scores_of_span(&span(json!({
+            "annotations.0.annotation.name": "correct", "annotations.0.annotation.score": 1, "annotations.0.annotation.annotator_kind": "LLM",
+            "annotations.1.annotation.name": "tone", "annotations.1.annotation.label": "kind",
+            "evaluations.0.evaluation.name": "relevance", "evaluations.0.evaluation.score": "0.25",
+            "evaluations.2.evaluation.name": "after a gap", "evaluations.2.evaluation.score": 1,
+        })));
+        let said: Vec<_> = scores.iter().map(|score| (score.name.as_str(), score.value, score.source)).collect();
+        assert_eq!(
+            said,
+            [("correct", Some(1.0), ScoreSource::Judge), ("tone", None, ScoreSource::Sdk), ("relevance", Some(0.25), ScoreSource::Sdk)]
+        );
+        assert!(scores.iter().all(|score| score.target.span_id == Some(SpanId(2))));
+    }
+
+    #[test]
+    fn a_genkit_test_case_is_rated() {
+        let output =
+            json!({ "testCaseId": "1", "evaluation": { "score": 0.75, "status": "PASS", "details": { "reasoning": "No rude word." } } });
+        let case = json!({
+            "genkit:metadata:evaluator:evalRunId": "run-1", "genkit:path": "/{demo/politeness,t:action}/{Test Case 1}",
+            "genkit:output": output.to_string(),
+        });
+        let [score] = scores_of_span(&span(case)).try_into().unwrap();
+        assert_eq!((score.name.as_str(), score.value, score.label.as_deref()), ("demo/politeness", Some(0.75), Some("PASS")));
+        assert_eq!(score.explanation.as_deref(), Some("No rude word."));
+    }
+}
