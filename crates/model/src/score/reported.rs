@@ -176,12 +176,16 @@ fn of_typesafe(span: &Span, found: &mut Vec<ReportedScore>) {
     }
 }
 
-/// Returns the JSON objects in the output messages.
+/// Returns the JSON values in the output messages; the elements of lists.
 fn output_contents(span: &Span) -> impl Iterator<Item = Value> + '_ {
     let parts = span.output_messages.iter().flat_map(|message| &message.parts);
-    parts.filter_map(|part| match part {
+    let values = parts.filter_map(|part| match part {
         MessagePart::Text { text: json } | MessagePart::Other { content: json } => serde_json::from_str(json).ok(),
         _ => None,
+    });
+    values.flat_map(|value| match value {
+        Value::Array(all) => all,
+        one => vec![one],
     })
 }
 
@@ -233,6 +237,21 @@ mod tests {
             [("correct", Some(1.0), ScoreSource::Judge), ("tone", None, ScoreSource::Sdk), ("relevance", Some(0.25), ScoreSource::Sdk)]
         );
         assert!(scores.iter().all(|score| score.target.span_id == Some(SpanId(2))));
+    }
+
+    #[test]
+    fn answers_to_questions_are_scores() {
+        let answers = json!([{ "type": "evaluation", "answers": {
+            "grounded": { "type": "noul", "noul": 0.97 }, "tone": { "type": "choice", "choice": "friendly" }, "quality": { "type": "score", "score": 2.75 },
+        } }]);
+        let message = crate::span::ChatMessage { role: "assistant".into(), parts: vec![MessagePart::Text { text: answers.to_string() }] };
+        let judge = Span { op: "gen_ai.evaluate".into(), output_messages: vec![message], ..span(json!({})) };
+        let mut said: Vec<_> = scores_of_span(&judge).into_iter().map(|score| (score.name, score.value, score.label)).collect();
+        said.sort_by(|one, other| one.0.cmp(&other.0));
+        let expected = [("grounded", Some(0.97), None), ("quality", Some(2.75), None), ("tone", None, Some("friendly".to_owned()))];
+        assert_eq!(said, expected.map(|(name, value, label)| (name.to_owned(), value, label)));
+        let call = Span { op: "gen_ai.chat".into(), ..judge };
+        assert!(scores_of_span(&call).is_empty(), "an answer of a model that looks like one is none");
     }
 
     #[test]
