@@ -63,7 +63,7 @@ fn score_of(span: &Span, index: usize, reported: ReportedScore) -> Option<Score>
     let mut score = Score::new(ScoreTarget::trace(span.trace_id, reported.span_id), name, value, span.end_us);
     let place = [span.trace_id.to_string(), span.span_id.to_string(), index.to_string()];
     score.id = Some(Fingerprint::of(&["reported score", &place[0], &place[1], &place[2], &score.name]).trace_id().to_string());
-    score.label = label;
+    score.label = label.or(score.label.take());
     score.explanation = shortened(reported.explanation, EXPLANATION_LIMIT).filter(|text| !text.trim().is_empty());
     score.source = reported.source.unwrap_or(ScoreSource::Sdk);
     score.evaluator = reported.evaluator.map(|name| ScoreEvaluator { name, version: reported.version });
