@@ -59,7 +59,12 @@ test('a person rates a trace, an end user a span, and both are counted', async (
   await note.waitFor({ state: 'detached' });
 
   await page.getByRole('link', { name: 'Quality' }).click();
-  await page.getByRole('cell', { name: 'feedback' }).waitFor();
+  await page.getByRole('link', { name: 'feedback' }).waitFor();
+  // Which scores are bad is unknown until somebody says so.
+  await page.getByLabel('Score', { exact: true }).fill('feedback');
+  await page.getByRole('button', { name: 'Define score' }).click();
+  await page.getByRole('cell', { name: '0 or less' }).waitFor();
+  await page.getByRole('row', { name: /feedback.*100/ }).waitFor();
   if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/quality.png`, fullPage: true });
   await page.getByRole('link', { name: 'feedback' }).click();
   await page.waitForURL(/score\.feedback/);

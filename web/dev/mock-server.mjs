@@ -3,7 +3,7 @@ import http from 'node:http';
 import { iso, makeTrace, START } from './data.mjs';
 import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
 import { addLines, logsOf, projectLogs, spanless, spanlessTrace } from './logs.mjs';
-import { scoreAnswer, scoreSeries, scoresOfTrace } from './scores.mjs';
+import { definitionAnswer, scoreAnswer, scoreSeries, scoresOfTrace } from './scores.mjs';
 import { metrics, metricSeries } from './signals.mjs';
 import { ownPrices, repriced, repriceJob, unpriced } from './prices.mjs';
 import { detail, hints, KEY, outcomes } from './records.mjs';
@@ -238,6 +238,7 @@ function answer(method, path, params, body) {
   if (name === 'hints') return { hints: hints() };
   if (name === 'outcomes') return { outcomes: outcomes(number) };
   if (name === 'logs') return projectLogs(number, params);
+  if (name === 'score-definitions') return definitionAnswer(method, one, body);
   if (name === 'scores') return scoreAnswer(number, method, one, body);
   if (name === 'series' && params.get('measure') === 'score') return scoreSeries();
   if (name === 'series') return series(number, params);

@@ -214,6 +214,10 @@ test('scores', async () => {
   const shown = await ask('get', `${PROJECT}/traces/{trace}`, { path: { trace: score.trace_id } });
   expect(shown.scores).toHaveLength(1);
   await ask('delete', `${PROJECT}/scores/{score}`, { path: { score: ids[0] } });
+  const draft = { name: 'tone', data_type: 'text', min: null, max: null, categories: [], better: null, bad_from: null, bad_labels: [], description: '' };
+  const { id: definition } = await ask('post', `${PROJECT}/score-definitions`, { body: draft });
+  await ask('get', `${PROJECT}/score-definitions`);
+  await ask('delete', `${PROJECT}/score-definitions/{definition}`, { path: { definition } });
 });
 
 test('prices, repricing and bills', async () => {

@@ -94,6 +94,18 @@ export function scoreAnswer(number, method, one, body) {
   return { scores, next_cursor: null };
 }
 
+let definitions = [];
+
+export function definitionAnswer(method, one, body) {
+  if (method === 'POST') {
+    const stored = { id: String(definitions.length + 1), ...body };
+    definitions.push(stored);
+    return stored;
+  }
+  if (method === 'DELETE') return ((definitions = definitions.filter(({ id }) => id !== one)), null);
+  return { definitions };
+}
+
 /** The mean of a score over time. */
 export function scoreSeries() {
   const points = Array.from({ length: 24 }, (_, hour) => [

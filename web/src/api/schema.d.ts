@@ -5695,9 +5695,35 @@ export interface components {
          */
         ScoreDataType: "numeric" | "boolean" | "categorical" | "text";
         /** @description A score definition. */
-        ScoreDefinition: components["schemas"]["ScoreDefinitionDraft"] & {
+        ScoreDefinition: {
+            /**
+             * Format: double
+             * @description Value from which a score is bad, away from the good end; null if no value is bad.
+             */
+            bad_from: number | null;
+            /** @description Categories that are bad. */
+            bad_labels: string[];
+            better: components["schemas"]["ScoreDirection"] | null;
+            /** @description Categories of a categorical score. */
+            categories: components["schemas"]["ScoreCategory"][];
+            /** @description Type of their values. */
+            data_type: components["schemas"]["ScoreDataType"];
+            /** @description What the score means, for people who give it. */
+            description: string;
             /** @description ID of the definition. */
             id: string;
+            /**
+             * Format: double
+             * @description Largest value of a numeric score; null for no limit.
+             */
+            max: number | null;
+            /**
+             * Format: double
+             * @description Smallest value of a numeric score; null for no limit.
+             */
+            min: number | null;
+            /** @description Name of the scores. */
+            name: string;
         };
         /** @description Fields of a score definition. */
         ScoreDefinitionDraft: {

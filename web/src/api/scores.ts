@@ -1,6 +1,7 @@
 import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import { api } from './client';
 import { projectKey } from './queries';
+import type { ScoreDefinitionDraft } from './types';
 
 /* Scores: what people, programs and models say of answers. */
 
@@ -53,3 +54,29 @@ export const scoreSeriesQuery = (project: number, range: { from: string; to: str
     queryFn: ({ signal }) =>
       api.get('/api/v1/projects/{project}/series', { path: { project }, query: { ...range, bucket, measure: 'score', name }, signal }),
   });
+
+const definitionsKey = (project: number) => [...projectKey(project), 'score definitions'] as const;
+
+export const definitionsQuery = (project: number) =>
+  queryOptions({
+    queryKey: definitionsKey(project),
+    queryFn: ({ signal }) => api.get('/api/v1/projects/{project}/score-definitions', { path: { project }, signal }),
+    meta: { live: false },
+  });
+
+export function useCreateDefinition(project: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: ScoreDefinitionDraft) => api.post('/api/v1/projects/{project}/score-definitions', { path: { project }, body }),
+    onSuccess: () => client.invalidateQueries({ queryKey: projectKey(project) }),
+  });
+}
+
+export function useDeleteDefinition(project: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (definition: string) =>
+      api.delete('/api/v1/projects/{project}/score-definitions/{definition}', { path: { project, definition } }),
+    onSuccess: () => client.invalidateQueries({ queryKey: projectKey(project) }),
+  });
+}

@@ -243,19 +243,7 @@ async fn ingest_envelope(
         let sample_rate = decoded.header.sample_rate;
         let DecodedEnvelope { mut spans, errors, lines, points, scores, outcomes, event_id, .. } = decoded;
         refine_failures(ingestion, from.project.id, &mut spans, &errors);
-        let content = DecodedTelemetry {
-            spans,
-            errors,
-            lines,
-            points,
-            scores,
-            outcomes,
-            evidence,
-            sdk,
-            sample_rate,
-            forwarded,
-            ..DecodedTelemetry::default()
-        };
+        let content = DecodedTelemetry { spans, errors, lines, points, scores, outcomes, evidence, sdk, sample_rate, forwarded };
         Ok((ingestion.prepare(from.clone(), content)?, event_id))
     };
     let is_compressed = is_compressed(&encoding);

@@ -77,12 +77,11 @@ pub struct ScoreDefinitionDraft {
 }
 
 /// A score definition.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ScoreDefinition {
     /// ID of the definition.
     pub id: String,
     /// Its fields.
-    #[serde(flatten)]
     pub draft: ScoreDefinitionDraft,
 }
 

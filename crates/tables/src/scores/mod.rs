@@ -41,9 +41,10 @@ const MAX_BYTES_PER_TRACE: usize = 1 << 20;
 #[derive(Debug)]
 pub struct ScoreStore {
     path: PathBuf,
-    connection: Mutex<Connection>,
-    /// Connections for reading that are not in use.
+    /// Connections for reading that are not in use. They close before the writer: the last connection removes the WAL files, which a reader
+    /// cannot do.
     readers: Mutex<Vec<Connection>>,
+    connection: Mutex<Connection>,
 }
 
 impl ScoreStore {

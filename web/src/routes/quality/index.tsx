@@ -10,6 +10,7 @@ import { useT } from '../../i18n';
 import { useLocale, useRange } from '../../locale';
 import { useProject } from '../../project';
 import { usePageTitle } from '../../shell/page-title';
+import { Definitions } from './definitions';
 import { scoreFilter } from './score-filter';
 import './quality.css';
 
@@ -57,6 +58,7 @@ export default function Quality() {
           <ScoreTable scores={data.scores} />
         </section>
       )}
+      {data && <Definitions project={project.id} />}
     </div>
   );
 }
@@ -65,7 +67,7 @@ function ScoreTable({ scores }: { scores: ScoreSummary[] }) {
   const t = useT();
   const { format } = useLocale();
   const project = useProject();
-  const percent = (share: number) => format.percentText(share);
+  const percent = (share: number) => `${format.percentText(share)} %`;
   const columns: Column<ScoreSummary>[] = [
     {
       key: 'name',
