@@ -26,6 +26,8 @@ struct ReportedScore {
     explanation: Option<String>,
     /// Rated span; `None` for the trace.
     span_id: Option<SpanId>,
+    /// Rated conversation instead of the trace.
+    session_id: Option<String>,
     source: Option<ScoreSource>,
     evaluator: Option<String>,
     version: Option<String>,
@@ -60,7 +62,11 @@ fn score_of(span: &Span, index: usize, reported: ReportedScore) -> Option<Score>
         _ => ScoreValue::Category(label.clone()?),
     };
     let name = shortened(Some(reported.name), NAME_LIMIT).filter(|name| !name.trim().is_empty())?;
-    let mut score = Score::new(ScoreTarget::trace(span.trace_id, reported.span_id), name, value, span.end_us);
+    let target = match reported.session_id {
+        Some(session) => ScoreTarget { session_id: Some(session), ..ScoreTarget::default() },
+        None => ScoreTarget::trace(span.trace_id, reported.span_id),
+    };
+    let mut score = Score::new(target, name, value, span.end_us);
     let place = [span.trace_id.to_string(), span.span_id.to_string(), index.to_string()];
     score.id = Some(Fingerprint::of(&["reported score", &place[0], &place[1], &place[2], &score.name]).trace_id().to_string());
     score.label = label.or(score.label.take());
@@ -91,17 +97,31 @@ fn of_evaluation_attributes(span: &Span, found: &mut Vec<ReportedScore>) {
         explanation: text(span, "gen_ai.evaluation.explanation"),
         span_id: span.parent_span_id,
         source: Some(ScoreSource::Evaluator),
-        version: None,
+        ..ReportedScore::default()
     });
 }
 
-/// Prefixes of the annotations of OpenInference on the rated span: the number of the annotation follows, then the second prefix. The third
-/// text is the name of the first annotation, without which there is none.
-const ANNOTATIONS: [(&str, &str, &str); 2] =
-    [("annotations.", "annotation.", "annotations.0.annotation.name"), ("evaluations.", "evaluation.", "evaluations.0.evaluation.name")];
+/// What an annotation on a span rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AnnotationTarget {
+    Span,
+    Trace,
+    Session,
+}
+
+/// Annotations of OpenInference: the prefix, which the number of the annotation follows, the second prefix, the name of the first annotation,
+/// without which there is none, and what they rate.
+const ANNOTATIONS: [(&str, &str, &str, AnnotationTarget); 6] = [
+    ("annotations.", "annotation.", "annotations.0.annotation.name", AnnotationTarget::Span),
+    ("evaluations.", "evaluation.", "evaluations.0.evaluation.name", AnnotationTarget::Span),
+    ("trace.annotations.", "annotation.", "trace.annotations.0.annotation.name", AnnotationTarget::Trace),
+    ("trace.evaluations.", "evaluation.", "trace.evaluations.0.evaluation.name", AnnotationTarget::Trace),
+    ("session.annotations.", "annotation.", "session.annotations.0.annotation.name", AnnotationTarget::Session),
+    ("session.evaluations.", "evaluation.", "session.evaluations.0.evaluation.name", AnnotationTarget::Session),
+];
 
 fn of_annotations(span: &Span, found: &mut Vec<ReportedScore>) {
-    for (prefix, part, _) in ANNOTATIONS.into_iter().filter(|(.., first)| span.attributes.contains_key(*first)) {
+    for (prefix, part, _, target) in ANNOTATIONS.into_iter().filter(|(_, _, first, _)| span.attributes.contains_key(*first)) {
         for number in 0..MAX_SCORES {
             let field = |name: &str| span.attributes.get(&format!("{prefix}{number}.{part}{name}"));
             let text = |name: &str| field(name).and_then(|value| value.as_str()).map(str::to_owned);
@@ -117,7 +137,8 @@ fn of_annotations(span: &Span, found: &mut Vec<ReportedScore>) {
                 value: field("score").filter(|value| !value.is_null()).cloned(),
                 label: text("label"),
                 explanation: text("explanation"),
-                span_id: Some(span.span_id),
+                span_id: (target == AnnotationTarget::Span).then_some(span.span_id),
+                session_id: span.session_id.clone().filter(|_| target == AnnotationTarget::Session),
                 source,
                 ..ReportedScore::default()
             });
@@ -149,7 +170,7 @@ fn of_genkit(span: &Span, found: &mut Vec<ReportedScore>) {
             span_id: Some(span.span_id),
             source: Some(ScoreSource::Evaluator),
             evaluator: Some(evaluator.clone()),
-            version: None,
+            ..ReportedScore::default()
         });
     }
 }
@@ -237,6 +258,17 @@ mod tests {
             [("correct", Some(1.0), ScoreSource::Judge), ("tone", None, ScoreSource::Sdk), ("relevance", Some(0.25), ScoreSource::Sdk)]
         );
         assert!(scores.iter().all(|score| score.target.span_id == Some(SpanId(2))));
+    }
+
+    #[test]
+    fn annotations_rate_the_trace_or_the_conversation() {
+        let annotated = span(json!({
+            "trace.annotations.0.annotation.name": "resolved", "trace.annotations.0.annotation.score": true,
+            "session.evaluations.0.evaluation.name": "patience", "session.evaluations.0.evaluation.label": "low",
+        }));
+        let scores = scores_of_span(&Span { session_id: Some("s".into()), ..annotated });
+        assert_eq!((scores[0].target.trace_id, scores[0].target.span_id, scores[0].value), (Some(TraceId(1)), None, Some(1.0)));
+        assert_eq!((scores[1].target.session_id.as_deref(), scores[1].target.trace_id), (Some("s"), None));
     }
 
     #[test]
