@@ -3,6 +3,7 @@
 pub(crate) mod columns;
 pub(crate) mod export;
 pub(crate) mod plain_rows;
+mod response_lookup;
 pub(crate) mod row_lookup;
 mod segment_source;
 pub(crate) mod stored_calls;

@@ -54,6 +54,7 @@ use crate::ingest::{self, IngestState, TelemetryStores, keyless};
 use crate::jobs::{JobRegistry, JobRunner};
 use crate::memory::{MemoryBudget, return_freed_memory};
 use crate::reprice::RepriceJob;
+use crate::score_targets::ScoreTargetWorker;
 use crate::server_proof::ServerProof;
 use crate::sign_in::SignInService;
 use crate::usage_completion::UsageCompletionWorker;
@@ -237,6 +238,8 @@ impl App {
         api.jobs.start().context("cannot resume unfinished jobs")?;
         let delivery_worker = tokio::spawn(api.delivery_worker.clone().run(api.shutdown.clone()));
         let completion_worker = low_priority.handle().spawn(completion.run(api.shutdown.clone()));
+        let score_targets = ScoreTargetWorker::new(api.store.clone(), api.engine.clone(), api.scores.clone());
+        let score_worker = low_priority.handle().spawn(score_targets.run(api.shutdown.clone()));
         let forward_worker = tokio::spawn(api.forwards.clone().run(api.shutdown.clone()));
 
         for listener in otlp {
@@ -262,6 +265,7 @@ impl App {
         let _ = delivery_worker.await;
         let _ = forward_worker.await;
         let _ = completion_worker.await;
+        let _ = score_worker.await;
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, api.jobs.wait_until_idle()).await.is_err() {
             tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.jobs.interrupted");
         }

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod query_parameters;
 pub mod reprice;
 pub mod retention;
+pub mod score_targets;
 pub mod security_headers;
 pub mod server_proof;
 pub mod sign_in;

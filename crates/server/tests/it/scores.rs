@@ -176,3 +176,39 @@ fn browsers_send_feedback_for_traces_that_exist() {
     assert_eq!(server.send("POST", path, &[JSON], b"{}".to_vec()).status, 401);
     assert_eq!(server.ask("/scores")["scores"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn scores_of_a_response_find_its_call_in_either_order() {
+    let server = Server::start();
+    let at = || format!("{}", (crate::envelopes::now() * 1e9) as u64);
+    let text = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+    let rate = |response: &str| {
+        let attributes = json!([
+            text("gen_ai.evaluation.name", "tone"),
+            text("gen_ai.evaluation.score.label", "kind"),
+            text("gen_ai.response.id", response),
+        ]);
+        let record = json!({ "timeUnixNano": at(), "eventName": "gen_ai.evaluation.result", "attributes": attributes });
+        let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [record] }] }] }).to_string().into_bytes();
+        assert_eq!(server.send("POST", "/v1/logs", &[JSON, ("x-hinomi-key", KEY)], body).status, 200);
+    };
+    let call = |number: u8, response: &str| {
+        let attributes =
+            json!([text("gen_ai.operation.name", "chat"), text("gen_ai.request.model", "gpt-4o"), text("gen_ai.response.id", response)]);
+        let span = json!({
+            "traceId": format!("{number:032x}"), "spanId": format!("{number:016x}"), "name": "chat", "startTimeUnixNano": at(), "endTimeUnixNano": at(),
+            "attributes": attributes,
+        });
+        let body = json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [span] }] }] }).to_string().into_bytes();
+        assert_eq!(server.send("POST", "/v1/traces", &[JSON, ("x-hinomi-key", KEY)], body).status, 200);
+    };
+    rate("resp-early");
+    call(1, "resp-early");
+    call(2, "resp-late");
+    rate("resp-late");
+    rate("resp-never");
+    crate::disconnects::until("the scores have their calls", || {
+        (1..=2_u8).all(|number| server.ask(&format!("/scores?span={number:016x}"))["scores"].as_array().unwrap().len() == 1)
+    });
+    assert_eq!(server.ask("/scores")["scores"].as_array().unwrap().len(), 3, "the third one is kept without a call");
+}

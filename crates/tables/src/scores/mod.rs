@@ -26,7 +26,7 @@ pub use definitions::{DefinitionChange, DefinitionError, ScoreCategory, ScoreDef
 pub use figures::{NamedScoreFigures, ScoreBucket, ScoreFigures, ScoreLabelCount};
 pub use list::{ScoreListQuery, ScorePage};
 pub use schema::FORMAT;
-pub use targets::{MAX_SCORE_TARGETS, ScoredTargets};
+pub use targets::{MAX_SCORE_TARGETS, ScoredTargets, WaitingScore};
 pub use write::{StoredScores, random_id};
 
 /// File name of the database.

@@ -64,3 +64,42 @@ impl ScoreStore {
         })
     }
 }
+
+/// A score that names only the rated response, whose call is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingScore {
+    /// ID of the project.
+    pub project: u64,
+    /// ID of the response.
+    pub response_id: String,
+    /// Time of the score in microseconds since the Unix epoch.
+    pub at_us: i64,
+}
+
+impl ScoreStore {
+    /// Returns the newest scores since a time that name only the rated response, at most `limit`. Blocks the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be read.
+    pub fn waiting_scores(&self, since_us: i64, limit: usize) -> Result<Vec<WaitingScore>, SqliteError> {
+        self.read(|transaction| {
+            let mut select = transaction.prepare_cached(
+                "SELECT project, response, max(at_us) FROM scores WHERE response IS NOT NULL AND trace IS NULL AND at_us >= ?1
+                 GROUP BY project, response ORDER BY max(at_us) DESC LIMIT ?2",
+            )?;
+            let waiting = |row: &rusqlite::Row| Ok(WaitingScore { project: row.get(0)?, response_id: row.get(1)?, at_us: row.get(2)? });
+            select.query_map(params![since_us, limit as i64], waiting)?.collect()
+        })
+    }
+
+    /// Gives the scores of a response the span that reported it. Returns the number of scores. Blocks the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be written.
+    pub fn assign_response(&self, project: u64, response: &str, (trace, span): (TraceId, SpanId)) -> Result<usize, SqliteError> {
+        let assign = "UPDATE scores SET trace = ?3, span = ?4 WHERE project = ?1 AND response = ?2 AND trace IS NULL";
+        self.write(|transaction| transaction.execute(assign, params![key(project), response, trace.to_string(), span.to_string()]))
+    }
+}

@@ -199,3 +199,19 @@ fn scores_of_format_1_are_migrated() {
     scores.store_scores(1, &[later]).unwrap();
     assert_eq!(scores.scores_of_trace(1, TraceId(7)).unwrap().1, 2);
 }
+
+#[test]
+fn scores_of_a_response_wait_for_its_call() {
+    let (_dir, scores) = store();
+    let target = |response: &str| ScoreTarget { response_id: Some(response.into()), ..ScoreTarget::default() };
+    let rating = Score { id: Some("a".into()), ..Score::new(target("r1"), "tone", ScoreValue::Number(1.0), 10) };
+    scores.store_scores(1, &[rating.clone(), Score::new(target("r2"), "tone", ScoreValue::Number(1.0), 5)]).unwrap();
+    let waiting: Vec<_> = scores.waiting_scores(6, 10).unwrap().into_iter().map(|score| score.response_id).collect();
+    assert_eq!(waiting, ["r1"]);
+    assert_eq!(scores.assign_response(1, "r1", (TraceId(1), SpanId(2))).unwrap(), 1);
+    assert!(scores.waiting_scores(6, 10).unwrap().is_empty());
+    assert_eq!(scores.scores_of_trace(1, TraceId(1)).unwrap().0[0].span_id, Some(SpanId(2).to_string()));
+    // The client sends its request again.
+    assert_eq!(scores.store_scores(1, &[rating]).unwrap().duplicates, 1);
+    assert!(scores.waiting_scores(6, 10).unwrap().is_empty());
+}

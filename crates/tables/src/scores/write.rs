@@ -88,8 +88,8 @@ fn is_stored(transaction: &Transaction, project: i64, score: &Score, identity: &
     let target = &score.target;
     let mut stored = transaction.prepare_cached(
         "SELECT 1 FROM scores WHERE project = ?1 AND identity = ?2 AND (superseded = 0 OR at_us = ?3) AND name = ?4 AND data_type = ?5
-         AND value IS ?6 AND label IS ?7 AND explanation IS ?8 AND comment IS ?9 AND metadata IS ?10 AND trace IS ?11 AND span IS ?12
-         AND session IS ?13 AND experiment IS ?14",
+         AND value IS ?6 AND label IS ?7 AND explanation IS ?8 AND comment IS ?9 AND metadata IS ?10
+         AND (trace IS ?11 AND span IS ?12 OR ?11 IS NULL AND response IS ?15 AND ?15 IS NOT NULL) AND session IS ?13 AND experiment IS ?14",
     )?;
     stored.exists(params![
         project,
@@ -106,6 +106,8 @@ fn is_stored(transaction: &Transaction, project: i64, score: &Score, identity: &
         target.span_id.map(|id| id.to_string()),
         target.session_id,
         target.experiment_id,
+        // A score of a response may have found its call since.
+        target.response_id,
     ])
 }
 
