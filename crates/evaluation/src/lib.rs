@@ -1,3 +1,4 @@
-//! Quality of answers, without input or output: the statistics of scores.
+//! Quality of answers, without input or output: signals of runs, and the statistics of scores.
 
 pub mod intervals;
+pub mod signals;
