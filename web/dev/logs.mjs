@@ -152,6 +152,8 @@ export function spanlessTrace({ trace_id: trace, name, errors, lines }) {
     errors,
     scores: [],
     score_count: 0,
+    findings: [],
+    wasted_cost: 0,
     hints: [],
     pinned: false,
     log_count: lines.length,

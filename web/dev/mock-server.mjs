@@ -275,6 +275,8 @@ function answer(method, path, params, body) {
       errors: found.errors.map(errorEvent),
       scores: scoresOfTrace(found.summary.trace_id),
       score_count: scoresOfTrace(found.summary.trace_id).length,
+      findings: found.findings ?? [],
+      wasted_cost: 0,
       hints: [],
       pinned: found.pinned ?? false,
       log_count: logsOf(found).length,

@@ -51,6 +51,7 @@ export type TraceSummary = Schemas['TraceSummary'];
 export type TracePage = Schemas['TracePage'];
 export type TraceDetail = Schemas['TraceResponse'];
 export type Score = Schemas['Score'];
+export type Finding = Schemas['Finding'];
 export type ScoreSummary = Schemas['ScoreSummary'];
 export type ScoreDefinition = Schemas['ScoreDefinition'];
 export type ScoreDefinitionDraft = Schemas['ScoreDefinitionDraft'];

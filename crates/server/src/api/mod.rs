@@ -12,6 +12,7 @@ mod credentials;
 mod enum_facts;
 mod error;
 mod file_response;
+mod findings;
 mod forwards;
 mod hints;
 mod ingest_keys;

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use hinomi_model::hints::{HintEvidence, InstrumentationHint};
 use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::money::Usd;
 use hinomi_model::score::ScoreRecord;
 use hinomi_model::{langfuse, time};
 use hinomi_query::{SpanDetail, SpanPage, SpanSummary, TracePage, TraceSummary};
@@ -18,6 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
+use super::findings::{self, FindingView, TraceFindings};
 use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::scores::{name_authors, run_on_scores};
@@ -125,6 +127,13 @@ pub(super) struct TraceResponse {
     scores: Vec<ScoreRecord>,
     /// Number of all scores of the trace and its spans.
     score_count: u64,
+    /// Faults that the spans show, the most severe first; null if the trace has more than 500 spans.
+    #[schema(required)]
+    findings: Option<Vec<FindingView>>,
+    /// Cost in US dollars of failed calls, of calls that a loop repeated, and of runs without an answer; null if the trace has more than
+    /// 500 spans.
+    #[schema(required)]
+    wasted_cost: Option<f64>,
     /// Number of log lines of the trace. `/traces/{trace}/logs` returns them.
     pub(super) log_count: u64,
     /// True if the trace is pinned and does not expire.
@@ -183,7 +192,9 @@ pub(super) async fn read_trace(
     }
     let hints = hints::mark_priced(api, project, trace_hints(api, project, shown)).await?;
     let pinned = super::projects::run_change(api, move |meta| meta.is_pinned(project, id)).await?;
-    Ok(TraceResponse { trace, spans, errors, scores, score_count, log_count: log_extent.lines, pinned, hints })
+    let TraceFindings { findings, wasted_cost } = findings::of_trace(api, project, messages, id, spans.len()).await?;
+    let wasted_cost = wasted_cost.map(Usd::dollars);
+    Ok(TraceResponse { trace, spans, errors, scores, score_count, findings, wasted_cost, log_count: log_extent.lines, pinned, hints })
 }
 
 /// Returns the summary of a trace that has only error events or log lines; `None` if it has neither.

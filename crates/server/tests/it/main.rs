@@ -21,6 +21,7 @@ mod error_events;
 mod explain;
 mod file_loss;
 mod filters;
+mod findings;
 mod forwards;
 mod identity_provider;
 mod ingest;

@@ -10,7 +10,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("model", &[]),
     ("store", &["model"]),
     ("tables", &["model"]),
-    ("evaluation", &[]),
+    ("evaluation", &["model"]),
     ("query", &["model", "store"]),
     ("alerting", &["model", "store", "tables", "query"]),
     ("server", &["model", "store", "tables", "query", "alerting", "evaluation"]),

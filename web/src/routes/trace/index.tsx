@@ -22,6 +22,7 @@ import { TraceViewProvider, SelectedSpanProvider, type TraceView, type ViewMode 
 import { SpanDetailPane } from './detail';
 import { ErrorEvents } from './error-events';
 import { TraceLogs } from './logs';
+import { Findings } from './findings';
 import { Scores } from './scores';
 import { TraceHeader } from './header';
 import { TraceHints } from './trace-hints';
@@ -208,6 +209,7 @@ function TraceContent({ data, arriving }: { data: TraceDetail; arriving: boolean
             <div className="trace-left-column">
               <SpansSection view={shownView} views={views} onView={setView} onOpen={openPane} />
               <ErrorEvents />
+              <Findings />
               <Scores />
               <TraceLogs />
               {tree.nodes.length <= SHORT_SCREEN && shownView !== 'transcript' && <EarlierRuns />}

@@ -81,6 +81,7 @@ const METADATA_FIELDS: &[(&str, ListedFields)] = &[
     ("FacetValueList", ListedFields::All),
     ("FieldReading", ListedFields::All),
     ("FieldSource", ListedFields::All),
+    ("Finding", ListedFields::Only(&["explanation", "span_ids"])),
     ("ForwardList", ListedFields::All),
     ("ForwardView", ListedFields::All),
     ("GapCause", ListedFields::All),
