@@ -1,0 +1,10 @@
+//! Measures the signals on generated runs: with planted faults, and healthy ones that look like faults.
+//!
+//! `cargo test -p hinomi-evaluation --test signals -- --nocapture table` prints the table of docs/signals.md.
+
+mod dice;
+mod healthy;
+mod planted;
+mod script;
+mod table;
+mod words;
