@@ -442,7 +442,11 @@ pub(super) const STOP_WORDS: &[&str] = &[
 ];
 
 /// Characters of Chinese grammar that separate words.
-pub(super) const STOP_CHARACTERS: &str = "的了吗呢吧啊我你您请怎么样如何什是在把被就也都还再个这那有没和与跟给对为想要能可以会应该哪里多少";
+pub(super) const STOP_CHARACTERS: &str =
+    "问的了吗呢吧啊我你您请怎么样如何什是在把被就也都还再个这那有没和与跟给对为想要能可以会应该哪里多少";
+
+/// Ends of Japanese and Chinese words that frame a question.
+pub(super) const STOP_ENDINGS: &[&str] = &["方法", "手順", "手続", "仕方", "步骤", "流程", "办法"];
 
 /// Words that say that a question was asked before or not answered.
 pub(super) const COMPLAINTS: &[&str] = &[

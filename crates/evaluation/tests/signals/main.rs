@@ -6,5 +6,6 @@ mod dice;
 mod healthy;
 mod planted;
 mod script;
+mod speed;
 mod table;
 mod words;

@@ -276,9 +276,9 @@ pub(crate) fn conversation(dice: &mut Dice, texts: &[&str]) -> Vec<Vec<Span>> {
         if dice.chance(30) {
             script.act(&[done("search_help", json!({"q": at}), format!("article {at}"))]);
         }
-        script.answer("Please see our help pages, they cover many subjects in detail.");
+        script.answer("See page 4.");
         history.push(message("user", text));
-        history.push(message("assistant", "Please see our help pages, they cover many subjects in detail."));
+        history.push(message("assistant", "See page 4."));
         traces.push(script.end());
     }
     traces

@@ -336,7 +336,27 @@ const ANSWER_BYTES: usize = 8 * 1024;
 /// Returns true if an answer mentions that something failed or is missing, or repeats a word of the error. Reads 8 KiB of each end.
 pub(crate) fn mentions_failure(answer: &str, failure: &str) -> bool {
     let answer = both_ends(answer);
-    FAILURE_MENTION_AUTOMATON.is_match(answer.as_str()) || repeats_error(&answer, failure)
+    FAILURE_MENTION_AUTOMATON.is_match(answer.as_str()) || has_split_negation(&answer) || repeats_error(&answer, failure)
+}
+
+/// Verbs and negations that surround the object of a German or French sentence: "konnte den Termin nicht eintragen".
+const SPLIT_NEGATIONS: &[(&str, &[&str])] = &[
+    ("konnte", &[" nicht ", " kein"]),
+    ("kann ", &[" nicht ", " kein"]),
+    ("ließ ", &[" nicht "]),
+    ("wurde ", &[" nicht "]),
+    ("n'ai ", &[" pas "]),
+    ("n'a ", &[" pas "]),
+    ("n'est ", &[" pas "]),
+    ("ne peux ", &[" pas "]),
+];
+
+fn has_split_negation(answer: &str) -> bool {
+    answer.split(['.', '!', '?', '\n']).any(|sentence| {
+        SPLIT_NEGATIONS.iter().any(|(verb, negations)| {
+            sentence.find(verb).is_some_and(|at| negations.iter().any(|negation| sentence[at..].contains(negation)))
+        })
+    })
 }
 
 fn both_ends(text: &str) -> String {

@@ -88,8 +88,6 @@ const DECLINED_ACTS: &[&str] = &[
     "facilitate",
     "participate",
     "advise",
-    "recommend",
-    "comment",
     "talk about",
     "reveal",
     "disclose",
@@ -101,19 +99,41 @@ const DECLINED_ACTS: &[&str] = &[
     "tell you how",
     "teach",
     "translate",
-    "decline",
     "process this request",
     "process that request",
     "complete this request",
     "complete that",
     "diagnose",
     "prescribe",
-    "request",
-    "that topic",
-    "this topic",
-    "with that",
-    "with this",
 ];
+
+/// Words that follow a negation where something failed, or in a figure of speech.
+const OTHER_ACTS: &[&str] = &[
+    "find",
+    "access",
+    "see",
+    "open",
+    "locate",
+    "reach",
+    "reproduce",
+    "read",
+    "load",
+    "connect",
+    "verify",
+    "log ",
+    "wait",
+    "recommend",
+    "thank",
+    "stress",
+    "help but",
+    "say for",
+    "tell from",
+    "be sure",
+    "guarantee",
+];
+
+/// Number of words after a negation among which the declined act begins.
+const MAX_WORDS_BEFORE_ACT: usize = 3;
 
 /// Phrases that are refusals alone.
 const REFUSALS: &[&str] = &[
@@ -185,7 +205,7 @@ const REFUSALS: &[&str] = &[
     "kann ich dir nicht helfen",
     "nicht weiterhelfen",
     "nicht behilflich sein",
-    "kann ich nicht beantworten",
+    "nicht beantworten",
     "nicht unterstützen",
     "kann ich nicht bereitstellen",
     "nicht zur verfügung stellen",
@@ -343,9 +363,15 @@ pub(crate) fn declines(answer: &str) -> bool {
     let start = folded(prefix(answer.trim_start(), START_BYTES));
     let declines_act = || {
         NEGATION_AUTOMATON.find_iter(start.as_str()).any(|negation| {
-            let rest = prefix(&start[negation.end()..], 90);
-            let rest = rest.split(['.', '!', '?', '\n', ';']).next().unwrap_or_default();
-            DECLINED_ACTS.iter().any(|act| rest.contains(act))
+            let rest = start[negation.end()..].trim_start();
+            let words = rest.split_inclusive(' ').take(MAX_WORDS_BEFORE_ACT);
+            let mut places = words.scan(0, |at, word| {
+                let start = *at;
+                *at += word.len();
+                Some(start)
+            });
+            !OTHER_ACTS.iter().any(|act| rest.starts_with(act))
+                && places.any(|at| DECLINED_ACTS.iter().any(|act| rest[at..].starts_with(act)))
         })
     };
     if !(REFUSAL_AUTOMATON.is_match(start.as_str()) || declines_act()) {
