@@ -10,7 +10,9 @@ pub(crate) struct Dice {
 impl Dice {
     pub(crate) fn new(seed: u64, held_out: bool) -> Dice {
         let mut dice = Dice { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d, held_out };
-        (0..4).for_each(|_| drop(dice.next()));
+        (0..4).for_each(|_| {
+            dice.next();
+        });
         dice
     }
 

@@ -38,15 +38,23 @@ fn no_loop(dice: &mut Dice) -> Vec<Span> {
         0 => {
             let arguments = json!({"job": dice.number(1, 99)});
             let waiting = dice.phrase(&["{\"state\": \"pending\"}", "still running", "in progress", "queued"]);
-            (0..dice.number(4, 12)).for_each(|_| drop(script.act(&[done("get_job_status", arguments.clone(), waiting)])));
+            (0..dice.number(4, 12)).for_each(|_| {
+                script.act(&[done("get_job_status", arguments.clone(), waiting)]);
+            });
             script.act(&[done("get_job_status", arguments, "{\"state\": \"done\", \"rows\": 42}")]);
         }
         // Polling with progress.
-        1 => (0..9).for_each(|n| drop(script.act(&[done("check_progress", json!({"job": 4}), format!("{}%", n * 10))]))),
+        1 => (0..9).for_each(|n| {
+            script.act(&[done("check_progress", json!({"job": 4}), format!("{}%", n * 10))]);
+        }),
         // Paging.
-        2 => (1..10).for_each(|n| drop(script.act(&[done(name, json!({"page": n, "q": "open"}), format!("[{{\"id\": {}}}]", n * 7))]))),
+        2 => (1..10).for_each(|n| {
+            script.act(&[done(name, json!({"page": n, "q": "open"}), format!("[{{\"id\": {}}}]", n * 7))]);
+        }),
         // Paging by a tool that only acknowledges.
-        3 => (0..8).for_each(|_| drop(script.act(&[done("scroll_page", json!({"direction": "down"}), "ok")]))),
+        3 => (0..8).for_each(|_| {
+            script.act(&[done("scroll_page", json!({"direction": "down"}), "ok")]);
+        }),
         // Equal calls at the same time.
         4 => {
             let calls: Vec<Call> = (0..6).map(|_| done(name, json!({"q": "same"}), "same result")).collect();
@@ -62,9 +70,13 @@ fn no_loop(dice: &mut Dice) -> Vec<Span> {
             return script.end();
         }
         // Different items of a list.
-        6 => (0..8).for_each(|n| drop(script.act(&[done(name, json!({"id": 100 + n}), "not in stock")]))),
+        6 => (0..8).for_each(|n| {
+            script.act(&[done(name, json!({"id": 100 + n}), "not in stock")]);
+        }),
         // Three equal calls.
-        _ => (0..3).for_each(|_| drop(script.act(&[done(name, json!({"q": "x"}), "nothing new")]))),
+        _ => (0..3).for_each(|_| {
+            script.act(&[done(name, json!({"q": "x"}), "nothing new")]);
+        }),
     }
     script.answer(answer);
     script.end()
@@ -277,7 +289,9 @@ fn not_empty(dice: &mut Dice) -> Vec<Span> {
             script.call(vec![ChatMessage { role: "assistant".into(), parts: vec![part] }], "stop", 2);
         }
         // A tool ends the run.
-        4 => drop(script.act(&[done("final_answer", json!({"answer": "18 degrees"}), "ok")])),
+        4 => {
+            script.act(&[done("final_answer", json!({"answer": "18 degrees"}), "ok")]);
+        }
         // A call in the middle was empty.
         _ => {
             script.call(vec![message("assistant", "")], "stop", 1);
@@ -383,7 +397,9 @@ fn no_limit(dice: &mut Dice) -> Vec<Span> {
     script.user(dice.phrase(NEUTRAL));
     match dice.number(0, 3) {
         // The answer speaks of limits.
-        0 | 1 => drop(script.answer(dice.phrase(NOT_LIMITS))),
+        0 | 1 => {
+            script.answer(dice.phrase(NOT_LIMITS));
+        }
         // A tool reached a limit of its own.
         2 => {
             script.act(&[failed(tool_name(dice), json!({"n": 4}), "RecursionError: maximum recursion depth exceeded")]);

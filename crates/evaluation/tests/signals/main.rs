@@ -2,6 +2,9 @@
 //!
 //! `cargo test -p hinomi-evaluation --test signals -- --nocapture table` prints the table of docs/signals.md.
 
+#![allow(clippy::print_stdout, reason = "the tests print their measurements")]
+
+mod captures;
 mod dice;
 mod healthy;
 mod planted;

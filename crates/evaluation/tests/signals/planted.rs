@@ -193,7 +193,9 @@ fn retry_storm(dice: &mut Dice) -> Vec<Span> {
     let name = tool_name(dice);
     let arguments = json!({"id": dice.number(1, 999)});
     if dice.chance(50) || script.style == Style::Messages {
-        (0..attempts).for_each(|_| drop(script.act(&[failed(name, arguments.clone(), dice.phrase(TOOL_ERRORS))])));
+        (0..attempts).for_each(|_| {
+            script.act(&[failed(name, arguments.clone(), dice.phrase(TOOL_ERRORS))]);
+        });
     } else {
         script.act(&[failed(name, arguments.clone(), error)]);
         (1..attempts).for_each(|_| script.tool(&failed(name, arguments.clone(), error), None));
@@ -238,10 +240,18 @@ fn empty(dice: &mut Dice) -> Vec<Span> {
     }
     let tokens = dice.number(0, 2);
     match dice.number(0, 3) {
-        0 => drop(script.call(Vec::new(), "stop", tokens)),
-        1 => drop(script.call(vec![message("assistant", "")], "stop", tokens)),
-        2 => drop(script.call(vec![hinomi_model::span::ChatMessage { role: "assistant".into(), parts: vec![] }], "end_turn", tokens)),
-        _ => drop(script.call(vec![message("assistant", " \n")], "stop", dice.number(1, 30))),
+        0 => {
+            script.call(Vec::new(), "stop", tokens);
+        }
+        1 => {
+            script.call(vec![message("assistant", "")], "stop", tokens);
+        }
+        2 => {
+            script.call(vec![hinomi_model::span::ChatMessage { role: "assistant".into(), parts: vec![] }], "end_turn", tokens);
+        }
+        _ => {
+            script.call(vec![message("assistant", " \n")], "stop", dice.number(1, 30));
+        }
     }
     script.end()
 }
@@ -414,8 +424,7 @@ fn context_growth(dice: &mut Dice) -> Vec<Span> {
     let first = dice.number(1_000, most / 12);
     let hides = dice.chance(25);
     let mut spans = script.end();
-    let mut at = 0;
-    for span in spans.iter_mut().filter(|span| span.kind == SpanType::Llm) {
+    for (at, span) in (0..).zip(spans.iter_mut().filter(|span| span.kind == SpanType::Llm)) {
         let tokens = first + (most - first) * at / calls;
         (span.usage.input, span.usage.cache_read) =
             if dice.chance(40) { (Some(tokens / 4), Some(tokens - tokens / 4)) } else { (Some(tokens), None) };
@@ -423,7 +432,6 @@ fn context_growth(dice: &mut Dice) -> Vec<Span> {
             span.input_messages.clear();
             span.output_messages.clear();
         }
-        at += 1;
     }
     spans
 }

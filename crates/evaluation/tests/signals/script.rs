@@ -88,9 +88,8 @@ impl Script {
         Span { trace_id, span_id, parent_span_id, name: name.into(), kind, start_us: self.clock, end_us: self.clock, ..Span::default() }
     }
 
-    pub(crate) fn user(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn user(&mut self, text: &str) {
         self.history.push(message("user", text));
-        self
     }
 
     /// Adds a model call with an output that is not part of the history yet.
@@ -132,12 +131,12 @@ impl Script {
     }
 
     /// Adds a model call that requests tools, and the tools.
-    pub(crate) fn act(&mut self, calls: &[Call]) -> &mut Self {
-        self.act_in(calls, false)
+    pub(crate) fn act(&mut self, calls: &[Call]) {
+        self.act_in(calls, false);
     }
 
     /// Adds a model call that requests tools, which run at the same time.
-    pub(crate) fn act_in(&mut self, calls: &[Call], parallel: bool) -> &mut Self {
+    pub(crate) fn act_in(&mut self, calls: &[Call], parallel: bool) {
         let with_ids = self.style != Style::Langfuse;
         let first = self.ids * 10 + 10_000_000;
         let id = |at: usize| with_ids.then(|| format!("call_{}", first + at as u64));
@@ -159,7 +158,6 @@ impl Script {
             let part = MessagePart::ToolResult { id: id(at), name: Some(call.name.clone()), result };
             self.history.push(ChatMessage { role: "tool".into(), parts: vec![part] });
         }
-        self
     }
 
     /// Adds the span of a tool call, if the client reports one.
@@ -188,15 +186,14 @@ impl Script {
     }
 
     /// Adds the final answer.
-    pub(crate) fn answer(&mut self, text: &str) -> &mut Self {
-        self.answer_with(text, "stop")
+    pub(crate) fn answer(&mut self, text: &str) {
+        self.answer_with(text, "stop");
     }
 
-    pub(crate) fn answer_with(&mut self, text: &str, finish: &str) -> &mut Self {
+    pub(crate) fn answer_with(&mut self, text: &str, finish: &str) {
         let output = vec![message("assistant", text)];
         self.call(output.clone(), finish, 80);
         self.history.extend(output);
-        self
     }
 
     /// Moves to another agent in a span of its own.
