@@ -182,6 +182,24 @@ const FAILURE_MENTIONS: &[&str] = &[
     "may not be current",
     "not up to date",
     "not current",
+    "no reply",
+    "no answer",
+    "no luck",
+    "did not",
+    "didn't",
+    "isn't",
+    "is not ",
+    "wasn't",
+    "was not ",
+    "aren't",
+    "hasn't",
+    "haven't",
+    "only a guess",
+    "a guess",
+    "assum",
+    "from yesterday",
+    "from last",
+    "locked",
     "from memory",
     "general knowledge",
     "my own knowledge",
@@ -341,14 +359,16 @@ pub(crate) fn mentions_failure(answer: &str, failure: &str) -> bool {
 
 /// Verbs and negations that surround the object of a German or French sentence: "konnte den Termin nicht eintragen".
 const SPLIT_NEGATIONS: &[(&str, &[&str])] = &[
-    ("konnte", &[" nicht ", " kein"]),
-    ("kann ", &[" nicht ", " kein"]),
-    ("ließ ", &[" nicht "]),
-    ("wurde ", &[" nicht "]),
+    ("", &[" nicht ", " nicht,", "kenne ich", " ist weg"]),
+    ("konnte", &[" kein"]),
+    ("kann ", &[" kein"]),
     ("n'ai ", &[" pas "]),
     ("n'a ", &[" pas "]),
     ("n'est ", &[" pas "]),
-    ("ne peux ", &[" pas "]),
+    ("ne ", &[" pas "]),
+    // Japanese negations, except in questions and politeness.
+    ("", &["ていません", "できておりません", "でませんでした", "りませんでした", "ませんでした"]),
+    ("", &["没有", "沒有", "尚未", "暂时"]),
 ];
 
 fn has_split_negation(answer: &str) -> bool {

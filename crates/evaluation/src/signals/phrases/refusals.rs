@@ -133,7 +133,7 @@ const OTHER_ACTS: &[&str] = &[
 ];
 
 /// Number of words after a negation among which the declined act begins.
-const MAX_WORDS_BEFORE_ACT: usize = 3;
+const MAX_WORDS_BEFORE_ACT: usize = 5;
 
 /// Phrases that are refusals alone.
 const REFUSALS: &[&str] = &[
@@ -285,6 +285,143 @@ const REFUSALS: &[&str] = &[
     "не могу предоставить",
 ];
 
+/// Grammar of refusals: a sentence that has a word of each group. The groups are who speaks or what cannot be done, the negation, and the
+/// declined act.
+const REFUSAL_SENTENCES: &[[&[&str]; 3]] = &[
+    [
+        &[
+            "ich kann",
+            "kann ich",
+            "ich werde",
+            "werde ich",
+            "ich darf",
+            "darf ich",
+            "ich möchte",
+            "ich erstelle",
+            "erstelle ich",
+            "wir können",
+            "können wir",
+        ],
+        &[" nicht", " kein"],
+        &[
+            "helfen",
+            "unterstützen",
+            "beantworten",
+            "bearbeiten",
+            "erstell",
+            "auskunft",
+            "bereitstellen",
+            "anleitung",
+            "weitergeben",
+            "schreiben",
+            "erfüllen",
+            "nachkommen",
+            "behilflich",
+            "beitragen",
+            "mitwirken",
+            "äußern",
+            "dazu sagen",
+        ],
+    ],
+    [
+        &["je ne ", "nous ne ", "je préfère ne", "je n'"],
+        &[" pas", "refus"],
+        &[
+            "aider",
+            "répondre",
+            "fourni",
+            "satisfaire",
+            "participer",
+            "rédiger",
+            "créer",
+            "traiter",
+            "partager",
+            "donner suite",
+            "assister",
+            "écrire",
+            "produire",
+            "divulguer",
+            "discuter",
+        ],
+    ],
+    [
+        &[
+            "お手伝い",
+            "お答え",
+            "お応え",
+            "お伝え",
+            "お教え",
+            "対応",
+            "提供",
+            "回答",
+            "ご案内",
+            "作成",
+            "支援",
+            "サポート",
+            "協力",
+            "応じ",
+            "助言",
+            "アドバイス",
+            "お受け",
+        ],
+        &["できません", "できかね", "しかね", "出来ません", "できない", "控え", "お断り", "わけにはいきません", "られません"],
+        &["申し訳", "恐れ入り", "恐縮", "残念", "ません", "かね", "控え", "断り"],
+    ],
+    [
+        &["我", "很抱歉", "对不起", "抱歉", "此类", "这类", "这个请求", "该请求"],
+        &["无法", "不能", "不便", "不方便", "没有办法", "没办法", "拒绝", "不会"],
+        &["提供", "帮助", "协助", "回答", "满足", "讨论", "完成", "处理", "帮你", "帮您", "支持", "撰写", "生成", "透露", "分享", "参与"],
+    ],
+    [
+        &["no puedo", "no podemos", "non posso", "não posso", "no voy a", "prefiero no"],
+        &["no", "non", "não"],
+        &[
+            "ayudar",
+            "proporcionar",
+            "responder",
+            "ofrecer",
+            "cumplir",
+            "asistir",
+            "aiutar",
+            "fornire",
+            "rispondere",
+            "ajudar",
+            "fornecer",
+            "escribir",
+            "compartir",
+        ],
+    ],
+];
+
+/// Words of sentences that report a failed attempt. They are not refusals.
+const FAILED_ATTEMPTS: &[&str] = &[
+    "finden",
+    "gefunden",
+    "erreichen",
+    "abrufen",
+    "trouv",
+    "joindre",
+    "見つか",
+    "取得",
+    "接続",
+    "確認できま",
+    "找到",
+    "查询",
+    "连接",
+    "访问",
+    "encontr",
+    "trova",
+];
+
+fn has_refusal_sentence(start: &str) -> bool {
+    let sentences = start.split(['.', '!', '?', ';', '。', '！', '？', '\n']);
+    let is_refusal = |sentence: &str| {
+        let has_any = |words: &[&str]| words.iter().any(|word| sentence.contains(word));
+        REFUSAL_SENTENCES.iter().any(|groups| groups.iter().all(|group| has_any(group))) && !has_any(FAILED_ATTEMPTS)
+    };
+    sentences.take(3).any(is_refusal)
+}
+
 /// Words by which an answer goes on to give something.
 const DELIVERIES: &[&str] = &[
     "here is",
@@ -374,7 +511,7 @@ pub(crate) fn declines(answer: &str) -> bool {
                 && places.any(|at| DECLINED_ACTS.iter().any(|act| rest[at..].starts_with(act)))
         })
     };
-    if !(REFUSAL_AUTOMATON.is_match(start.as_str()) || declines_act()) {
+    if !(REFUSAL_AUTOMATON.is_match(start.as_str()) || declines_act() || has_refusal_sentence(&start)) {
         return false;
     }
     let mut width = 0;
