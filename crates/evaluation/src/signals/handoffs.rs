@@ -16,22 +16,17 @@ const MIN_DRAFT_BYTES: usize = 150;
 /// Similarity from which a text is not a new draft.
 const SAME_DRAFT_SIMILARITY: f64 = 0.8;
 /// Prefixes of the names of tools that hand over to an agent.
+#[rustfmt::skip]
 const HANDOFF_TOOLS: &[&str] = &[
-    "transfer_to_",
-    "transfer_back_to_",
-    "handoff_to_",
-    "hand_off_to_",
-    "handover_to_",
-    "delegate_to_",
-    "switch_to_",
-    "route_to_",
-    "escalate_to_",
-    "call_agent_",
-    "send_to_",
+    "transfer_to_", "transfer_back_to_", "handoff_to_", "hand_off_to_", "handover_to_", "delegate_to_", "switch_to_", "route_to_",
+    "escalate_to_", "call_agent_", "send_to_",
 ];
 /// Tools that name the agent in their arguments.
+#[rustfmt::skip]
 const GENERIC_HANDOFF_TOOLS: &[&str] =
-    &["transfer_to_agent", "handoff", "handoff_to_agent", "delegate_work_to_coworker", "transfer", "hand_off"];
+    &[
+    "transfer_to_agent", "handoff", "handoff_to_agent", "delegate_work_to_coworker", "transfer", "hand_off",
+];
 /// Members of the arguments of a handoff that name the agent.
 const AGENT_MEMBERS: &[&str] = &["agent_name", "agent", "target", "target_agent", "coworker", "to", "assistant"];
 /// Members of the arguments of a handoff that describe a task.

@@ -7,6 +7,7 @@
 mod captures;
 mod dice;
 mod healthy;
+mod healthy_answers;
 mod planted;
 mod script;
 mod speed;
