@@ -186,3 +186,16 @@ fn history_that_is_sent_again_is_no_repeated_question() {
     assert_eq!(findings[0].explanation, FindingExplanation::AskedAgain { turns_later: 2, reworded: true });
     assert_eq!(findings[0].span_ids, [SpanId(1), SpanId(3)]);
 }
+
+#[test]
+fn handoffs_of_tools_below_one_agent_are_followed() {
+    let run = |handoffs: u64| {
+        let tools = |n: u64| if n.is_multiple_of(2) { "transfer_to_billing" } else { "transfer_to_support" };
+        let rounds =
+            (0..handoffs).flat_map(|n| [call(2 * n + 1, request(2 * n + 1, tools(n))), tool(2 * n + 2, 2 * n + 1, tools(n), "ok")]);
+        rounds.map(|span| Span { agent: Some("swarm".into()), ..span }).collect::<Vec<Span>>()
+    };
+    assert_eq!(find(&run(4)), []);
+    let explanation = FindingExplanation::PingPong { first_agent: "support".into(), second_agent: "billing".into(), handoffs: 5 };
+    assert_eq!(find(&run(5))[0].explanation, explanation);
+}
