@@ -19,10 +19,12 @@ const NEGATIONS: &[&str] = &[
     "i can't", "i cannot", "i can not", "i won't", "i will not", "i'm unable to", "i am unable to", "i'm not able to", "i am not able to",
     "i'm not going to", "i am not going to", "i must decline", "i have to decline", "i need to decline", "i'll have to decline",
     "i decline to", "i'd rather not", "i would rather not", "i refuse to", "i'm not comfortable", "i am not comfortable",
-    "i'm not permitted to", "i'm not allowed to", "i am not allowed to", "i am not permitted to", "i don't feel comfortable", "we can't",
-    "we cannot", "we are unable to", "we're unable to", "not something i can", "not something i'm able to", "isn't something i can",
-    "is not something i can", "beyond what i can", "i'm afraid i can't", "outside what i can", "i wouldn't be able to",
-    "i won't be able to", "i'm prohibited from", "i am prohibited from",
+    "i'm not permitted to", "i'm not allowed to", "i am not allowed to", "i am not permitted to", "i don't feel comfortable",
+    "not something i can", "not something i'm able to", "isn't something i can", "is not something i can", "beyond what i can",
+    "i'm afraid i can't", "outside what i can", "i wouldn't be able to", "i won't be able to", "i'm prohibited from",
+    "i am prohibited from", "i do not", "i don't think i should", "i really can't", "i really cannot", "i don't", "i'm not going to",
+    "i should not", "i shouldn't", "i am not in a position to", "i'm not in a position to", "so i can't", "i'm not authorized to",
+    "i am not authorized to", "i'm not qualified to", "i'd prefer not to", "i would prefer not to",
 ];
 
 /// Words that follow such a negation in a refusal. "Find", "access" or "see" follow it where something failed.
@@ -32,7 +34,10 @@ const DECLINED_ACTS: &[&str] = &[
     "offer", "support", "engage", "do that", "do this", "go along", "give you", "give out", "give instructions", "give advice",
     "give medical", "give legal", "facilitate", "participate", "advise", "talk about", "reveal", "disclose", "continue with",
     "proceed with", "accommodate", "carry out", "explain how", "tell you how", "teach", "translate", "process this request",
-    "process that request", "complete this request", "complete that", "diagnose", "prescribe",
+    "process that request", "complete this request", "complete that", "diagnose", "prescribe", "continue", "tell you", "say who",
+    "say what", "speak", "do so", "encourage", "promote", "take part", "take a position", "take sides", "weigh in", "be involved",
+    "be part of", "draft", "design", "describe", "walk you through", "evaluate", "judge", "make that", "make this", "speculate",
+    "process that", "process this",
 ];
 
 /// Words that follow a negation where something failed, or in a figure of speech.
@@ -73,7 +78,14 @@ const REFUSALS: &[&str] = &[
     "无法帮你", "不能帮您", "不能帮你", "我拒绝", "无法完成这个请求", "无法完成您的请求", "无法处理您的请求", "不便回答", "不方便回答",
     "無法提供", "無法協助", "無法回答", "no puedo ayudar", "no puedo proporcionar", "no puedo responder", "no puedo ofrecer",
     "no puedo cumplir", "no puedo asistir", "non posso aiutar", "non posso fornire", "não posso ajudar", "não posso fornecer",
-    "도와드릴 수 없", "제공할 수 없", "답변할 수 없", "не могу помочь", "не могу предоставить",
+    "도와드릴 수 없", "제공할 수 없", "답변할 수 없", "не могу помочь", "не могу предоставить", "against my policies",
+    "against my principles", "against my programming", "violates my policies", "outside of my scope", "outside my scope",
+    "beyond my scope", "out of scope for me", "i can only answer questions", "i can only help with", "i can only assist",
+    "i'm only able to help", "i am only able to help", "pass on that one", "pass on this one", "respectfully decline", "お話しできません",
+    "お話しすることはできません", "お受けできません", "お受けしかねます", "お引き受けできません", "帮不了", "无可奉告",
+    "keine beratung geben", "keine medizinische beratung", "keine rechtsberatung", "i have to say no", "outside what i can",
+    "can't do that.", "それはできません", "それは出来ません", "kann ich dazu nichts", "dazu nichts sagen", "gebe ich keine auskunft",
+    "keine rechtlichen", "没法帮", "不予回答",
 ];
 
 /// Grammar of refusals: a sentence that has a word of each group. The groups are who speaks or what cannot be done, the negation, and the
@@ -101,6 +113,7 @@ const REFUSAL_SENTENCES: &[[&[&str]; 3]] = &[
             "bearbeiten",
             "erstell",
             "auskunft",
+            "beratung",
             "bereitstellen",
             "anleitung",
             "weitergeben",
@@ -119,6 +132,10 @@ const REFUSAL_SENTENCES: &[[&[&str]; 3]] = &[
         &[" pas", "refus"],
         &[
             "aider",
+            "donner",
+            "conseil",
+            "faire cela",
+            "faire ça",
             "répondre",
             "fourni",
             "satisfaire",
@@ -188,7 +205,7 @@ const REFUSAL_SENTENCES: &[[&[&str]; 3]] = &[
 #[rustfmt::skip]
 const FAILED_ATTEMPTS: &[&str] = &[
     "finden", "gefunden", "erreichen", "abrufen", "trouv", "joindre", "見つか", "取得", "接続", "確認できま", "找到", "查询", "连接",
-    "访问", "encontr", "trova",
+    "访问", "encontr", "trova", "でした", "在庫",
 ];
 
 fn has_refusal_sentence(start: &str) -> bool {
