@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::finding::{Finding, FindingExplanation, Severity};
 use super::run::{Run, output_text};
 use super::text::{bigram_similarity, json_hash, last_text, prefix, text_hash};
+use super::tool_calls::ToolCall;
 use super::{Map, Set};
 
 /// Number of handoffs in a row that are a fault.
@@ -16,22 +17,17 @@ const MIN_DRAFT_BYTES: usize = 150;
 /// Similarity from which a text is not a new draft.
 const SAME_DRAFT_SIMILARITY: f64 = 0.8;
 /// Prefixes of the names of tools that hand over to an agent.
+#[rustfmt::skip]
 const HANDOFF_TOOLS: &[&str] = &[
-    "transfer_to_",
-    "transfer_back_to_",
-    "handoff_to_",
-    "hand_off_to_",
-    "handover_to_",
-    "delegate_to_",
-    "switch_to_",
-    "route_to_",
-    "escalate_to_",
-    "call_agent_",
-    "send_to_",
+    "transfer_to_", "transfer_back_to_", "handoff_to_", "hand_off_to_", "handover_to_", "delegate_to_", "switch_to_", "route_to_",
+    "escalate_to_", "call_agent_", "send_to_",
 ];
 /// Tools that name the agent in their arguments.
+#[rustfmt::skip]
 const GENERIC_HANDOFF_TOOLS: &[&str] =
-    &["transfer_to_agent", "handoff", "handoff_to_agent", "delegate_work_to_coworker", "transfer", "hand_off"];
+    &[
+    "transfer_to_agent", "handoff", "handoff_to_agent", "delegate_work_to_coworker", "transfer", "hand_off",
+];
 /// Members of the arguments of a handoff that name the agent.
 const AGENT_MEMBERS: &[&str] = &["agent_name", "agent", "target", "target_agent", "coworker", "to", "assistant"];
 /// Members of the arguments of a handoff that describe a task.
@@ -110,12 +106,17 @@ fn events<'a>(run: &Run<'a>) -> Vec<AgentEvent<'a>> {
             events.push((call.end_us, AgentEvent::Work));
         }
     }
+    // One agent around all calls does not say which of several agents made them.
+    let agents_of_calls: Set<&str> = run.calls.iter().filter_map(|call| run.agent(call)).collect();
+    let calls_name_agents = agents_of_calls.len() >= 2;
     let mut drafts: Map<&str, &str> = Map::default();
     let mut questions: Set<u64> = Set::default();
     let mut said: Set<u64> = Set::default();
     for call in &run.calls {
         let Some(agent) = run.agent(call) else { continue };
-        events.push((call.start_us, AgentEvent::Active(agent, call.span_id)));
+        if calls_name_agents {
+            events.push((call.start_us, AgentEvent::Active(agent, call.span_id)));
+        }
         if let Some(question) = last_text(&call.input_messages, "user") {
             let question = text_hash(prefix(question, 1024));
             if !said.contains(&question) && questions.insert(question) && questions.len() > 1 {
@@ -131,24 +132,23 @@ fn events<'a>(run: &Run<'a>) -> Vec<AgentEvent<'a>> {
             }
         }
     }
-    let has_calls = run.calls.iter().any(|call| run.agent(call).is_some());
-    for span in run.spans.iter().filter(|span| span.kind == SpanType::Handoff || (span.kind == SpanType::Agent && !has_calls)) {
+    for span in run.spans.iter().filter(|span| span.kind == SpanType::Handoff || (span.kind == SpanType::Agent && !calls_name_agents)) {
         let agent = if span.kind == SpanType::Handoff { handoff_target(span) } else { span.agent.as_deref() };
         if let Some((from, _)) = agents_of_name(&span.name).filter(|_| span.kind == SpanType::Handoff) {
             events.push((span.start_us, AgentEvent::Active(from, span.span_id)));
         }
         events.extend(agent.map(|agent| (span.start_us, AgentEvent::Active(agent, span.span_id))));
     }
-    events.extend(handoffs_of_tools(run, has_calls));
+    if !calls_name_agents {
+        events.extend(handoffs_of_tools(run));
+    }
     events.sort_by_key(|(time, _)| *time);
     events.into_iter().map(|(_, event)| event).collect()
 }
 
-/// Returns the agents that handoff tools make active. Needed only if no call names its agent.
-fn handoffs_of_tools<'a>(run: &Run<'a>, has_calls: bool) -> Vec<(i64, AgentEvent<'a>)> {
-    if has_calls {
-        return Vec::new();
-    }
+/// Returns the agents that handoff tools make active. The agent before the first handoff is unknown: where the first two handoffs go back
+/// and forth, it is the target of the second.
+fn handoffs_of_tools<'a>(run: &Run<'a>) -> Vec<(i64, AgentEvent<'a>)> {
     let target = |name: &'a str, arguments: &'a str| {
         if GENERIC_HANDOFF_TOOLS.contains(&name) {
             let value: Value = serde_json::from_str(prefix(arguments, 4096)).ok()?;
@@ -158,11 +158,14 @@ fn handoffs_of_tools<'a>(run: &Run<'a>, has_calls: bool) -> Vec<(i64, AgentEvent
         HANDOFF_TOOLS.iter().find_map(|prefix| name.strip_prefix(prefix))
     };
     let handoffs = run.tools.iter().filter(|call| is_handoff_tool(call.name));
-    let active = handoffs.filter_map(|call| {
-        let agent = target(call.name, call.arguments.unwrap_or_default())?;
-        Some((call.start_us, AgentEvent::Active(agent, call.span_id)))
-    });
-    active.collect()
+    let active = handoffs.filter_map(|call| Some((target(call.name, call.arguments.unwrap_or_default())?, call)));
+    let active: Vec<(&str, &ToolCall)> = active.collect();
+    let first = match active[..] {
+        [(second, call), (first, _), ..] if first != second => Some((call.start_us, AgentEvent::Active(first, call.span_id))),
+        _ => None,
+    };
+    let handoffs = active.iter().map(|(agent, call)| (call.start_us, AgentEvent::Active(agent, call.span_id)));
+    first.into_iter().chain(handoffs).collect()
 }
 
 /// Returns the task that the arguments of a handoff describe.

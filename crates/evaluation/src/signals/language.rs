@@ -165,11 +165,12 @@ fn prose(text: &str) -> String {
                 (None, c) => plain.push(c),
             }
         }
-        let is_word = |word: &&str| {
-            !word.contains("://")
-                && !word.contains(['/', '\\', '_', '@', '=', '{', '}', '<', '>', '(', ')'])
-                && !word.chars().any(|c| c.is_ascii_digit())
+        // Japanese and Chinese sentences have no spaces: they are words that contain digits and brackets.
+        let is_plain = |word: &str| {
+            let is_symbol = |c: char| matches!(c, '/' | '\\' | '_' | '@' | '=' | '{' | '}' | '<' | '>' | '(' | ')') || c.is_ascii_digit();
+            !word.contains("://") && !word.contains(is_symbol)
         };
+        let is_word = |word: &&str| is_plain(word) || word.chars().filter(|c| *c > '\u{2e7f}').count() > 3;
         for word in plain.split_whitespace().filter(is_word) {
             prose.push_str(word);
             prose.push(' ');

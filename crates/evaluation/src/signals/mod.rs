@@ -75,3 +75,6 @@ fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.truncate(MAX_FINDINGS);
     findings
 }
+
+#[cfg(test)]
+mod tests;

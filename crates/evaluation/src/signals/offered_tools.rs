@@ -14,29 +14,11 @@ use super::text::{contains_any, prefix};
 /// Maximum number of definitions that are read of one request.
 const MAX_DEFINITIONS: usize = 2_000;
 /// Tools that providers and frameworks add themselves, without separators.
+#[rustfmt::skip]
 const BUILT_IN_TOOLS: &[&str] = &[
-    "websearch",
-    "filesearch",
-    "codeinterpreter",
-    "computer",
-    "computeruse",
-    "bash",
-    "texteditor",
-    "strreplacebasededittool",
-    "strreplaceeditor",
-    "imagegeneration",
-    "googlesearch",
-    "codeexecution",
-    "webfetch",
-    "localshell",
-    "applypatch",
-    "finalresult",
-    "finalanswer",
-    "jsontoolcall",
-    "structuredoutput",
-    "multitoolusparallel",
-    "multitooluseparallel",
-    "toolsearch",
+    "websearch", "filesearch", "codeinterpreter", "computer", "computeruse", "bash", "texteditor", "strreplacebasededittool",
+    "strreplaceeditor", "imagegeneration", "googlesearch", "codeexecution", "webfetch", "localshell", "applypatch", "finalresult",
+    "finalanswer", "jsontoolcall", "structuredoutput", "multitoolusparallel", "multitooluseparallel", "toolsearch",
 ];
 /// Members in which definitions have their name, and members that hold the definition.
 const INNER_DEFINITIONS: &[&str] = &["function", "toolSpec", "tool_spec", "custom"];

@@ -8,7 +8,7 @@ use hinomi_model::span::{ChatMessage, Span, SpanStatus};
 
 use super::Set;
 use super::finding::{Finding, FindingExplanation, Severity};
-use super::question_words::{COMPLAINTS, STOP_CHARACTERS, STOP_WORDS, canonical_word};
+use super::question_words::{COMPLAINTS, STOP_CHARACTERS, STOP_ENDINGS, STOP_WORDS, canonical_word};
 use super::run::Run;
 use super::text::{bigram_similarity, contains_any, prefix, text_hash, texts};
 
@@ -135,13 +135,26 @@ fn is_repeated(first: &Question, again: &Question) -> bool {
     other.is_complaint && (missing == 0 || (added == 0 && other.words.len() * 2 >= size)) && added <= 2
 }
 
-/// Returns the number of words that the other question does not have.
+/// Returns the number of words that the other question does not have, neither alone nor as parts of compounds.
 fn unmatched(words: &[String], others: &[String]) -> usize {
-    let whole: String = others.concat();
-    words
-        .iter()
-        .filter(|word| !others.iter().any(|other| are_same(word, other)) && !(is_ideographic(word) && whole.contains(word.as_str())))
-        .count()
+    let has = |word: &String| others.iter().any(|other| are_same(word, other) || is_part_of(word, other)) || is_compound(word, others);
+    words.iter().filter(|word| !has(word)).count()
+}
+
+/// Shortest part of a compound in bytes.
+const MIN_PART_BYTES: usize = 5;
+
+fn is_part_of(word: &str, compound: &str) -> bool {
+    word.len() >= MIN_PART_BYTES && word.len() < compound.len() && compound.contains(word)
+}
+
+/// Returns true for a word that consists of words of the other question: `zurücksetzen` of `setze` and `zurück`.
+fn is_compound(word: &str, others: &[String]) -> bool {
+    let mut rest = word.to_owned();
+    for other in others.iter().filter(|other| is_part_of(other, word)) {
+        rest = rest.replacen(other.as_str(), "", 1);
+    }
+    rest.len() < word.len() && (rest.chars().count() <= 1 || others.iter().any(|other| are_same(&rest, other)))
 }
 
 fn is_ideographic(word: &str) -> bool {
@@ -189,13 +202,20 @@ impl QuestionContent {
                 pieces.push(String::new());
                 last_class = class;
             }
-            if class != CharacterClass::Separator {
+            if character.is_alphanumeric() {
                 width += if character > '\u{2e7f}' { 2 } else { 1 };
+            }
+            if class != CharacterClass::Separator {
                 pieces.last_mut().expect("there is a piece").push(character);
             }
         }
         let (mut words, mut numbers) = (Set::default(), Vec::new());
         for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            let ending = STOP_ENDINGS.iter().find(|ending| piece.ends_with(**ending));
+            let piece = ending.map_or(piece.as_str(), |ending| &piece[..piece.len() - ending.len()]).to_owned();
+            if piece.is_empty() {
+                continue;
+            }
             if piece.starts_with(|c: char| c.is_numeric()) {
                 numbers.push(piece);
             } else if !STOP_WORDS.contains(&piece.as_str()) && (piece.chars().count() > 1 || is_ideographic(&piece)) {

@@ -32,7 +32,7 @@ pub(super) fn tools<'a>(run: &Run<'a>, findings: &mut Vec<Finding>) {
     }
     let mut groups: Vec<(&str, Vec<&ToolCall>)> = by_name.into_iter().filter(|(_, calls)| calls.len() >= MIN_EQUAL_CALLS).collect();
     groups.sort_unstable_by_key(|(name, _)| *name);
-    for (name, calls) in groups {
+    for (name, calls) in groups.into_iter().filter(|(_, calls)| may_repeat(calls)) {
         let mut by_task: Map<u64, Vec<&ToolCall>> = Map::default();
         for call in calls {
             let requested_by = call.requested_by.or_else(|| run.call_before(call.start_us));
@@ -45,6 +45,18 @@ pub(super) fn tools<'a>(run: &Run<'a>, findings: &mut Vec<Finding>) {
             similar_failures(run, name, &calls, &storms, findings);
         }
     }
+}
+
+/// Returns true if calls have enough equal arguments or failures for a finding. Looking at their tasks takes longer.
+fn may_repeat(calls: &[&ToolCall]) -> bool {
+    let mut counts: Map<u64, usize> = Map::default();
+    let mut is_often = |arguments: &str| {
+        let count = counts.entry(json_hash(arguments)).or_default();
+        *count += 1;
+        *count >= MIN_EQUAL_CALLS
+    };
+    calls.iter().filter_map(|call| call.arguments).any(&mut is_often)
+        || calls.iter().filter(|call| call.has_failed()).count() >= MIN_FAILURES
 }
 
 /// Finds calls with equal arguments. Returns the arguments of those that failed again and again.

@@ -11,19 +11,15 @@ use super::tool_calls::ToolCall;
 /// Share of the words of the failed call's arguments that a replacement repeats.
 const MIN_COMMON_WORDS: f64 = 0.5;
 /// Words of names that say nothing about what a tool does.
+#[rustfmt::skip]
 const GENERIC_WORDS: &[&str] = &[
     "get", "fetch", "list", "tool", "call", "run", "api", "the", "query", "read", "load", "make", "send", "create", "update", "execute",
     "perform", "search", "lookup", "find", "check", "data", "info", "with", "for",
 ];
 /// Words of failures that a person caused and knows of.
+#[rustfmt::skip]
 const KNOWN_TO_USER: &[&str] = &[
-    "rejected by the user",
-    "user rejected",
-    "user denied",
-    "denied by user",
-    "cancelled by user",
-    "canceled by user",
-    "user declined",
+    "rejected by the user", "user rejected", "user denied", "denied by user", "cancelled by user", "canceled by user", "user declined",
     "interrupted by user",
 ];
 
