@@ -49,6 +49,7 @@ export function addresses({ all, spanless, line, rule, budget, incidents, issues
     '/p/$project/alerts/targets': ['/p/1/alerts/targets', without('/alerts/targets')],
     '/settings': ['/settings?project=1', `/settings?project=${empty}`, `/settings?project=1&price=${encodeURIComponent(huge.payload.transaction.slice(0, 200))}`],
     '/system': ['/system?project=1', `/system?project=${empty}`],
+    '/audit': ['/audit', '/audit?action=nothing.like.this', `/audit?project=1&account=1&action=${encodeURIComponent(huge.payload.transaction.slice(0, 200))}`, ['/audit', '[data-testid=audit-entry]'], ['/audit', 'main button[aria-haspopup=menu]']],
     // What no other route knows.
     '/p/$project/$': ['/p/1/nowhere', '/p/999/nowhere'],
     '/$': ['/nowhere'],

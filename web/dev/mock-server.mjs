@@ -1,5 +1,6 @@
 // The API in the shapes of the query contract, with made-up data: `npm run mock`, then `npm run dev`.
 import http from 'node:http';
+import { auditAnswer } from './audit.mjs';
 import { iso, makeTrace, START } from './data.mjs';
 import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
 import { addLines, logsOf, projectLogs, spanless, spanlessTrace } from './logs.mjs';
@@ -200,6 +201,7 @@ function answer(method, path, params, body) {
       problems: [],
     };
   }
+  if (what === 'audit') return auditAnswer(params);
   if (what === 'deletions') return { deletions };
   if (what === 'tokens') return method === 'DELETE' ? revokeToken(number) : method === 'POST' ? createToken(body) : { tokens };
   if (what === 'sessions') return method === 'DELETE' ? endSession(number) : { sessions };

@@ -106,6 +106,15 @@ test('account, tokens and system', async () => {
   await ask('post', `${API}/password`, { body: { token: 'good', password: 'correct horse' } });
 });
 
+test('the audit log', async () => {
+  const query = { from: '-30d', to: 'now', limit: 100 };
+  const { entries, next_cursor: cursor } = await ask('get', `${API}/audit`, { query });
+  const { entries: next } = await ask('get', `${API}/audit`, { query: { ...query, cursor } });
+  expect(next[0].sequence).toBe(entries.at(-1).sequence - 1);
+  const { entries: denied } = await ask('get', `${API}/audit`, { query: { ...query, action: 'keys.delete', account: 3, project: 1 } });
+  expect(new Set(denied.map(({ action }) => action))).toEqual(new Set(['keys.delete.denied']));
+});
+
 test('forwards', async () => {
   await ask('get', `${PROJECT}/forwards`);
   const draft = { type: 'sentry', url: 'https://k@sentry.example/1', enabled: true };

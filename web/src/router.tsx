@@ -212,6 +212,13 @@ const system = createRoute({
   component: lazyPage(() => import('./routes/system')),
 });
 
+const audit = createRoute({
+  getParentRoute: () => app,
+  path: '/audit',
+  validateSearch: (raw: RawSearch) => textParams(raw, 'action', 'account', 'project'),
+  component: lazyPage(() => import('./routes/audit')),
+});
+
 /** What no page answers to stays within the frame, and within its project. */
 const unknownOfProject = createRoute({ getParentRoute: () => project, path: '$', component: NotFound });
 const unknown = createRoute({ getParentRoute: () => app, path: '$', component: NotFound });
@@ -245,6 +252,7 @@ const tree = root.addChildren([
     ]),
     settings,
     system,
+    audit,
     unknown,
   ]),
 ]);

@@ -120,6 +120,7 @@ export type AccountPatch = Schemas['AccountUpdateRequest'];
 export type Member = Schemas['MemberView'];
 export type ShareLink = Schemas['ShareLinkView'];
 export type SharedTrace = Schemas['SharedTrace'];
+export type AuditEntry = Schemas['AuditEntryView'];
 export type Receipt = Schemas['DeletionReceipt'];
 export type Me = Schemas['CallerProfile'];
 

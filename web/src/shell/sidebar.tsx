@@ -125,6 +125,12 @@ export function Sidebar({ project }: { project: Project | null }) {
           <span>{t('nav.system')}</span>
         </Link>
       </Permitted>
+      <Permitted operation="get /api/v1/audit">
+        <Link to="/audit" activeOptions={{ includeSearch: false }} activeProps={activeLink} title={t('nav.audit')}>
+          <Icon name="audit" />
+          <span>{t('nav.audit')}</span>
+        </Link>
+      </Permitted>
       <Link to="/settings" activeOptions={{ includeSearch: false }} activeProps={activeLink} title={t('nav.settings')}>
         <Icon name="settings" />
         <span>{t('nav.settings')}</span>

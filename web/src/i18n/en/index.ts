@@ -1,4 +1,5 @@
 import { alerts } from './alerts';
+import { audit } from './audit';
 import { bill } from './bill';
 import { common } from './common';
 import { estimate } from './estimate';
@@ -22,6 +23,7 @@ import { traces } from './traces';
 
 export const en = {
   ...alerts,
+  ...audit,
   ...bill,
   ...common,
   ...estimate,

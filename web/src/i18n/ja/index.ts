@@ -1,5 +1,6 @@
 import type { en } from '../en';
 import { alerts } from './alerts';
+import { audit } from './audit';
 import { bill } from './bill';
 import { common } from './common';
 import { estimate } from './estimate';
@@ -23,6 +24,7 @@ import { traces } from './traces';
 
 export const ja: Record<keyof typeof en, string> = {
   ...alerts,
+  ...audit,
   ...bill,
   ...common,
   ...estimate,
