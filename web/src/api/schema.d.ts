@@ -3525,6 +3525,11 @@ export interface components {
             /** @description Readable name of the convention. */
             name: string;
         };
+        /**
+         * @description Detector that makes findings.
+         * @enum {string}
+         */
+        Detector: "signal";
         /** @description Use of disk space by the server. */
         DiskUsage: {
             /**
@@ -3865,6 +3870,33 @@ export interface components {
             /** @enum {string} */
             kind: "received_at";
         };
+        /** @description What a detector or signal found. */
+        Finding: {
+            /**
+             * Format: double
+             * @description Confidence from 0 to 1. It orders findings and is not a calibrated probability.
+             */
+            confidence: number;
+            /** @description Detector that made the finding. */
+            detector: components["schemas"]["Detector"];
+            /** @description Short excerpt of the text that shows the fault; null if there is none or messages are hidden. */
+            evidence: string | null;
+            /** @description Reason of the finding: one sentence. */
+            explanation: string;
+            /** @description Kind of the finding. */
+            kind: components["schemas"]["FindingKind"];
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
+            /** @description Severity of the finding. */
+            severity: components["schemas"]["Severity"];
+            /** @description IDs of the spans that show the fault, in order of time: at most 100, the first and the last ones. */
+            span_ids: string[];
+        };
+        /**
+         * @description Kind of a finding of the detector `signal`.
+         * @enum {string}
+         */
+        FindingKind: "tool_loop" | "agent_ping_pong" | "tool_error_ignored" | "retry_storm" | "answer_truncated" | "answer_empty" | "question_repeated" | "unknown_tool" | "bad_tool_arguments" | "run_limit" | "context_growth" | "wrong_language" | "refusal";
         /**
          * @description How a forecast was computed.
          * @enum {string}
@@ -5911,6 +5943,11 @@ export interface components {
             /** @description Time of the last use (RFC 3339), accurate to about a minute. */
             last_used_at: string;
         };
+        /**
+         * @description Severity of a finding. Later values are more severe.
+         * @enum {string}
+         */
+        Severity: "info" | "warning" | "critical";
         /** @description A trace that a share link opens. */
         SharedTrace: {
             /** @description Error events of the trace. */
@@ -6496,6 +6533,8 @@ export interface components {
         TraceResponse: {
             /** @description Error events of the trace. */
             errors: components["schemas"]["ErrorEvent"][];
+            /** @description Faults that the spans show, the most severe first; null if the trace has more than 500 spans. */
+            findings: components["schemas"]["Finding"][] | null;
             /** @description Hints on client settings that would make more data available for these spans. */
             hints: components["schemas"]["Hint"][];
             /**
@@ -6516,6 +6555,12 @@ export interface components {
             spans: components["schemas"]["Span"][];
             /** @description Totals of the trace. */
             trace: components["schemas"]["TraceSummary"];
+            /**
+             * Format: double
+             * @description Cost in US dollars of failed calls, of calls that a loop repeated, and of runs without an answer; null if the trace has more than
+             *     500 spans.
+             */
+            wasted_cost: number | null;
         };
         /** @description Summary of a trace, as in the trace list. */
         TraceSummary: {

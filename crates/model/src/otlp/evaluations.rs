@@ -18,6 +18,9 @@ const MAX_EXPLANATION: TextLimit = TextLimit(4096);
 /// evaluation failed. A repeated result gets the same ID.
 pub(super) fn score_of(attributes: &Map<String, Value>, target: ScoreTarget, at_us: i64) -> Option<Score> {
     let text = |name: &str| attributes.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    if text("error.type").is_some() {
+        return None;
+    }
     let name = text("gen_ai.evaluation.name").filter(|name| name.len() <= MAX_NAME)?;
     let label = text("gen_ai.evaluation.score.label").filter(|label| label.len() <= MAX_NAME);
     let number = match attributes.get("gen_ai.evaluation.score.value") {
@@ -94,6 +97,7 @@ mod tests {
         for result in [
             json!({ "gen_ai.evaluation.score.value": 1 }),
             json!({ "gen_ai.evaluation.name": "Tone" }),
+            json!({ "gen_ai.evaluation.name": "Tone", "gen_ai.evaluation.score.value": 0, "error.type": "timeout" }),
             json!({ "gen_ai.evaluation.name": "Tone", "gen_ai.evaluation.score.value": "high" }),
             json!({ "gen_ai.evaluation.name": "x".repeat(MAX_NAME + 1), "gen_ai.evaluation.score.value": 1 }),
         ] {

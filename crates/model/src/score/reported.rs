@@ -160,7 +160,7 @@ fn of_genkit(span: &Span, found: &mut Vec<ReportedScore>) {
         Value::Array(all) => all.clone(),
         one => vec![one.clone()],
     };
-    for evaluation in evaluations {
+    for evaluation in evaluations.into_iter().take(MAX_SCORES) {
         let aspect = evaluation["id"].as_str().map_or_else(|| evaluator.clone(), |id| format!("{evaluator}/{id}"));
         found.push(ReportedScore {
             name: aspect,
@@ -182,7 +182,7 @@ fn of_typesafe(span: &Span, found: &mut Vec<ReportedScore>) {
     }
     for content in output_contents(span) {
         let Some(answers) = content["answers"].as_object() else { continue };
-        for (question, answer) in answers {
+        for (question, answer) in answers.iter().take(MAX_SCORES) {
             let kind = answer["type"].as_str().unwrap_or_default();
             found.push(ReportedScore {
                 name: question.clone(),
