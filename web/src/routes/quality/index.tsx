@@ -144,7 +144,10 @@ function Labels({ score }: { score: ScoreSummary }) {
     <span className="quality-labels">
       {score.labels.slice(0, 3).map(({ label, n }) => (
         <span key={label}>
-          <UserText text={label} /> {format.count(n)}
+          <span className="quality-label-count">{format.count(n)}</span>
+          <span className="ellipsis" title={label}>
+            <UserText text={label} />
+          </span>
         </span>
       ))}
     </span>
