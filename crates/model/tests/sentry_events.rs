@@ -191,7 +191,7 @@ fn compare_error(error: &ErrorEvent, want: &Value, differences: &mut EventDiffer
                     compare_field(error, field, value, differences);
                 }
             }
-            "issues" | "events" | "outcomes" | "logs" => {}
+            "issues" | "events" | "outcomes" | "logs" | "feedback" => {}
             other => panic!("unknown expectation {other}"),
         }
     }
@@ -209,6 +209,10 @@ fn differences(case: &Value) -> Vec<String> {
         for kind in outcomes.as_array().unwrap() {
             differences.compare("named outcome", &json!(kinds.contains(&kind.as_str().map(str::to_owned))), &json!(true));
         }
+    }
+    if let Some(feedback) = expect.get("feedback") {
+        let comments = decoded.iter().flat_map(|decoded| &decoded.scores).map(|score| json!(score.comment));
+        differences.compare("comments of feedback", &comments.collect(), feedback);
     }
     if let Some(issues) = expect.get("issues") {
         let groups: BTreeSet<_> = errors.iter().map(|error| error.group).collect();
