@@ -226,6 +226,17 @@ impl ProjectSnapshot {
         Ok(spans.into_iter().map(|loaded| loaded.row).collect())
     }
 
+    /// Returns the spans of a trace with their messages and attributes, in any order. The caller limits the size of the trace.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the query engine fails.
+    pub async fn full_rows_of_trace(&self, trace: TraceId) -> Result<Vec<SpanRow>, QueryError> {
+        let filter = Filter(vec![FilterTerm::InTraces(Arc::new(HashSet::from([trace])))]);
+        let spans = self.spans_in_scope(ScanMode::FewRows, &QueryScope { filter, ..QueryScope::all() }).await?;
+        Ok(spans.collect().await?.iter().flat_map(from_batch).collect())
+    }
+
     /// Returns the traces with an agent that reports usage and was received since a time, in microseconds since the Unix epoch. Agents that
     /// started more than an hour before that time are ignored.
     ///

@@ -57,7 +57,7 @@ pub(super) async fn of_trace(
     if span_count > MAX_SEARCHED_SPANS {
         return Ok(TraceFindings::default());
     }
-    let rows = api.snapshot(project).rows_of_trace(trace).await?;
+    let rows = api.snapshot(project).full_rows_of_trace(trace).await?;
     let search = move || {
         let spans: Vec<&Span> = rows.iter().map(|row| &row.span).collect();
         let found = signals::of_trace(&spans);

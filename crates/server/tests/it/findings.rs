@@ -13,8 +13,8 @@ fn send_run(server: &Server, trace: u8, calls: u8, result: impl Fn(u8) -> String
     let span = |number: u8, parent: Option<u8>, name: &str, attributes: Value| {
         json!({
             "traceId": format!("{trace:032x}"), "spanId": format!("{number:016x}"), "parentSpanId": parent.map(|parent| format!("{parent:016x}")),
-            "name": name, "startTimeUnixNano": (now + u64::from(number) * 1_000_000_000).to_string(),
-            "endTimeUnixNano": (now + u64::from(number) * 1_000_000_000 + 500_000_000).to_string(), "attributes": attributes,
+            "name": name, "startTimeUnixNano": (now + u64::from(number) * 100_000_000).to_string(),
+            "endTimeUnixNano": (now + u64::from(number) * 100_000_000 + 50_000_000).to_string(), "attributes": attributes,
         })
     };
     let mut spans = vec![span(
