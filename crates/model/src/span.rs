@@ -248,7 +248,8 @@ impl Span {
     }
 }
 
-/// Defines a fieldless enum that is stored and shown by name.
+/// Defines a fieldless enum that is stored and shown by name. The module that uses it imports `Serialize` and `Deserialize`.
+#[macro_export]
 macro_rules! names {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:tt),+ $(,)? }) => {
         $(#[$doc])*
@@ -278,7 +279,7 @@ macro_rules! names {
     };
 }
 
-pub(crate) use names;
+pub(crate) use crate::names;
 
 names!(
     /// Kind of a span.

@@ -3525,11 +3525,6 @@ export interface components {
             /** @description Readable name of the convention. */
             name: string;
         };
-        /**
-         * @description Detector that makes findings.
-         * @enum {string}
-         */
-        Detector: "signal";
         /** @description Use of disk space by the server. */
         DiskUsage: {
             /**
@@ -3878,7 +3873,7 @@ export interface components {
              */
             confidence: number;
             /** @description Detector that made the finding. */
-            detector: components["schemas"]["Detector"];
+            detector: components["schemas"]["FindingDetector"];
             /** @description Short excerpt of the text that shows the fault; null if there is none or messages are hidden. */
             evidence: string | null;
             /** @description Reason of the finding: one sentence. */
@@ -3888,15 +3883,25 @@ export interface components {
             /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
             messages_hidden?: boolean;
             /** @description Severity of the finding. */
-            severity: components["schemas"]["Severity"];
+            severity: components["schemas"]["FindingSeverity"];
             /** @description IDs of the spans that show the fault, in order of time: at most 100, the first and the last ones. */
             span_ids: string[];
         };
+        /**
+         * @description FindingDetector that makes findings.
+         * @enum {string}
+         */
+        FindingDetector: "signal";
         /**
          * @description Kind of a finding of the detector `signal`.
          * @enum {string}
          */
         FindingKind: "tool_loop" | "agent_ping_pong" | "tool_error_ignored" | "retry_storm" | "answer_truncated" | "answer_empty" | "question_repeated" | "unknown_tool" | "bad_tool_arguments" | "run_limit" | "context_growth" | "wrong_language" | "refusal";
+        /**
+         * @description FindingSeverity of a finding. Later values are more severe.
+         * @enum {string}
+         */
+        FindingSeverity: "info" | "warning" | "critical";
         /**
          * @description How a forecast was computed.
          * @enum {string}
@@ -5943,11 +5948,6 @@ export interface components {
             /** @description Time of the last use (RFC 3339), accurate to about a minute. */
             last_used_at: string;
         };
-        /**
-         * @description Severity of a finding. Later values are more severe.
-         * @enum {string}
-         */
-        Severity: "info" | "warning" | "critical";
         /** @description A trace that a share link opens. */
         SharedTrace: {
             /** @description Error events of the trace. */

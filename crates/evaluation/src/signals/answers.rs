@@ -4,9 +4,9 @@ use hinomi_model::normalize::parameters;
 use hinomi_model::span::{MessagePart, Span, SpanStatus, UsageSource};
 use serde_json::Value;
 
-use super::finding::{Finding, FindingExplanation, Severity, TruncationSource};
+use super::finding::{FindingExplanation, FindingSeverity, SignalFinding, TruncationSource};
 use super::phrases::declines;
-use super::run::{Run, output_text};
+use super::run::{AnalyzedRun, output_text};
 use super::text::suffix;
 
 /// Finish reasons that mean a length limit, in lower case.
@@ -41,7 +41,7 @@ const OUTPUT_ATTRIBUTES: &[&str] = &[
 ];
 
 /// Finds a last answer that was cut at a length limit.
-pub(super) fn truncated(run: &Run, findings: &mut Vec<Finding>) {
+pub(super) fn truncated(run: &AnalyzedRun, findings: &mut Vec<SignalFinding>) {
     let Some(call) = run.last_call().filter(|call| call.status != SpanStatus::Error) else { return };
     let limit = LIMIT_NAMES.iter().find_map(|name| {
         let prefixes =
@@ -60,7 +60,12 @@ pub(super) fn truncated(run: &Run, findings: &mut Vec<Finding>) {
     }
     let source = if by_reason { TruncationSource::FinishReason } else { TruncationSource::TokenLimit };
     let confidence = if by_reason { 0.98 } else { 0.85 };
-    let finding = Finding::new(Severity::Warning, confidence, vec![call.span_id], FindingExplanation::Truncated { source, output_tokens });
+    let finding = SignalFinding::new(
+        FindingSeverity::Warning,
+        confidence,
+        vec![call.span_id],
+        FindingExplanation::Truncated { source, output_tokens },
+    );
     findings.push(finding.with_evidence(output_text(call).map_or("", |text| suffix(text, 120))));
 }
 
@@ -74,7 +79,7 @@ fn is_length_reason(reason: &str) -> bool {
 }
 
 /// Finds a last answer without content.
-pub(super) fn empty(run: &Run, findings: &mut Vec<Finding>) {
+pub(super) fn empty(run: &AnalyzedRun, findings: &mut Vec<SignalFinding>) {
     let Some(call) = run.last_call() else { return };
     if call.status != SpanStatus::Ok || call.failure.is_some() || has_content(call) || call.is_incomplete() {
         return;
@@ -85,11 +90,11 @@ pub(super) fn empty(run: &Run, findings: &mut Vec<Finding>) {
     if is_returned || !is_recorded(run, call, output_tokens) {
         return;
     }
-    findings.push(Finding::new(Severity::Critical, 0.9, vec![call.span_id], FindingExplanation::Empty { output_tokens }));
+    findings.push(SignalFinding::new(FindingSeverity::Critical, 0.9, vec![call.span_id], FindingExplanation::Empty { output_tokens }));
 }
 
 /// Returns true if the client records outputs, so that a missing one was empty.
-fn is_recorded(run: &Run, call: &Span, output_tokens: Option<u64>) -> bool {
+fn is_recorded(run: &AnalyzedRun, call: &Span, output_tokens: Option<u64>) -> bool {
     let records_inputs = !call.input_messages.is_empty();
     let has_empty_message = call.output_messages.iter().any(|message| message.role == "assistant");
     let is_sent_empty = || {
@@ -116,7 +121,7 @@ fn has_content(span: &Span) -> bool {
 }
 
 /// Finds a final answer that declines the request.
-pub(super) fn refusal(run: &Run, findings: &mut Vec<Finding>) {
+pub(super) fn refusal(run: &AnalyzedRun, findings: &mut Vec<SignalFinding>) {
     let Some(call) = run.last_call().filter(|call| call.status != SpanStatus::Error) else { return };
     let by_finish_reason = call.finish_reasons.iter().any(|reason| REFUSAL_REASONS.contains(&reason.as_str()));
     let answer = run.final_answer();
@@ -126,7 +131,7 @@ pub(super) fn refusal(run: &Run, findings: &mut Vec<Finding>) {
     }
     let confidence = if by_finish_reason { 0.98 } else { 0.85 };
     let ids = vec![answer.map_or(call.span_id, |answer| answer.span.span_id)];
-    let finding = Finding::new(Severity::Info, confidence, ids, FindingExplanation::Declined { by_finish_reason });
+    let finding = SignalFinding::new(FindingSeverity::Info, confidence, ids, FindingExplanation::Declined { by_finish_reason });
     findings.push(finding.with_evidence(answer.map_or("", |answer| answer.text)));
 }
 

@@ -3,8 +3,8 @@
 use hinomi_model::span::{ChatMessage, Span};
 
 use super::Map;
-use super::finding::{Finding, FindingExplanation, Severity};
-use super::run::Run;
+use super::finding::{FindingExplanation, FindingSeverity, SignalFinding};
+use super::run::AnalyzedRun;
 use super::text::{prefix, text_hash, texts};
 
 /// Growth that is a fault.
@@ -61,7 +61,7 @@ struct CallSeries<'a> {
 }
 
 /// Finds growing inputs.
-pub(super) fn find<'a>(run: &Run<'a>, findings: &mut Vec<Finding>) {
+pub(super) fn find<'a>(run: &AnalyzedRun<'a>, findings: &mut Vec<SignalFinding>) {
     let is_large = |call: &&Span| call.usage.input_tokens().is_some_and(|tokens| tokens >= 4_000);
     if run.calls.len() < 2 || !run.calls.iter().any(is_large) {
         return;
@@ -98,7 +98,7 @@ pub(super) fn find<'a>(run: &Run<'a>, findings: &mut Vec<Finding>) {
         let (from, to) = (series.smallest, series.largest);
         let window = to.0.model().and_then(window);
         let explanation = FindingExplanation::Grew { agent: agent.map(str::to_owned), from_tokens: from.1, to_tokens: to.1, window };
-        findings.push(Finding::new(Severity::Warning, 0.9, vec![from.0.span_id, to.0.span_id], explanation));
+        findings.push(SignalFinding::new(FindingSeverity::Warning, 0.9, vec![from.0.span_id, to.0.span_id], explanation));
     }
 }
 

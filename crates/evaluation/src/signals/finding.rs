@@ -3,41 +3,12 @@
 use std::fmt;
 
 use hinomi_model::id::SpanId;
+use hinomi_model::names;
 use serde::{Deserialize, Serialize};
 
-/// Defines a fieldless enum that is stored and shown by name.
-macro_rules! names {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:tt),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
-
-        impl $name {
-            /// All values.
-            pub const ALL: &[$name] = &[$($name::$variant),+];
-
-            /// Returns the name used in storage, API and filters.
-            pub const fn as_str(self) -> &'static str {
-                match self { $($name::$variant => $text),+ }
-            }
-
-            /// Returns the value with this name; `None` if there is none.
-            pub fn from_name(name: &str) -> Option<$name> {
-                $name::ALL.iter().copied().find(|value| value.as_str() == name)
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-
 names!(
-    /// Detector that makes findings.
-    Detector {
+    /// FindingDetector that makes findings.
+    FindingDetector {
         /// Signals of runs: faults that the spans of a run show.
         Signal = "signal",
     }
@@ -76,8 +47,8 @@ names!(
 );
 
 names!(
-    /// Severity of a finding. Later values are more severe.
-    Severity {
+    /// FindingSeverity of a finding. Later values are more severe.
+    FindingSeverity {
         /// Worth knowing; often not a fault of the program.
         Info = "info",
         /// A fault that costs money or quality.
@@ -89,28 +60,28 @@ names!(
 
 /// What a signal found in a trace or a conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Finding {
-    /// Detector that made the finding.
-    pub detector: Detector,
+pub struct SignalFinding {
+    /// FindingDetector that made the finding.
+    pub detector: FindingDetector,
     /// Kind of the finding.
     pub kind: FindingKind,
-    /// Severity of the finding.
-    pub severity: Severity,
+    /// FindingSeverity of the finding.
+    pub severity: FindingSeverity,
     /// Confidence from 0 to 1. It orders findings and is not a calibrated probability.
     pub confidence: f64,
-    /// IDs of the spans that triggered the finding, in order of time; at most [`Finding::MAX_SPAN_IDS`], the first and the last ones.
+    /// IDs of the spans that triggered the finding, in order of time; at most [`SignalFinding::MAX_SPAN_IDS`], the first and the last ones.
     pub span_ids: Vec<SpanId>,
     /// LLM calls that the fault repeated without need. [`super::wasted_cost`] charges them to the finding. At most
-    /// [`Finding::MAX_WASTED_CALLS`] IDs.
+    /// [`SignalFinding::MAX_WASTED_CALLS`] IDs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wasted_call_ids: Vec<SpanId>,
-    /// Short excerpt of the text that shows the fault; it may contain text of users. At most [`Finding::MAX_EVIDENCE_CHARACTERS`].
+    /// Short excerpt of the text that shows the fault; it may contain text of users. At most [`SignalFinding::MAX_EVIDENCE_CHARACTERS`].
     pub evidence: Option<String>,
     /// Reason of the finding.
     pub explanation: FindingExplanation,
 }
 
-impl Finding {
+impl SignalFinding {
     /// Maximum number of span IDs of a finding.
     pub const MAX_SPAN_IDS: usize = 100;
     /// Maximum number of wasted calls of a finding.
@@ -119,18 +90,23 @@ impl Finding {
     pub const MAX_EVIDENCE_CHARACTERS: usize = 160;
 
     /// Returns a finding of a signal without evidence and wasted calls.
-    pub(super) fn new(severity: Severity, confidence: f64, mut span_ids: Vec<SpanId>, explanation: FindingExplanation) -> Finding {
+    pub(super) fn new(
+        severity: FindingSeverity,
+        confidence: f64,
+        mut span_ids: Vec<SpanId>,
+        explanation: FindingExplanation,
+    ) -> SignalFinding {
         if span_ids.len() > Self::MAX_SPAN_IDS {
             let half = Self::MAX_SPAN_IDS / 2;
             span_ids.drain(half..span_ids.len() - half);
         }
         let kind = explanation.kind();
         let (evidence, wasted_call_ids) = (None, Vec::new());
-        Finding { detector: Detector::Signal, kind, severity, confidence, span_ids, wasted_call_ids, evidence, explanation }
+        SignalFinding { detector: FindingDetector::Signal, kind, severity, confidence, span_ids, wasted_call_ids, evidence, explanation }
     }
 
     /// Adds an excerpt of a text as evidence.
-    pub(super) fn with_evidence(mut self, text: &str) -> Finding {
+    pub(super) fn with_evidence(mut self, text: &str) -> SignalFinding {
         let words = super::text::prefix(text, 4 * Self::MAX_EVIDENCE_CHARACTERS).split_whitespace().collect::<Vec<_>>().join(" ");
         let mut excerpt: String = words.chars().take(Self::MAX_EVIDENCE_CHARACTERS).collect();
         if excerpt.len() < words.len() {
@@ -142,7 +118,7 @@ impl Finding {
     }
 
     /// Adds the LLM calls that the fault repeated.
-    pub(super) fn with_wasted_calls(mut self, mut calls: Vec<SpanId>) -> Finding {
+    pub(super) fn with_wasted_calls(mut self, mut calls: Vec<SpanId>) -> SignalFinding {
         calls.sort_unstable();
         calls.dedup();
         calls.truncate(Self::MAX_WASTED_CALLS);

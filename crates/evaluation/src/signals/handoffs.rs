@@ -4,8 +4,8 @@ use hinomi_model::id::SpanId;
 use hinomi_model::span::{MessagePart, Span, SpanType};
 use serde_json::Value;
 
-use super::finding::{Finding, FindingExplanation, Severity};
-use super::run::{Run, output_text};
+use super::finding::{FindingExplanation, FindingSeverity, SignalFinding};
+use super::run::{AnalyzedRun, output_text};
 use super::text::{bigram_similarity, json_hash, last_text, prefix, text_hash};
 use super::tool_calls::ToolCall;
 use super::{Map, Set};
@@ -47,7 +47,7 @@ pub(super) fn is_handoff_tool(name: &str) -> bool {
 }
 
 /// Finds handoffs back and forth.
-pub(super) fn find<'a>(run: &Run<'a>, findings: &mut Vec<Finding>) {
+pub(super) fn find<'a>(run: &AnalyzedRun<'a>, findings: &mut Vec<SignalFinding>) {
     let has_agents = run.spans.iter().any(|span| span.kind == SpanType::Handoff) || run.tools.iter().any(|call| is_handoff_tool(call.name));
     let mut agents: Set<&str> = Set::default();
     if !has_agents {
@@ -84,11 +84,11 @@ pub(super) fn find<'a>(run: &Run<'a>, findings: &mut Vec<Finding>) {
     let start = run.spans.iter().find(|span| span.span_id == ids[2]).map_or(i64::MAX, |span| span.start_us);
     let end = run.spans.iter().rfind(|span| span.span_id == ids[ids.len() - 1]).map_or(i64::MIN, |span| span.start_us);
     let wasted = run.calls.iter().filter(|call| call.start_us >= start && call.start_us <= end).map(|call| call.span_id).collect();
-    findings.push(Finding::new(Severity::Warning, 0.9, ids, explanation).with_wasted_calls(wasted));
+    findings.push(SignalFinding::new(FindingSeverity::Warning, 0.9, ids, explanation).with_wasted_calls(wasted));
 }
 
 /// Returns what happens in the run, in order of time.
-fn events<'a>(run: &Run<'a>) -> Vec<AgentEvent<'a>> {
+fn events<'a>(run: &AnalyzedRun<'a>) -> Vec<AgentEvent<'a>> {
     let mut events: Vec<(i64, AgentEvent<'a>)> = Vec::new();
     let mut results: Set<u64> = Set::default();
     let mut tasks: Map<&str, &str> = Map::default();
@@ -148,7 +148,7 @@ fn events<'a>(run: &Run<'a>) -> Vec<AgentEvent<'a>> {
 
 /// Returns the agents that handoff tools make active. The agent before the first handoff is unknown: where the first two handoffs go back
 /// and forth, it is the target of the second.
-fn handoffs_of_tools<'a>(run: &Run<'a>) -> Vec<(i64, AgentEvent<'a>)> {
+fn handoffs_of_tools<'a>(run: &AnalyzedRun<'a>) -> Vec<(i64, AgentEvent<'a>)> {
     let target = |name: &'a str, arguments: &'a str| {
         if GENERIC_HANDOFF_TOOLS.contains(&name) {
             let value: Value = serde_json::from_str(prefix(arguments, 4096)).ok()?;

@@ -5,9 +5,9 @@
 
 use whatlang::Lang;
 
-use super::finding::{Finding, FindingExplanation, Severity};
+use super::finding::{FindingExplanation, FindingSeverity, SignalFinding};
 use super::phrases::names_language;
-use super::run::Run;
+use super::run::AnalyzedRun;
 use super::text::{last_text, prefix, texts};
 
 /// Number of bytes of a text from which its language is determined.
@@ -60,7 +60,7 @@ impl Script {
 }
 
 /// Finds an answer in another language.
-pub(super) fn find(run: &Run, findings: &mut Vec<Finding>) {
+pub(super) fn find(run: &AnalyzedRun, findings: &mut Vec<SignalFinding>) {
     let Some(answer) = run.final_answer() else { return };
     let question = last_text(&answer.span.input_messages, "user").or_else(|| last_text(&run.root()?.input_messages, "user"));
     let Some(question) = question else { return };
@@ -75,7 +75,7 @@ pub(super) fn find(run: &Run, findings: &mut Vec<Finding>) {
         return;
     }
     let explanation = FindingExplanation::OtherLanguage { asked, answered };
-    findings.push(Finding::new(Severity::Warning, 0.85, vec![answer.span.span_id], explanation).with_evidence(answer.text));
+    findings.push(SignalFinding::new(FindingSeverity::Warning, 0.85, vec![answer.span.span_id], explanation).with_evidence(answer.text));
 }
 
 /// Returns the languages of two texts if they certainly differ.

@@ -26,8 +26,10 @@ pub mod wasted_cost;
 use hinomi_model::span::Span;
 
 pub use answers::is_refusal;
-pub use finding::{ArgumentFault, Detector, Finding, FindingExplanation, FindingKind, RunLimitKind, Severity, TruncationSource};
-use run::Run;
+pub use finding::{
+    ArgumentFault, FindingDetector, FindingExplanation, FindingKind, FindingSeverity, RunLimitKind, SignalFinding, TruncationSource,
+};
+use run::AnalyzedRun;
 
 /// Hash map with a fast hash function.
 type Map<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
@@ -39,7 +41,7 @@ pub const MAX_FINDINGS: usize = 200;
 
 /// Returns the findings of one trace, the most severe first. The spans may be in any order and incomplete. `question_repeated` is found
 /// by [`of_conversation`] alone.
-pub fn of_trace(spans: &[&Span]) -> Vec<Finding> {
+pub fn of_trace(spans: &[&Span]) -> Vec<SignalFinding> {
     let mut findings = Vec::new();
     if !spans
         .iter()
@@ -47,7 +49,7 @@ pub fn of_trace(spans: &[&Span]) -> Vec<Finding> {
     {
         return findings;
     }
-    let run = Run::of(spans);
+    let run = AnalyzedRun::of(spans);
     repeated_calls::tools(&run, &mut findings);
     repeated_calls::model_calls(&run, &mut findings);
     handoffs::find(&run, &mut findings);
@@ -64,13 +66,13 @@ pub fn of_trace(spans: &[&Span]) -> Vec<Finding> {
 
 /// Returns the findings of a conversation: the same question within three turns. Each element has the spans of one trace; the traces are in
 /// order of time. History that a client sends again is not a repetition.
-pub fn of_conversation(traces: &[&[&Span]]) -> Vec<Finding> {
+pub fn of_conversation(traces: &[&[&Span]]) -> Vec<SignalFinding> {
     let mut findings = Vec::new();
     questions::find(traces, &mut findings);
     in_order(findings)
 }
 
-fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
+fn in_order(mut findings: Vec<SignalFinding>) -> Vec<SignalFinding> {
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.kind));
     findings.truncate(MAX_FINDINGS);
     findings

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::Set;
 use super::arguments::{fault_of_json, fault_of_schema};
-use super::finding::{ArgumentFault, Finding, FindingExplanation, Severity};
+use super::finding::{ArgumentFault, FindingExplanation, FindingSeverity, SignalFinding};
 use super::handoffs::is_handoff_tool;
 use super::phrases::INVALID_ARGUMENTS;
-use super::run::Run;
+use super::run::AnalyzedRun;
 use super::text::{contains_any, prefix};
 
 /// Maximum number of definitions that are read of one request.
@@ -115,7 +115,7 @@ fn are_same_tool(called: &str, offered: &str) -> bool {
 }
 
 /// Finds requests for unknown tools and bad arguments.
-pub(super) fn find<'a>(run: &Run<'a>, findings: &mut Vec<Finding>) {
+pub(super) fn find<'a>(run: &AnalyzedRun<'a>, findings: &mut Vec<SignalFinding>) {
     let mut found: Set<(&str, &'static str)> = Set::default();
     let mut last: Option<(&Value, Option<Vec<OfferedTool>>)> = None;
     for call in &run.calls {
@@ -138,7 +138,7 @@ pub(super) fn find<'a>(run: &Run<'a>, findings: &mut Vec<Finding>) {
                 && found.insert((name, "unknown"))
             {
                 let explanation = FindingExplanation::NotOffered { tool: name.to_owned(), offered: tools.len() as u64 };
-                findings.push(Finding::new(Severity::Warning, 0.9, vec![call.span_id], explanation).with_evidence(name));
+                findings.push(SignalFinding::new(FindingSeverity::Warning, 0.9, vec![call.span_id], explanation).with_evidence(name));
             }
             let fault = fault_of_json(arguments, tool.is_some()).or_else(|| {
                 let schema = schema_of(&tool?.definition)?;
@@ -155,30 +155,30 @@ pub(super) fn find<'a>(run: &Run<'a>, findings: &mut Vec<Finding>) {
 }
 
 /// Returns true unless the tool is one that is never listed, or was carried out.
-fn is_unknown(run: &Run, name: &str) -> bool {
+fn is_unknown(run: &AnalyzedRun, name: &str) -> bool {
     let is_listed_nowhere = is_handoff_tool(name) || BUILT_IN_TOOLS.contains(&plain(name).as_str()) || name.is_empty();
     let was_carried_out = || run.tools.iter().any(|call| call.name == name && call.has_span && !call.has_failed() && call.result.is_some());
     !is_listed_nowhere && !was_carried_out()
 }
 
-fn add_bad_arguments(run: &Run, call: &Span, name: &str, arguments: &str, fault: ArgumentFault, findings: &mut Vec<Finding>) {
+fn add_bad_arguments(run: &AnalyzedRun, call: &Span, name: &str, arguments: &str, fault: ArgumentFault, findings: &mut Vec<SignalFinding>) {
     let mut later = run.tools.iter().filter(|tool| tool.name == name && tool.start_us >= call.end_us);
     let corrected = later.any(|tool| !tool.has_failed() && tool.result.is_some() && tool.arguments != Some(arguments));
-    let severity = if corrected { Severity::Info } else { Severity::Warning };
+    let severity = if corrected { FindingSeverity::Info } else { FindingSeverity::Warning };
     let explanation = FindingExplanation::BadArguments { tool: name.to_owned(), fault, corrected };
-    findings.push(Finding::new(severity, 0.9, vec![call.span_id], explanation).with_evidence(arguments));
+    findings.push(SignalFinding::new(severity, 0.9, vec![call.span_id], explanation).with_evidence(arguments));
 }
 
 /// Finds calls that the tool rejected because of its arguments.
-fn rejected<'a>(run: &Run<'a>, found: &mut Set<(&'a str, &'static str)>, findings: &mut Vec<Finding>) {
+fn rejected<'a>(run: &AnalyzedRun<'a>, found: &mut Set<(&'a str, &'static str)>, findings: &mut Vec<SignalFinding>) {
     for (at, call) in run.tools.iter().enumerate() {
         let Some(failure) = call.failure.filter(|failure| contains_any(prefix(failure, 600), INVALID_ARGUMENTS)) else { continue };
         if !found.insert((call.name, "arguments")) {
             continue;
         }
         let corrected = run.tools[at + 1..].iter().any(|later| later.name == call.name && !later.has_failed());
-        let severity = if corrected { Severity::Info } else { Severity::Warning };
+        let severity = if corrected { FindingSeverity::Info } else { FindingSeverity::Warning };
         let explanation = FindingExplanation::BadArguments { tool: call.name.to_owned(), fault: ArgumentFault::Rejected, corrected };
-        findings.push(Finding::new(severity, 0.85, vec![call.span_id], explanation).with_evidence(failure));
+        findings.push(SignalFinding::new(severity, 0.85, vec![call.span_id], explanation).with_evidence(failure));
     }
 }

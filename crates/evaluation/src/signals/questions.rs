@@ -7,9 +7,9 @@ use hinomi_model::id::SpanId;
 use hinomi_model::span::{ChatMessage, Span, SpanStatus};
 
 use super::Set;
-use super::finding::{Finding, FindingExplanation, Severity};
+use super::finding::{FindingExplanation, FindingSeverity, SignalFinding};
 use super::question_words::{COMPLAINTS, STOP_CHARACTERS, STOP_ENDINGS, STOP_WORDS, canonical_word};
-use super::run::Run;
+use super::run::AnalyzedRun;
 use super::text::{bigram_similarity, contains_any, prefix, text_hash, texts};
 
 /// Number of turns within which a repeated question is a fault.
@@ -39,10 +39,10 @@ struct QuestionContent {
 }
 
 /// Finds repeated questions in a conversation. Each element has the spans of one trace; the traces are in order of time.
-pub(super) fn find(traces: &[&[&Span]], findings: &mut Vec<Finding>) {
+pub(super) fn find(traces: &[&[&Span]], findings: &mut Vec<SignalFinding>) {
     let mut questions: Vec<Question> = Vec::new();
     for trace in traces {
-        let run = Run::of(trace);
+        let run = AnalyzedRun::of(trace);
         let retry = run.has_failed().then_some(questions.len());
         add_questions(&run, &mut questions);
         // A program that sends a failed request again does not ask again.
@@ -66,7 +66,7 @@ pub(super) fn find(traces: &[&[&Span]], findings: &mut Vec<Finding>) {
         let reworded = first.hash != again.hash;
         let explanation = FindingExplanation::AskedAgain { turns_later: (at - earlier) as u64, reworded };
         let confidence = if reworded { 0.8 } else { 0.9 };
-        let finding = Finding::new(Severity::Info, confidence, vec![first.span_id, again.span_id], explanation);
+        let finding = SignalFinding::new(FindingSeverity::Info, confidence, vec![first.span_id, again.span_id], explanation);
         findings.push(finding.with_evidence(again.text));
     }
 }
@@ -76,7 +76,7 @@ fn user_texts(messages: &[ChatMessage]) -> Vec<&str> {
 }
 
 /// Adds the questions of a run that are not history.
-fn add_questions<'a>(run: &Run<'a>, questions: &mut Vec<Question<'a>>) {
+fn add_questions<'a>(run: &AnalyzedRun<'a>, questions: &mut Vec<Question<'a>>) {
     // Calls of agents below a tool have tasks, not questions of the user.
     let Some(mut call) = run.calls.iter().copied().find(|call| !call.input_messages.is_empty()) else { return };
     let mut sent = user_texts(&call.input_messages);

@@ -3,8 +3,8 @@
 use hinomi_model::id::SpanId;
 use hinomi_model::span::{Span, SpanStatus, SpanType};
 
-use super::finding::{Finding, FindingExplanation, Severity};
-use super::run::Run;
+use super::finding::{FindingExplanation, FindingSeverity, SignalFinding};
+use super::run::AnalyzedRun;
 use super::text::{bigram_similarity, json_hash, last_text, prefix, text_hash};
 use super::tool_calls::ToolCall;
 use super::{Map, Set};
@@ -22,7 +22,7 @@ const STEP_WORDS: &[&str] =
 const MAX_ACKNOWLEDGEMENT: usize = 48;
 
 /// Finds tool loops and storms of failed tool calls.
-pub(super) fn tools<'a>(run: &Run<'a>, findings: &mut Vec<Finding>) {
+pub(super) fn tools<'a>(run: &AnalyzedRun<'a>, findings: &mut Vec<SignalFinding>) {
     let mut by_name: Map<&str, Vec<&ToolCall>> = Map::default();
     if run.tools.len() < MIN_EQUAL_CALLS {
         return;
@@ -60,7 +60,7 @@ fn may_repeat(calls: &[&ToolCall]) -> bool {
 }
 
 /// Finds calls with equal arguments. Returns the arguments of those that failed again and again.
-fn equal_calls(run: &Run, name: &str, calls: &[&ToolCall], findings: &mut Vec<Finding>) -> Set<u64> {
+fn equal_calls(run: &AnalyzedRun, name: &str, calls: &[&ToolCall], findings: &mut Vec<SignalFinding>) -> Set<u64> {
     let mut by_arguments: Map<u64, Vec<&ToolCall>> = Map::default();
     for call in calls {
         if let Some(arguments) = call.arguments {
@@ -76,7 +76,7 @@ fn equal_calls(run: &Run, name: &str, calls: &[&ToolCall], findings: &mut Vec<Fi
             storms.insert(arguments);
             let explanation = FindingExplanation::ToolRetries { tool: name.to_owned(), attempts: failed.len() as u64 };
             let ids = failed.iter().map(|call| call.span_id).collect();
-            let finding = Finding::new(Severity::Warning, 0.95, ids, explanation).with_wasted_calls(repeats(run, &failed));
+            let finding = SignalFinding::new(FindingSeverity::Warning, 0.95, ids, explanation).with_wasted_calls(repeats(run, &failed));
             findings.push(finding.with_evidence(failed[0].failure.unwrap_or_default()));
         }
         loop_of(run, name, &calls, findings);
@@ -90,7 +90,7 @@ fn result_of<'a>(call: &ToolCall<'a>) -> Option<&'a str> {
 }
 
 /// Finds a loop among calls with equal arguments: those whose result is the last one. A result that changed at the end is progress.
-fn loop_of(run: &Run, name: &str, calls: &[&ToolCall], findings: &mut Vec<Finding>) {
+fn loop_of(run: &AnalyzedRun, name: &str, calls: &[&ToolCall], findings: &mut Vec<SignalFinding>) {
     let Some(last) = calls.last().and_then(|call| result_of(call)) else { return };
     let hash = json_hash(last);
     let same = in_sequence(calls.iter().copied().filter(|call| result_of(call).is_some_and(|result| json_hash(result) == hash)));
@@ -101,7 +101,7 @@ fn loop_of(run: &Run, name: &str, calls: &[&ToolCall], findings: &mut Vec<Findin
     }
     let explanation = FindingExplanation::SameCallSameResult { tool: name.to_owned(), calls: same.len() as u64 };
     let ids = same.iter().map(|call| call.span_id).collect();
-    let finding = Finding::new(Severity::Warning, 0.95, ids, explanation).with_wasted_calls(repeats(run, &same));
+    let finding = SignalFinding::new(FindingSeverity::Warning, 0.95, ids, explanation).with_wasted_calls(repeats(run, &same));
     findings.push(finding.with_evidence(same[0].arguments.unwrap_or_default()));
 }
 
@@ -113,7 +113,7 @@ fn is_step(name: &str, result: &str) -> bool {
 }
 
 /// Finds calls that fail in the same way with arguments that differ a little.
-fn similar_failures(run: &Run, name: &str, calls: &[&ToolCall], storms: &Set<u64>, findings: &mut Vec<Finding>) {
+fn similar_failures(run: &AnalyzedRun, name: &str, calls: &[&ToolCall], storms: &Set<u64>, findings: &mut Vec<SignalFinding>) {
     let mut rows: Map<u64, Vec<&ToolCall>> = Map::default();
     for call in calls.iter().filter(|call| call.has_failed()) {
         rows.entry(failure_form(call.failure.unwrap_or_default())).or_default().push(call);
@@ -130,7 +130,7 @@ fn similar_failures(run: &Run, name: &str, calls: &[&ToolCall], storms: &Set<u64
         }
         let explanation = FindingExplanation::SameFailure { tool: name.to_owned(), calls: calls.len() as u64 };
         let ids = calls.iter().map(|call| call.span_id).collect();
-        let finding = Finding::new(Severity::Warning, 0.85, ids, explanation).with_wasted_calls(repeats(run, &calls));
+        let finding = SignalFinding::new(FindingSeverity::Warning, 0.85, ids, explanation).with_wasted_calls(repeats(run, &calls));
         findings.push(finding.with_evidence(calls[0].failure.unwrap_or_default()));
     }
 }
@@ -175,7 +175,7 @@ fn in_sequence<'r, 'a>(calls: impl Iterator<Item = &'r ToolCall<'a>>) -> Vec<&'r
 }
 
 /// Returns the model calls that requested repeats: all but the first.
-fn repeats(run: &Run, calls: &[&ToolCall]) -> Vec<SpanId> {
+fn repeats(run: &AnalyzedRun, calls: &[&ToolCall]) -> Vec<SpanId> {
     let requests = calls.iter().filter_map(|call| call.requested_by.or_else(|| run.call_before(call.start_us)));
     let mut requests: Vec<usize> = requests.collect();
     requests.dedup();
@@ -183,7 +183,7 @@ fn repeats(run: &Run, calls: &[&ToolCall]) -> Vec<SpanId> {
 }
 
 /// Finds model calls that failed again and again.
-pub(super) fn model_calls(run: &Run, findings: &mut Vec<Finding>) {
+pub(super) fn model_calls(run: &AnalyzedRun, findings: &mut Vec<SignalFinding>) {
     let is_failed = |span: &&&Span| matches!(span.kind, SpanType::Llm | SpanType::Embedding) && span.status == SpanStatus::Error;
     let failed: Vec<&Span> = run.spans.iter().filter(is_failed).copied().collect();
     if failed.len() < MIN_FAILURES {
@@ -209,7 +209,7 @@ pub(super) fn model_calls(run: &Run, findings: &mut Vec<Finding>) {
         }
         let explanation = FindingExplanation::ModelRetries { model: model.map(str::to_owned), attempts: attempts.len() as u64 };
         let ids: Vec<SpanId> = attempts.iter().map(|call| call.span_id).collect();
-        let finding = Finding::new(Severity::Warning, 0.95, ids.clone(), explanation).with_wasted_calls(ids);
+        let finding = SignalFinding::new(FindingSeverity::Warning, 0.95, ids.clone(), explanation).with_wasted_calls(ids);
         findings.push(finding.with_evidence(attempts[0].status_detail.as_deref().unwrap_or_default()));
     }
 }

@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 64;
 const TASK_BYTES: usize = 256;
 
 /// View of the spans of one trace.
-pub(super) struct Run<'a> {
+pub(super) struct AnalyzedRun<'a> {
     /// All spans, by start.
     pub(super) spans: Vec<&'a Span>,
     /// Calls of language models, by start, each once. Agents stand for calls if the trace reports no calls.
@@ -36,15 +36,15 @@ pub(super) struct FinalAnswer<'a> {
     pub(super) text: &'a str,
 }
 
-impl<'a> Run<'a> {
+impl<'a> AnalyzedRun<'a> {
     /// Reads the spans of one trace, in any order.
-    pub(super) fn of(spans: &[&'a Span]) -> Run<'a> {
+    pub(super) fn of(spans: &[&'a Span]) -> AnalyzedRun<'a> {
         let mut spans = spans.to_vec();
         if !spans.is_sorted_by_key(|span| span.start_us) {
             spans.sort_by_key(|span| span.start_us);
         }
         let calls = model_calls(&spans);
-        let mut run = Run { spans, calls, tools: Vec::new(), places: OnceCell::new(), answer: OnceCell::new() };
+        let mut run = AnalyzedRun { spans, calls, tools: Vec::new(), places: OnceCell::new(), answer: OnceCell::new() };
         run.tools = tool_calls::of_run(&run);
         run
     }

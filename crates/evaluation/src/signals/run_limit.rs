@@ -2,9 +2,9 @@
 
 use hinomi_model::span::{Span, SpanStatus, SpanType};
 
-use super::finding::{Finding, FindingExplanation, RunLimitKind, Severity};
+use super::finding::{FindingExplanation, FindingSeverity, RunLimitKind, SignalFinding};
 use super::phrases::RUN_LIMITS;
-use super::run::Run;
+use super::run::AnalyzedRun;
 use super::text::prefix;
 
 /// Number of bytes of an error that are read.
@@ -40,7 +40,7 @@ const LIMIT_REASONS: &[&str] =
     &["max_turns", "error_max_turns", "max_iterations", "max_steps", "max-steps", "recursion_limit", "error_max_budget_usd"];
 
 /// Finds a run that ended at a limit.
-pub(super) fn find(run: &Run, findings: &mut Vec<Finding>) {
+pub(super) fn find(run: &AnalyzedRun, findings: &mut Vec<SignalFinding>) {
     let is_run = |span: &&&Span| !matches!(span.kind, SpanType::Tool | SpanType::Llm | SpanType::Embedding | SpanType::Http | SpanType::Db);
     for span in run.spans.iter().filter(is_run) {
         let by_reason = || span.finish_reasons.iter().find(|reason| LIMIT_REASONS.contains(&reason.as_str())).map(String::as_str);
@@ -71,7 +71,7 @@ pub(super) fn find(run: &Run, findings: &mut Vec<Finding>) {
 }
 
 /// Returns true if the program wrote a text and not the model: no call of the model returned it, or it is a known sentence of a framework.
-fn is_program_text(run: &Run, text: &str) -> bool {
+fn is_program_text(run: &AnalyzedRun, text: &str) -> bool {
     let lower = text.to_lowercase();
     let is_known = lower.contains("agent stopped due to") || lower.contains("need more steps to process");
     let starts = [
@@ -118,10 +118,10 @@ fn limit_in(text: &str) -> Option<RunLimitKind> {
     RUN_LIMITS.iter().find(|(phrase, _)| lower.contains(phrase)).map(|(_, limit)| *limit)
 }
 
-fn add(span: &Span, limit: RunLimitKind, text: &str, confidence: f64, findings: &mut Vec<Finding>) {
+fn add(span: &Span, limit: RunLimitKind, text: &str, confidence: f64, findings: &mut Vec<SignalFinding>) {
     let maximum = first_number(prefix(text, ERROR_BYTES));
     let explanation = FindingExplanation::LimitReached { limit, maximum };
-    findings.push(Finding::new(Severity::Critical, confidence, vec![span.span_id], explanation).with_evidence(text));
+    findings.push(SignalFinding::new(FindingSeverity::Critical, confidence, vec![span.span_id], explanation).with_evidence(text));
 }
 
 fn first_number(text: &str) -> Option<u64> {

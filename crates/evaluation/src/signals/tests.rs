@@ -49,7 +49,7 @@ fn tool(id: u64, request: u64, name: &str, result: &str) -> Span {
     }
 }
 
-fn find(spans: &[Span]) -> Vec<Finding> {
+fn find(spans: &[Span]) -> Vec<SignalFinding> {
     of_trace(&spans.iter().collect::<Vec<_>>())
 }
 
@@ -64,7 +64,7 @@ fn loop_names_its_spans_and_wastes_all_calls_but_the_first() {
     let spans = looping_run();
     let findings = find(&spans);
     assert_eq!(findings.len(), 1);
-    assert_eq!((findings[0].kind, findings[0].severity), (FindingKind::ToolLoop, Severity::Warning));
+    assert_eq!((findings[0].kind, findings[0].severity), (FindingKind::ToolLoop, FindingSeverity::Warning));
     assert_eq!(findings[0].span_ids, [2, 4, 6, 8].map(SpanId));
     assert_eq!(
         findings[0].explanation.to_string(),
@@ -125,7 +125,7 @@ fn explanations_are_stored_as_code_and_parameters() {
     let stored = serde_json::to_value(finding).unwrap();
     assert_eq!(stored["explanation"], json!({"code": "same_call_same_result", "tool": "search", "calls": 4}));
     assert_eq!((&stored["kind"], &stored["detector"]), (&json!("tool_loop"), &json!("signal")));
-    assert_eq!(serde_json::from_value::<Finding>(stored).unwrap(), *finding);
+    assert_eq!(serde_json::from_value::<SignalFinding>(stored).unwrap(), *finding);
     let explanation =
         FindingExplanation::BadArguments { tool: "f".into(), fault: ArgumentFault::Missing { argument: "city".into() }, corrected: true };
     assert_eq!(
@@ -150,7 +150,7 @@ fn huge_and_strange_texts_are_read_in_part() {
         spans[2].tool_definitions = Some(json!([long, {"name": long}]));
         spans[8].output_messages = vec![text("assistant", long)];
         let evidence = find(&spans).into_iter().filter_map(|finding| finding.evidence);
-        assert!(evidence.into_iter().all(|text| text.chars().count() <= Finding::MAX_EVIDENCE_CHARACTERS));
+        assert!(evidence.into_iter().all(|text| text.chars().count() <= SignalFinding::MAX_EVIDENCE_CHARACTERS));
         let spans: Vec<&Span> = spans.iter().collect();
         of_conversation(&[&spans, &spans]);
     }

@@ -7,7 +7,7 @@ use hinomi_model::span::{ChatMessage, MessagePart, Span, SpanStatus, SpanType};
 
 use super::Map;
 use super::phrases::error_text;
-use super::run::Run;
+use super::run::AnalyzedRun;
 
 /// Shortest ID of a tool call that is taken as unique. Some programs number the calls of each response.
 const MIN_ID_LENGTH: usize = 8;
@@ -30,7 +30,7 @@ pub(super) struct ToolCall<'a> {
     pub(super) span_id: SpanId,
     /// True if a tool span reports the call.
     pub(super) has_span: bool,
-    /// Place of the model call that requested it, in [`Run::calls`].
+    /// Place of the model call that requested it, in [`AnalyzedRun::calls`].
     pub(super) requested_by: Option<usize>,
     /// Calls of the same round were requested by one response. Unknown for calls that no response requested.
     pub(super) round: Option<usize>,
@@ -56,7 +56,7 @@ struct Collector<'a> {
 }
 
 /// Returns the tool calls of a run by start.
-pub(super) fn of_run<'a>(run: &Run<'a>) -> Vec<ToolCall<'a>> {
+pub(super) fn of_run<'a>(run: &AnalyzedRun<'a>) -> Vec<ToolCall<'a>> {
     let mut collector = Collector { calls: Vec::new(), by_id: Map::default(), unmatched: Map::default() };
     for span in run.spans.iter().filter(|span| span.kind == SpanType::Tool) {
         collector.add_span(run, span);
@@ -83,7 +83,7 @@ fn unique_id<'a>(id: Option<&'a str>, name: &str) -> Option<&'a str> {
 }
 
 impl<'a> Collector<'a> {
-    fn add_span(&mut self, run: &Run<'a>, span: &'a Span) {
+    fn add_span(&mut self, run: &AnalyzedRun<'a>, span: &'a Span) {
         let name = span.tool.as_deref().unwrap_or(&span.name);
         let id = unique_id(span.tool_call_id.as_deref(), name);
         let (arguments, result) = (span_arguments(span), span_result(span));

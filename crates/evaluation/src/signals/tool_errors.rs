@@ -1,10 +1,10 @@
 //! `tool_error_ignored`: a tool failed, and the final answer is silent about it.
 
 use super::Set;
-use super::finding::{Finding, FindingExplanation, Severity};
+use super::finding::{FindingExplanation, FindingSeverity, SignalFinding};
 use super::handoffs::is_handoff_tool;
 use super::phrases::{asks_user, mentions_failure};
-use super::run::Run;
+use super::run::AnalyzedRun;
 use super::text::{contains_any, prefix};
 use super::tool_calls::ToolCall;
 
@@ -24,7 +24,7 @@ const KNOWN_TO_USER: &[&str] = &[
 ];
 
 /// Finds failed tool calls that the final answer ignores.
-pub(super) fn find(run: &Run, findings: &mut Vec<Finding>) {
+pub(super) fn find(run: &AnalyzedRun, findings: &mut Vec<SignalFinding>) {
     let mut is_first = Set::default();
     let failed = || run.tools.iter().enumerate().filter(|(_, call)| call.has_failed() && !is_handoff_tool(call.name));
     if failed().next().is_none() || run.has_failed() {
@@ -47,7 +47,7 @@ pub(super) fn find(run: &Run, findings: &mut Vec<Finding>) {
         }
         let failures = run.tools.iter().filter(|other| other.name == call.name && other.has_failed()).count() as u64;
         let explanation = FindingExplanation::ErrorNotMentioned { tool: call.name.to_owned(), failures };
-        let finding = Finding::new(Severity::Warning, 0.85, vec![call.span_id, answer.span.span_id], explanation);
+        let finding = SignalFinding::new(FindingSeverity::Warning, 0.85, vec![call.span_id, answer.span.span_id], explanation);
         findings.push(finding.with_evidence(failure));
     }
 }

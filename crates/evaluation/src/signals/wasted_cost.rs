@@ -10,7 +10,7 @@ use hinomi_model::money::Usd;
 use hinomi_model::span::{Span, SpanStatus};
 
 use super::Map;
-use super::finding::{Finding, FindingKind};
+use super::finding::{FindingKind, SignalFinding};
 
 /// Kinds of findings of runs that ended without an answer.
 const WITHOUT_ANSWER: &[FindingKind] = &[FindingKind::RunLimit, FindingKind::AnswerEmpty];
@@ -27,11 +27,11 @@ pub struct WastedCost {
 }
 
 /// Returns the wasted cost of one trace from its spans and the findings of [`super::of_trace`].
-pub fn wasted_cost(spans: &[&Span], findings: &[Finding]) -> WastedCost {
+pub fn wasted_cost(spans: &[&Span], findings: &[SignalFinding]) -> WastedCost {
     let mut wasted = WastedCost::default();
-    let order = |finding: &&Finding| (std::cmp::Reverse(finding.severity), -(finding.confidence * 1e6) as i64, finding.kind);
+    let order = |finding: &&SignalFinding| (std::cmp::Reverse(finding.severity), -(finding.confidence * 1e6) as i64, finding.kind);
     let unanswered = findings.iter().filter(|finding| WITHOUT_ANSWER.contains(&finding.kind)).min_by_key(order);
-    let mut sorted: Vec<&Finding> = findings.iter().filter(|finding| !finding.wasted_call_ids.is_empty()).collect();
+    let mut sorted: Vec<&SignalFinding> = findings.iter().filter(|finding| !finding.wasted_call_ids.is_empty()).collect();
     sorted.sort_by_key(order);
     let mut by_call: Map<SpanId, FindingKind> = Map::default();
     for finding in sorted {

@@ -1,15 +1,15 @@
 //! Deterministic random numbers.
 
 /// Source of random numbers with a seed.
-pub(crate) struct Dice {
+pub(crate) struct SeededDice {
     state: u64,
     /// True if phrases are taken from the half that was not used to write the rules.
     pub(crate) held_out: bool,
 }
 
-impl Dice {
-    pub(crate) fn new(seed: u64, held_out: bool) -> Dice {
-        let mut dice = Dice { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d, held_out };
+impl SeededDice {
+    pub(crate) fn new(seed: u64, held_out: bool) -> SeededDice {
+        let mut dice = SeededDice { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d, held_out };
         (0..4).for_each(|_| {
             dice.next();
         });

@@ -4,14 +4,14 @@ use hinomi_evaluation::signals::FindingKind;
 use hinomi_model::span::{ChatMessage, MessagePart, Span, SpanType};
 use serde_json::json;
 
-use super::dice::Dice;
+use super::dice::SeededDice;
 use super::healthy_answers::{no_limit, no_refusal, right_language};
 use super::planted::{conversation, question_and_answer, schema, tool_name, with_tools};
-use super::script::{Call, Script, Style, done, failed, message};
+use super::script::{RunScript, RunStyle, ScriptedCall, done, failed, message};
 use super::words::*;
 
 /// Returns the traces of a healthy conversation that resembles a fault of a kind.
-pub(crate) fn run(kind: FindingKind, dice: &mut Dice) -> Vec<Vec<Span>> {
+pub(crate) fn run(kind: FindingKind, dice: &mut SeededDice) -> Vec<Vec<Span>> {
     match kind {
         FindingKind::ToolLoop => vec![no_loop(dice)],
         FindingKind::AgentPingPong => vec![no_ping_pong(dice)],
@@ -29,9 +29,9 @@ pub(crate) fn run(kind: FindingKind, dice: &mut Dice) -> Vec<Vec<Span>> {
     }
 }
 
-fn no_loop(dice: &mut Dice) -> Vec<Span> {
+fn no_loop(dice: &mut SeededDice) -> Vec<Span> {
     let (question, answer) = question_and_answer(dice);
-    let mut script = Script::new(dice);
+    let mut script = RunScript::new(dice);
     script.user(question);
     let name = tool_name(dice);
     match dice.number(0, 7) {
@@ -58,7 +58,7 @@ fn no_loop(dice: &mut Dice) -> Vec<Span> {
         }),
         // Equal calls at the same time.
         4 => {
-            let calls: Vec<Call> = (0..6).map(|_| done(name, json!({"q": "same"}), "same result")).collect();
+            let calls: Vec<ScriptedCall> = (0..6).map(|_| done(name, json!({"q": "same"}), "same result")).collect();
             script.act_in(&calls, true);
         }
         // A different task asks for the same.
@@ -83,10 +83,10 @@ fn no_loop(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn no_ping_pong(dice: &mut Dice) -> Vec<Span> {
-    let mut script = Script::new(dice);
-    if script.style == Style::Messages {
-        script.style = Style::Sentry;
+fn no_ping_pong(dice: &mut SeededDice) -> Vec<Span> {
+    let mut script = RunScript::new(dice);
+    if script.style == RunStyle::Messages {
+        script.style = RunStyle::Sentry;
     }
     script.user(dice.phrase(NEUTRAL));
     let form = dice.number(0, 3);
@@ -142,8 +142,8 @@ fn no_ping_pong(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn error_handled(dice: &mut Dice) -> Vec<Span> {
-    let mut script = Script::new(dice);
+fn error_handled(dice: &mut SeededDice) -> Vec<Span> {
+    let mut script = RunScript::new(dice);
     script.user(dice.phrase(NEUTRAL));
     let (error, name) = (dice.phrase(TOOL_ERRORS), tool_name(dice));
     let arguments = json!({"id": dice.number(1000, 9999), "region": "north"});
@@ -182,9 +182,9 @@ fn error_handled(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn few_retries(dice: &mut Dice) -> Vec<Span> {
+fn few_retries(dice: &mut SeededDice) -> Vec<Span> {
     let (question, answer) = question_and_answer(dice);
-    let mut script = Script::new(dice);
+    let mut script = RunScript::new(dice);
     script.user(question);
     let error = "429 rate limit";
     match dice.number(0, 3) {
@@ -216,9 +216,9 @@ fn few_retries(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn not_truncated(dice: &mut Dice) -> Vec<Span> {
+fn not_truncated(dice: &mut SeededDice) -> Vec<Span> {
     let (question, answer) = question_and_answer(dice);
-    let mut script = Script::new(dice);
+    let mut script = RunScript::new(dice);
     script.user(question);
     match dice.number(0, 3) {
         // Continued.
@@ -251,9 +251,9 @@ fn not_truncated(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn not_empty(dice: &mut Dice) -> Vec<Span> {
+fn not_empty(dice: &mut SeededDice) -> Vec<Span> {
     let (question, answer) = question_and_answer(dice);
-    let mut script = Script::new(dice);
+    let mut script = RunScript::new(dice);
     script.user(question);
     match dice.number(0, 5) {
         // The client does not record texts.
@@ -302,7 +302,7 @@ fn not_empty(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn not_repeated(dice: &mut Dice) -> Vec<Vec<Span>> {
+fn not_repeated(dice: &mut SeededDice) -> Vec<Vec<Span>> {
     let place = dice.number(0, DIFFERENT.len() as u64 / 2 - 1) as usize * 2 + usize::from(dice.held_out);
     let (first, second) = DIFFERENT[place];
     match dice.number(0, 3) {
@@ -315,7 +315,7 @@ fn not_repeated(dice: &mut Dice) -> Vec<Vec<Span>> {
     }
 }
 
-fn known_tool(dice: &mut Dice) -> Vec<Span> {
+fn known_tool(dice: &mut SeededDice) -> Vec<Span> {
     let mut script = with_tools(dice);
     match dice.number(0, 3) {
         0 => {
@@ -360,7 +360,7 @@ fn known_tool(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn good_arguments(dice: &mut Dice) -> Vec<Span> {
+fn good_arguments(dice: &mut SeededDice) -> Vec<Span> {
     let mut script = with_tools(dice);
     let arguments = dice.phrase(&[
         "{\"city\": \"Rome\"}",
@@ -376,7 +376,11 @@ fn good_arguments(dice: &mut Dice) -> Vec<Span> {
     ]);
     if dice.chance(25) {
         // The tool fails for another reason.
-        script.act(&[Call { name: "get_weather".into(), arguments: arguments.into(), outcome: Err(dice.phrase(TOOL_ERRORS).into()) }]);
+        script.act(&[ScriptedCall {
+            name: "get_weather".into(),
+            arguments: arguments.into(),
+            outcome: Err(dice.phrase(TOOL_ERRORS).into()),
+        }]);
         script.answer(dice.phrase(ADMITTING));
         return script.end();
     }
@@ -387,15 +391,15 @@ fn good_arguments(dice: &mut Dice) -> Vec<Span> {
         script.act(&[done("get_weather", json!({"city": 5}), "18 C")]);
     } else {
         assert!(schema().is_object());
-        script.act(&[Call { name: "get_weather".into(), arguments: arguments.into(), outcome: Ok("18 C".into()) }]);
+        script.act(&[ScriptedCall { name: "get_weather".into(), arguments: arguments.into(), outcome: Ok("18 C".into()) }]);
     }
     script.answer(dice.phrase(ANSWERS_EN));
     script.end()
 }
 
-fn no_growth(dice: &mut Dice) -> Vec<Span> {
+fn no_growth(dice: &mut SeededDice) -> Vec<Span> {
     let (question, answer) = question_and_answer(dice);
-    let mut script = Script::new(dice);
+    let mut script = RunScript::new(dice);
     script.user(question);
     let form = dice.number(0, 3);
     for n in 0..6u64 {

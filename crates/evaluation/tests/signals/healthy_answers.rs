@@ -3,13 +3,13 @@
 use hinomi_model::span::{Span, SpanStatus, SpanType};
 use serde_json::json;
 
-use super::dice::Dice;
+use super::dice::SeededDice;
 use super::planted::{question_and_answer, tool_name};
-use super::script::{Script, done, failed, message};
+use super::script::{RunScript, done, failed, message};
 use super::words::*;
 
-pub(crate) fn no_limit(dice: &mut Dice) -> Vec<Span> {
-    let mut script = Script::new(dice);
+pub(crate) fn no_limit(dice: &mut SeededDice) -> Vec<Span> {
+    let mut script = RunScript::new(dice);
     script.user(dice.phrase(NEUTRAL));
     match dice.number(0, 3) {
         // The answer speaks of limits.
@@ -38,8 +38,8 @@ pub(crate) fn no_limit(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-pub(crate) fn right_language(dice: &mut Dice) -> Vec<Span> {
-    let mut script = Script::new(dice);
+pub(crate) fn right_language(dice: &mut SeededDice) -> Vec<Span> {
+    let mut script = RunScript::new(dice);
     let (question, answer) = match dice.number(0, 4) {
         0 => {
             let requests = [
@@ -97,14 +97,14 @@ pub(crate) fn right_language(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-pub(crate) fn no_refusal(dice: &mut Dice) -> Vec<Span> {
-    let mut script = Script::new(dice);
+pub(crate) fn no_refusal(dice: &mut SeededDice) -> Vec<Span> {
+    let mut script = RunScript::new(dice);
     script.user(dice.phrase(NEUTRAL));
     script.answer(dice.phrase(NOT_REFUSALS));
     script.end()
 }
 
-fn phrase_of_either(dice: &mut Dice, table: &[&str]) -> String {
+fn phrase_of_either(dice: &mut SeededDice, table: &[&str]) -> String {
     let table = if dice.chance(50) { table } else { ANSWERS_EN };
     dice.phrase(table).to_owned()
 }

@@ -4,12 +4,12 @@ use hinomi_evaluation::signals::FindingKind;
 use hinomi_model::span::{Span, SpanStatus, SpanType};
 use serde_json::{Value, json};
 
-use super::dice::Dice;
-use super::script::{Call, Script, Style, done, failed, message};
+use super::dice::SeededDice;
+use super::script::{RunScript, RunStyle, ScriptedCall, done, failed, message};
 use super::words::*;
 
 /// Returns the traces of a conversation with a fault of a kind.
-pub(crate) fn run(kind: FindingKind, dice: &mut Dice) -> Vec<Vec<Span>> {
+pub(crate) fn run(kind: FindingKind, dice: &mut SeededDice) -> Vec<Vec<Span>> {
     match kind {
         FindingKind::ToolLoop => vec![tool_loop(dice)],
         FindingKind::AgentPingPong => vec![ping_pong(dice)],
@@ -28,7 +28,7 @@ pub(crate) fn run(kind: FindingKind, dice: &mut Dice) -> Vec<Vec<Span>> {
 }
 
 /// Returns a question with an answer in its language.
-pub(crate) fn question_and_answer(dice: &mut Dice) -> (&'static str, &'static str) {
+pub(crate) fn question_and_answer(dice: &mut SeededDice) -> (&'static str, &'static str) {
     let place = dice.number(0, QUESTIONS.len() as u64 / 2 - 1) as usize * 2 + usize::from(dice.held_out);
     let answers = match place {
         8..=11 => ANSWERS_JA,
@@ -40,7 +40,7 @@ pub(crate) fn question_and_answer(dice: &mut Dice) -> (&'static str, &'static st
     (QUESTIONS[place], dice.phrase(answers))
 }
 
-pub(crate) fn tool_name(dice: &mut Dice) -> &'static str {
+pub(crate) fn tool_name(dice: &mut SeededDice) -> &'static str {
     dice.phrase(&[
         "search_flights",
         "get_order",
@@ -60,8 +60,8 @@ fn reordered(arguments: &Value, turn: bool) -> String {
     if turn { format!("{{{}}}", members.into_iter().rev().collect::<Vec<_>>().join(", ")) } else { arguments.to_string() }
 }
 
-fn tool_loop(dice: &mut Dice) -> Vec<Span> {
-    let mut script = Script::new(dice);
+fn tool_loop(dice: &mut SeededDice) -> Vec<Span> {
+    let mut script = RunScript::new(dice);
     script.user(dice.phrase(NEUTRAL));
     let answer = dice.phrase(ANSWERS_EN);
     let name = tool_name(dice);
@@ -96,7 +96,7 @@ fn tool_loop(dice: &mut Dice) -> Vec<Span> {
     for n in 0..dice.number(4, 9) {
         let text = reordered(&arguments, n % 2 == 1);
         let outcome = if fails { Err(result.to_owned()) } else { Ok(result.to_owned()) };
-        script.act(&[Call { name: name.into(), arguments: text, outcome }]);
+        script.act(&[ScriptedCall { name: name.into(), arguments: text, outcome }]);
         if dice.chance(40) {
             script.act(&[done("take_note", json!({"note": format!("step {n}")}), format!("saved {n}"))]);
         }
@@ -105,11 +105,11 @@ fn tool_loop(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn ping_pong(dice: &mut Dice) -> Vec<Span> {
+fn ping_pong(dice: &mut SeededDice) -> Vec<Span> {
     let (question, answer) = (dice.phrase(NEUTRAL), dice.phrase(ANSWERS_EN));
-    let mut script = Script::new(dice);
-    if script.style == Style::Messages {
-        script.style = Style::Otel;
+    let mut script = RunScript::new(dice);
+    if script.style == RunStyle::Messages {
+        script.style = RunStyle::Otel;
     }
     script.user(question);
     let (first, second) =
@@ -155,8 +155,8 @@ fn ping_pong(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn tool_error_ignored(dice: &mut Dice) -> Vec<Span> {
-    let mut script = Script::new(dice);
+fn tool_error_ignored(dice: &mut SeededDice) -> Vec<Span> {
+    let mut script = RunScript::new(dice);
     script.user(dice.phrase(NEUTRAL));
     let error = dice.phrase(TOOL_ERRORS);
     if dice.chance(40) {
@@ -170,8 +170,8 @@ fn tool_error_ignored(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn retry_storm(dice: &mut Dice) -> Vec<Span> {
-    let mut script = Script::new(dice);
+fn retry_storm(dice: &mut SeededDice) -> Vec<Span> {
+    let mut script = RunScript::new(dice);
     script.user(dice.phrase(NEUTRAL));
     let answer = dice.phrase(ANSWERS_EN);
     let error = dice.phrase(&[
@@ -192,7 +192,7 @@ fn retry_storm(dice: &mut Dice) -> Vec<Span> {
     }
     let name = tool_name(dice);
     let arguments = json!({"id": dice.number(1, 999)});
-    if dice.chance(50) || script.style == Style::Messages {
+    if dice.chance(50) || script.style == RunStyle::Messages {
         (0..attempts).for_each(|_| {
             script.act(&[failed(name, arguments.clone(), dice.phrase(TOOL_ERRORS))]);
         });
@@ -204,9 +204,9 @@ fn retry_storm(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn truncated(dice: &mut Dice) -> Vec<Span> {
+fn truncated(dice: &mut SeededDice) -> Vec<Span> {
     let (question, answer) = question_and_answer(dice);
-    let mut script = Script::new(dice);
+    let mut script = RunScript::new(dice);
     script.user(question);
     if dice.chance(40) {
         script.act(&[done(tool_name(dice), json!({"id": 4}), "{\"ok\": true, \"rows\": 3}")]);
@@ -231,9 +231,9 @@ fn truncated(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn empty(dice: &mut Dice) -> Vec<Span> {
+fn empty(dice: &mut SeededDice) -> Vec<Span> {
     let (question, _) = question_and_answer(dice);
-    let mut script = Script::new(dice);
+    let mut script = RunScript::new(dice);
     script.user(question);
     if dice.chance(50) {
         script.act(&[done(tool_name(dice), json!({"id": 4}), "{\"rows\": 3}")]);
@@ -256,7 +256,7 @@ fn empty(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn question_repeated(dice: &mut Dice) -> Vec<Vec<Span>> {
+fn question_repeated(dice: &mut SeededDice) -> Vec<Vec<Span>> {
     let place = dice.number(0, REPEATED.len() as u64 / 2 - 1) as usize * 2 + usize::from(dice.held_out);
     let (first, mut again) = REPEATED[place];
     if dice.chance(25) {
@@ -271,12 +271,12 @@ fn question_repeated(dice: &mut Dice) -> Vec<Vec<Span>> {
 }
 
 /// Returns a conversation of one trace for each message, with or without history.
-pub(crate) fn conversation(dice: &mut Dice, texts: &[&str]) -> Vec<Vec<Span>> {
+pub(crate) fn conversation(dice: &mut SeededDice, texts: &[&str]) -> Vec<Vec<Span>> {
     let resends = dice.chance(60);
     let mut history = Vec::new();
     let mut traces = Vec::new();
     for (at, text) in texts.iter().enumerate() {
-        let mut script = Script::new(dice);
+        let mut script = RunScript::new(dice);
         script.clock += at as i64 * 60_000_000;
         script.history.retain(|message| message.role == "system");
         if resends {
@@ -299,17 +299,17 @@ pub(crate) fn schema() -> Value {
 }
 
 /// Returns a run that knows the tools of its requests.
-pub(crate) fn with_tools(dice: &mut Dice) -> Script {
-    let mut script = Script::new(dice);
-    if script.style == Style::Langfuse {
-        script.style = Style::Otel;
+pub(crate) fn with_tools(dice: &mut SeededDice) -> RunScript {
+    let mut script = RunScript::new(dice);
+    if script.style == RunStyle::Langfuse {
+        script.style = RunStyle::Otel;
     }
     script.offer(dice, &[("get_weather", schema()), ("search_flights", json!({"type": "object", "properties": {}}))]);
     script.user(dice.phrase(NEUTRAL));
     script
 }
 
-fn unknown_tool(dice: &mut Dice) -> Vec<Span> {
+fn unknown_tool(dice: &mut SeededDice) -> Vec<Span> {
     let mut script = with_tools(dice);
     let name = dice.phrase(&[
         "get_wether_forecast",
@@ -337,7 +337,7 @@ fn unknown_tool(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn bad_arguments(dice: &mut Dice) -> Vec<Span> {
+fn bad_arguments(dice: &mut SeededDice) -> Vec<Span> {
     let mut script = with_tools(dice);
     let error = dice.phrase(&[
         "invalid arguments: city is missing",
@@ -370,13 +370,13 @@ fn bad_arguments(dice: &mut Dice) -> Vec<Span> {
             return script.end();
         }
     };
-    script.act(&[Call { name: "get_weather".into(), arguments: arguments.into(), outcome: Err(error.into()) }]);
+    script.act(&[ScriptedCall { name: "get_weather".into(), arguments: arguments.into(), outcome: Err(error.into()) }]);
     script.answer(dice.phrase(ADMITTING));
     script.end()
 }
 
-fn run_limit(dice: &mut Dice) -> Vec<Span> {
-    let mut script = Script::new(dice);
+fn run_limit(dice: &mut SeededDice) -> Vec<Span> {
+    let mut script = RunScript::new(dice);
     script.user(dice.phrase(NEUTRAL));
     for n in 0..dice.number(2, 6) {
         script.act(&[done(tool_name(dice), json!({"page": n}), format!("rows {n}"))]);
@@ -411,9 +411,9 @@ fn run_limit(dice: &mut Dice) -> Vec<Span> {
     spans
 }
 
-fn context_growth(dice: &mut Dice) -> Vec<Span> {
+fn context_growth(dice: &mut SeededDice) -> Vec<Span> {
     let (question, answer) = question_and_answer(dice);
-    let mut script = Script::new(dice);
+    let mut script = RunScript::new(dice);
     script.user(question);
     let calls = dice.number(4, 12);
     for n in 0..calls {
@@ -436,13 +436,13 @@ fn context_growth(dice: &mut Dice) -> Vec<Span> {
     spans
 }
 
-fn wrong_language(dice: &mut Dice) -> Vec<Span> {
+fn wrong_language(dice: &mut SeededDice) -> Vec<Span> {
     let sets: &[(&[&str], usize)] = &[(ANSWERS_EN, 0), (ANSWERS_JA, 8), (ANSWERS_DE, 12), (ANSWERS_FR, 14), (ANSWERS_ZH, 16)];
     let (question, _) = question_and_answer(dice);
     let place = QUESTIONS.iter().position(|other| *other == question).unwrap();
     let own = sets.iter().rposition(|(_, start)| place >= *start).unwrap();
     let other = (own + dice.number(1, 4) as usize) % 5;
-    let mut script = Script::new(dice);
+    let mut script = RunScript::new(dice);
     script.user(question);
     if dice.chance(40) {
         script.act(&[done(tool_name(dice), json!({"q": "x"}), "The result is in English and long enough to confuse the model.")]);
@@ -453,9 +453,9 @@ fn wrong_language(dice: &mut Dice) -> Vec<Span> {
     script.end()
 }
 
-fn refusal(dice: &mut Dice) -> Vec<Span> {
+fn refusal(dice: &mut SeededDice) -> Vec<Span> {
     let text = dice.phrase(REFUSALS);
-    let mut script = Script::new(dice);
+    let mut script = RunScript::new(dice);
     script.user(dice.phrase(NEUTRAL));
     if dice.chance(25) {
         script.act(&[done("check_policy", json!({"topic": "x"}), "policy 4 applies")]);

@@ -6,11 +6,11 @@ use hinomi_model::money::Usd;
 use hinomi_model::span::{ChatMessage, Cost, CostSource, MessagePart, Span, SpanStatus, SpanType, Usage, UsageSource};
 use serde_json::{Value, json};
 
-use super::dice::Dice;
+use super::dice::SeededDice;
 
 /// How a client reports a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
+pub(crate) enum RunStyle {
     /// OpenTelemetry's GenAI conventions: tool spans with the IDs of the calls.
     Otel,
     /// Sentry's agent spans: agents report sums, tool spans have no IDs.
@@ -23,20 +23,20 @@ pub(crate) enum Style {
 
 /// A tool call with its outcome.
 #[derive(Clone)]
-pub(crate) struct Call {
+pub(crate) struct ScriptedCall {
     pub(crate) name: String,
     pub(crate) arguments: String,
     pub(crate) outcome: Result<String, String>,
 }
 
 /// Returns a tool call that succeeded.
-pub(crate) fn done(name: &str, arguments: Value, result: impl Into<String>) -> Call {
-    Call { name: name.into(), arguments: arguments.to_string(), outcome: Ok(result.into()) }
+pub(crate) fn done(name: &str, arguments: Value, result: impl Into<String>) -> ScriptedCall {
+    ScriptedCall { name: name.into(), arguments: arguments.to_string(), outcome: Ok(result.into()) }
 }
 
 /// Returns a tool call that failed.
-pub(crate) fn failed(name: &str, arguments: Value, error: impl Into<String>) -> Call {
-    Call { name: name.into(), arguments: arguments.to_string(), outcome: Err(error.into()) }
+pub(crate) fn failed(name: &str, arguments: Value, error: impl Into<String>) -> ScriptedCall {
+    ScriptedCall { name: name.into(), arguments: arguments.to_string(), outcome: Err(error.into()) }
 }
 
 pub(crate) fn message(role: &str, text: &str) -> ChatMessage {
@@ -44,8 +44,8 @@ pub(crate) fn message(role: &str, text: &str) -> ChatMessage {
 }
 
 /// A run that is being written.
-pub(crate) struct Script {
-    pub(crate) style: Style,
+pub(crate) struct RunScript {
+    pub(crate) style: RunStyle,
     pub(crate) spans: Vec<Span>,
     pub(crate) history: Vec<ChatMessage>,
     pub(crate) tools: Option<Value>,
@@ -57,19 +57,29 @@ pub(crate) struct Script {
     ids: u64,
 }
 
-impl Script {
-    pub(crate) fn new(dice: &mut Dice) -> Script {
-        let style = [Style::Otel, Style::Sentry, Style::Langfuse, Style::Messages][dice.number(0, 3) as usize];
+impl RunScript {
+    pub(crate) fn new(dice: &mut SeededDice) -> RunScript {
+        let style = [RunStyle::Otel, RunStyle::Sentry, RunStyle::Langfuse, RunStyle::Messages][dice.number(0, 3) as usize];
         let trace_id = TraceId(u128::from(dice.number(1, u64::MAX - 1)));
         let agent = dice.pick(&["assistant", "support", "planner", "weather_agent"]).to_owned();
         let model = dice.pick(&["gpt-4o", "claude-sonnet-4", "my-model", "gemini-2.0-flash"]).to_owned();
         let clock = 1_795_000_000_000_000 + dice.number(0, 1_000_000) as i64;
-        let mut script =
-            Script { style, spans: Vec::new(), history: Vec::new(), tools: None, model, agent, parent: SpanId(1), trace_id, clock, ids: 0 };
-        let kind = if style == Style::Langfuse { SpanType::Chain } else { SpanType::Agent };
+        let mut script = RunScript {
+            style,
+            spans: Vec::new(),
+            history: Vec::new(),
+            tools: None,
+            model,
+            agent,
+            parent: SpanId(1),
+            trace_id,
+            clock,
+            ids: 0,
+        };
+        let kind = if style == RunStyle::Langfuse { SpanType::Chain } else { SpanType::Agent };
         let root = script.blank(kind, "run");
-        let root = Span { parent_span_id: None, agent: Some(script.agent.clone()), counted: style != Style::Sentry, ..root };
-        let exclusion = (style == Style::Sentry).then_some(Exclusion::SumOfCalls);
+        let root = Span { parent_span_id: None, agent: Some(script.agent.clone()), counted: style != RunStyle::Sentry, ..root };
+        let exclusion = (style == RunStyle::Sentry).then_some(Exclusion::SumOfCalls);
         script.parent = root.span_id;
         script.spans.push(Span { exclusion, ..root });
         if dice.chance(70) {
@@ -105,9 +115,9 @@ impl Script {
             ..Usage::default()
         };
         let cost = Cost { total: Usd(1_000_000), input: None, output: None, source: CostSource::Computed, price: None };
-        let agent = (self.style != Style::Messages).then(|| self.agent.clone());
+        let agent = (self.style != RunStyle::Messages).then(|| self.agent.clone());
         let finish_reasons = if finish.is_empty() { Vec::new() } else { vec![finish.to_owned()] };
-        let definitions = if self.style == Style::Langfuse { None } else { self.tools.clone() };
+        let definitions = if self.style == RunStyle::Langfuse { None } else { self.tools.clone() };
         self.spans.push(Span {
             request_model: Some(self.model.clone()),
             input_messages: self.history.clone(),
@@ -131,17 +141,20 @@ impl Script {
     }
 
     /// Adds a model call that requests tools, and the tools.
-    pub(crate) fn act(&mut self, calls: &[Call]) {
+    pub(crate) fn act(&mut self, calls: &[ScriptedCall]) {
         self.act_in(calls, false);
     }
 
     /// Adds a model call that requests tools, which run at the same time.
-    pub(crate) fn act_in(&mut self, calls: &[Call], parallel: bool) {
-        let with_ids = self.style != Style::Langfuse;
+    pub(crate) fn act_in(&mut self, calls: &[ScriptedCall], parallel: bool) {
+        let with_ids = self.style != RunStyle::Langfuse;
         let first = self.ids * 10 + 10_000_000;
         let id = |at: usize| with_ids.then(|| format!("call_{}", first + at as u64));
-        let part =
-            |(at, call): (usize, &Call)| MessagePart::ToolCall { id: id(at), name: call.name.clone(), arguments: call.arguments.clone() };
+        let part = |(at, call): (usize, &ScriptedCall)| MessagePart::ToolCall {
+            id: id(at),
+            name: call.name.clone(),
+            arguments: call.arguments.clone(),
+        };
         let output = vec![ChatMessage { role: "assistant".into(), parts: calls.iter().enumerate().map(part).collect() }];
         self.call(output.clone(), "tool_calls", 20);
         self.history.extend(output);
@@ -161,13 +174,13 @@ impl Script {
     }
 
     /// Adds the span of a tool call, if the client reports one.
-    pub(crate) fn tool(&mut self, call: &Call, id: Option<String>) {
+    pub(crate) fn tool(&mut self, call: &ScriptedCall, id: Option<String>) {
         let start = self.clock;
         self.clock += 300_000;
-        if self.style == Style::Messages {
+        if self.style == RunStyle::Messages {
             return;
         }
-        let id = id.filter(|_| self.style == Style::Otel);
+        let id = id.filter(|_| self.style == RunStyle::Otel);
         let part = MessagePart::ToolCall { id: id.clone(), name: call.name.clone(), arguments: call.arguments.clone() };
         let result = call.outcome.as_ref().ok().cloned();
         let result_part = result.map(|result| MessagePart::ToolResult { id: id.clone(), name: Some(call.name.clone()), result });
@@ -214,7 +227,7 @@ impl Script {
             .filter(|last| last.role == "assistant" && !matches!(last.parts[..], [MessagePart::ToolCall { .. }, ..]))
             .cloned();
         let asked = self.history.iter().find(|message| message.role == "user").cloned();
-        let is_told = matches!(self.style, Style::Langfuse | Style::Sentry);
+        let is_told = matches!(self.style, RunStyle::Langfuse | RunStyle::Sentry);
         for span in self.spans.iter_mut().filter(|span| matches!(span.kind, SpanType::Agent | SpanType::Chain)) {
             span.end_us = clock;
         }
@@ -226,7 +239,7 @@ impl Script {
     }
 
     /// Offers tools in one of the shapes that clients send.
-    pub(crate) fn offer(&mut self, dice: &mut Dice, tools: &[(&str, Value)]) {
+    pub(crate) fn offer(&mut self, dice: &mut SeededDice, tools: &[(&str, Value)]) {
         let shape = dice.number(0, 4);
         let one = |(name, schema): &(&str, Value)| match shape {
             0 => json!({"type": "function", "function": {"name": name, "description": "A tool.", "parameters": schema}}),

@@ -6,13 +6,13 @@ use hinomi_evaluation::signals;
 use hinomi_model::span::Span;
 use serde_json::json;
 
-use super::dice::Dice;
-use super::script::{Script, Style, done};
+use super::dice::SeededDice;
+use super::script::{RunScript, RunStyle, done};
 
 /// Returns a healthy run with about this number of spans. Each call resends its history, as programs do.
-fn run_of(spans: u64, style: Style) -> Vec<Span> {
-    let mut dice = Dice::new(7, false);
-    let mut script = Script::new(&mut dice);
+fn run_of(spans: u64, style: RunStyle) -> Vec<Span> {
+    let mut dice = SeededDice::new(7, false);
+    let mut script = RunScript::new(&mut dice);
     script.style = style;
     script.offer(&mut dice, &[("get_weather", json!({"type": "object", "properties": {"city": {"type": "string"}}}))]);
     script.user("What is the weather in the following cities, and which of them is the warmest one tomorrow?");
@@ -39,7 +39,7 @@ fn microseconds(spans: &[Span]) -> f64 {
 #[test]
 #[ignore = "measures time"]
 fn speed_of_a_trace() {
-    for style in [Style::Otel, Style::Sentry] {
+    for style in [RunStyle::Otel, RunStyle::Sentry] {
         for size in [10, 100, 1_000] {
             let spans = run_of(size, style);
             let time = microseconds(&spans);

@@ -1,9 +1,9 @@
 //! The table of precision and recall.
 
-use hinomi_evaluation::signals::{self, Finding, FindingKind};
+use hinomi_evaluation::signals::{self, FindingKind, SignalFinding};
 use hinomi_model::span::Span;
 
-use super::dice::Dice;
+use super::dice::SeededDice;
 use super::{healthy, planted};
 
 /// Runs of each kind: planted ones, and healthy ones that look like the kind.
@@ -24,9 +24,9 @@ fn may_also_have(planted: FindingKind, found: FindingKind) -> bool {
     )
 }
 
-fn find(conversation: &[Vec<Span>]) -> Vec<Finding> {
+fn find(conversation: &[Vec<Span>]) -> Vec<SignalFinding> {
     let traces: Vec<Vec<&Span>> = conversation.iter().map(|trace| trace.iter().collect()).collect();
-    let mut findings: Vec<Finding> = traces.iter().flat_map(|trace| signals::of_trace(trace)).collect();
+    let mut findings: Vec<SignalFinding> = traces.iter().flat_map(|trace| signals::of_trace(trace)).collect();
     let slices: Vec<&[&Span]> = traces.iter().map(Vec::as_slice).collect();
     findings.extend(signals::of_conversation(&slices));
     findings
@@ -52,7 +52,7 @@ struct Row {
 
 fn trial(kind: FindingKind, number: u64, is_planted: bool) -> (Vec<Vec<Span>>, bool) {
     let held_out = number % 2 == 1;
-    let mut dice = Dice::new(number * 31 + kind as u64 * 100_003 + u64::from(is_planted) * 7, held_out);
+    let mut dice = SeededDice::new(number * 31 + kind as u64 * 100_003 + u64::from(is_planted) * 7, held_out);
     let run = if is_planted { planted::run(kind, &mut dice) } else { healthy::run(kind, &mut dice) };
     (run, held_out)
 }

@@ -3,6 +3,8 @@
 //! Evaluators of different frameworks write their results into their own span, each in its own way. A score belongs to the span that was
 //! rated: for evaluators that run beside the rated program, the nearest span that both have in common.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::{Score, ScoreEvaluator, ScoreSource, ScoreTarget, ScoreValue};
@@ -41,10 +43,17 @@ pub fn scores_of_span(span: &Span) -> Vec<Score> {
     of_genkit(span, &mut reported);
     of_typesafe(span, &mut reported);
     reported.truncate(MAX_SCORES);
-    reported.into_iter().enumerate().filter_map(|(index, one)| score_of(span, index, one)).collect()
+    // A part of the span that arrives later must not change the IDs of the scores before it: they are numbered by name.
+    let mut numbers: HashMap<(String, Option<SpanId>), usize> = HashMap::new();
+    let mut number = |one: &ReportedScore| {
+        let next = numbers.entry((one.name.clone(), one.span_id)).or_default();
+        *next += 1;
+        *next
+    };
+    reported.into_iter().filter_map(|one| score_of(span, number(&one), one)).collect()
 }
 
-fn score_of(span: &Span, index: usize, reported: ReportedScore) -> Option<Score> {
+fn score_of(span: &Span, number: usize, reported: ReportedScore) -> Option<Score> {
     let shortened = |text: Option<String>, limit: TextLimit| {
         text.map(|mut text| {
             trim_text(&mut text, limit);
@@ -67,8 +76,9 @@ fn score_of(span: &Span, index: usize, reported: ReportedScore) -> Option<Score>
         None => ScoreTarget::trace(span.trace_id, reported.span_id),
     };
     let mut score = Score::new(target, name, value, span.end_us);
-    let place = [span.trace_id.to_string(), span.span_id.to_string(), index.to_string()];
-    score.id = Some(Fingerprint::of(&["reported score", &place[0], &place[1], &place[2], &score.name]).trace_id().to_string());
+    let rated = reported.span_id.map(|id| id.to_string()).unwrap_or_default();
+    let place = [span.trace_id.to_string(), span.span_id.to_string(), number.to_string()];
+    score.id = Some(Fingerprint::of(&["reported score", &place[0], &place[1], &rated, &place[2], &score.name]).trace_id().to_string());
     score.label = label.or(score.label.take());
     score.explanation = shortened(reported.explanation, EXPLANATION_LIMIT).filter(|text| !text.trim().is_empty());
     score.source = reported.source.unwrap_or(ScoreSource::Sdk);

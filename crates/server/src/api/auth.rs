@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use hinomi_tables::metadata::{AccessGrant, AccountIdentity, AccountRole, OPERATOR_ACCOUNT, SessionAccess, SessionOrigin};
+use hinomi_tables::metadata::{AccessGrant, AccountIdentity, AccountRole, IngestKey, OPERATOR_ACCOUNT, SessionAccess, SessionOrigin};
 
 use super::permission::{Member, RequiredPermission, RoutePermission};
 use super::visibility::MessageVisibility;
@@ -231,11 +231,37 @@ impl RequiredPermission for PublicAccess {
 }
 
 /// The project in the path, to which the caller may add telemetry: with the role of a member, or with an ingest key of the project.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct TelemetryWriter {
     pub(super) project: u64,
-    /// ID of the account of the caller; `None` for an ingest key.
-    pub(super) account: Option<i64>,
+    credential: WriterCredential,
+}
+
+/// What permits a caller to add telemetry.
+#[derive(Debug, Clone)]
+enum WriterCredential {
+    /// ID of the account of the caller.
+    Account(i64),
+    Key(Box<IngestKey>),
+}
+
+impl TelemetryWriter {
+    /// Returns the ID of the account of the caller; `None` for an ingest key.
+    pub(super) fn account(&self) -> Option<i64> {
+        match self.credential {
+            WriterCredential::Account(account) => Some(account),
+            WriterCredential::Key(_) => None,
+        }
+    }
+
+    /// Counts a request for the limits of the ingest key.
+    pub(super) fn count_request(&self, api: &ApiState, items: usize, bytes: usize) {
+        if let WriterCredential::Key(key) = &self.credential {
+            let now_us = jiff::Timestamp::now().as_microsecond();
+            api.key_usage.count_items(key, items, now_us);
+            api.key_usage.count_bytes(key, bytes, now_us);
+        }
+    }
 }
 
 impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
@@ -248,7 +274,7 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
         let Ok(Some(key)) = key else {
             let authorized = AuthorizedProject::<Member>::from_request_parts(parts, api).await?;
             let caller = ApiCaller::from_request_parts(parts, api).await?;
-            return Ok(TelemetryWriter { project: authorized.project, account: Some(caller.account.id) });
+            return Ok(TelemetryWriter { project: authorized.project, credential: WriterCredential::Account(caller.account.id) });
         };
         let now_us = jiff::Timestamp::now().as_microsecond();
         let key = api.meta.key(&key).filter(|key| !key.is_expired(now_us)).ok_or_else(ApiError::unauthorized)?;
@@ -259,7 +285,7 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
             return Err(ApiError::forbidden("the project is disabled", "Enable it in its settings."));
         }
         api.key_usage.admit(&key, &parts.headers, now_us).map_err(ApiError::from_rejection)?;
-        Ok(TelemetryWriter { project: project.id, account: None })
+        Ok(TelemetryWriter { project: project.id, credential: WriterCredential::Key(Box::new(key)) })
     }
 }
 

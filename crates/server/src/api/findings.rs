@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hinomi_evaluation::signals::wasted_cost::wasted_cost;
-use hinomi_evaluation::signals::{self, Detector, Finding, FindingKind, Severity};
+use hinomi_evaluation::signals::{self, FindingDetector, FindingKind, FindingSeverity, SignalFinding};
 use hinomi_model::id::TraceId;
 use hinomi_model::money::Usd;
 use hinomi_model::span::Span;
@@ -21,11 +21,11 @@ const MAX_SEARCHED_SPANS: usize = 500;
 #[schema(as = Finding)]
 pub(super) struct FindingView {
     /// Detector that made the finding.
-    detector: Detector,
+    detector: FindingDetector,
     /// Kind of the finding.
     kind: FindingKind,
     /// Severity of the finding.
-    severity: Severity,
+    severity: FindingSeverity,
     /// Confidence from 0 to 1. It orders findings and is not a calibrated probability.
     confidence: f64,
     /// IDs of the spans that show the fault, in order of time: at most 100, the first and the last ones.
@@ -69,7 +69,7 @@ pub(super) async fn of_trace(
     Ok(TraceFindings { findings: Some(findings), wasted_cost: Some(wasted) })
 }
 
-fn view(finding: Finding, messages: MessageVisibility) -> FindingView {
+fn view(finding: SignalFinding, messages: MessageVisibility) -> FindingView {
     FindingView {
         detector: finding.detector,
         kind: finding.kind,

@@ -85,7 +85,6 @@ use crate::config::GroupRole;
 use crate::forward::ForwardWorker;
 use crate::ingest::IngestKeyUsage;
 use crate::jobs::JobRunner;
-use crate::query_parameters::QueryParameterError;
 use crate::retention::{RetentionHoldTracker, RetentionResources};
 use crate::sign_in::SignInService;
 pub use accounts::{create_password_link, password_url};
@@ -233,9 +232,8 @@ impl ApiState {
         [self.store.version(), self.errors.version(), self.changes.load(Ordering::Acquire)]
     }
 
-    /// Returns the scope of a query, in which terms by scores are resolved.
-    async fn scope(&self, project: u64, scope: Result<QueryScope, QueryParameterError>) -> Result<QueryScope, ApiError> {
-        let scope = scope?;
+    /// Returns a scope in which terms by scores are resolved.
+    async fn resolve_scope(&self, project: u64, scope: QueryScope) -> Result<QueryScope, ApiError> {
         Ok(QueryScope { filter: scores::resolve_filter(self, project, scope.filter).await?, ..scope })
     }
 

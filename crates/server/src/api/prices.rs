@@ -205,8 +205,10 @@ pub(super) async fn unpriced(
     authorized: AuthorizedProject<Viewer>,
     QueryParameters(range): QueryParameters<FilterParameters>,
 ) -> Result<Json<UnpricedModelList>, ApiError> {
-    let (models, count) =
-        api.snapshot(authorized.project).unpriced(&api.scope(authorized.project, range.scope()).await?, MAX_UNPRICED_MODELS).await?;
+    let (models, count) = api
+        .snapshot(authorized.project)
+        .unpriced(&api.resolve_scope(authorized.project, range.scope()?).await?, MAX_UNPRICED_MODELS)
+        .await?;
     Ok(Json(UnpricedModelList { models, count }))
 }
 

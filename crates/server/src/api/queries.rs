@@ -128,7 +128,7 @@ pub(super) async fn summary(
     QueryParameters(selection): QueryParameters<FilterSelection>,
 ) -> Result<Json<UsageSummary>, ApiError> {
     let project = api.snapshot(authorized.project);
-    let scope = selection.select_spans(&project, api.scope(authorized.project, range.scope()).await?).await?;
+    let scope = selection.select_spans(&project, api.resolve_scope(authorized.project, range.scope()?).await?).await?;
     let mut summary = project.summary(&scope).await?;
     let within = api.errors_within(authorized.project, &scope).await?;
     summary.errors = api.errors.count(authorized.project, within).await?;
@@ -165,7 +165,7 @@ pub(super) async fn series(
         return Ok(Json(series_of_scores(&api, authorized.project, range.scope()?, name, &buckets).await?));
     }
     let project = api.snapshot(authorized.project);
-    let mut scope = api.scope(authorized.project, range.scope()).await?;
+    let mut scope = api.resolve_scope(authorized.project, range.scope()?).await?;
     let TimeSeriesQuery { buckets, measures, by } = chart.query()?;
     if scope.from_us != i64::MIN && scope.to_us == i64::MAX && measures.contains(&SeriesMeasure::Errors) {
         // An open range ends with the last span, but error events may be later.
@@ -259,7 +259,7 @@ pub(super) async fn breakdown(
 ) -> Result<Json<Breakdown>, ApiError> {
     let BreakdownQuery { by, sort, limit } = broken.query()?;
     let project = api.snapshot(authorized.project);
-    let scope = selection.select_spans(&project, api.scope(authorized.project, range.scope()).await?).await?;
+    let scope = selection.select_spans(&project, api.resolve_scope(authorized.project, range.scope()?).await?).await?;
     Ok(Json(Breakdown { rows: project.breakdown(&scope, &by, sort, limit).await? }))
 }
 
@@ -285,6 +285,6 @@ pub(super) async fn facets(
 ) -> Result<Json<FacetValueList>, ApiError> {
     let facet = wanted.query(&selection)?;
     let project = api.snapshot(authorized.project);
-    let scope = selection.select_spans(&project, api.scope(authorized.project, range.scope()).await?).await?;
+    let scope = selection.select_spans(&project, api.resolve_scope(authorized.project, range.scope()?).await?).await?;
     Ok(Json(FacetValueList { values: project.facets(&scope, &facet).await? }))
 }

@@ -39,7 +39,7 @@ pub(super) async fn spans(
     QueryParameters(range): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<SpanPage>, ApiError> {
-    let (project, scope) = (api.snapshot(authorized.project), api.scope(authorized.project, range.scope()).await?);
+    let (project, scope) = (api.snapshot(authorized.project), api.resolve_scope(authorized.project, range.scope()?).await?);
     let PageQuery { sort, limit, cursor } = rows.query(SPAN_SORT)?;
     let mut page = project.spans(&scope, sort, limit, cursor).await?;
     if page.spans.is_empty() && cursor.is_none() {
@@ -69,16 +69,23 @@ async fn add_scores(api: &ApiState, project: u64, spans: &mut [SpanSummary]) -> 
     let traces: Vec<TraceId> = traces.into_iter().collect();
     let mut found = run_on_scores(api, move |store| store.scores_of_traces(project, &traces)).await?;
     found.values_mut().for_each(|scores| name_authors(api, scores));
-    for span in spans {
-        let of_trace = span.trace_id.parse().ok().and_then(|trace: TraceId| found.get(&trace));
-        span.scores = of_trace.map_or_else(Vec::new, |scores| scores_of_span(scores, &span.span_id));
-    }
+    let scores: Vec<ScoreRecord> = found.into_values().flatten().collect();
+    assign_scores(spans, &scores);
     Ok(())
 }
 
-/// Returns the scores of a span among those of its trace.
-fn scores_of_span(scores: &[ScoreRecord], span: &str) -> Vec<ScoreRecord> {
-    scores.iter().filter(|score| score.span_id.as_deref() == Some(span)).cloned().collect()
+/// Adds scores to the spans that they rate.
+fn assign_scores(spans: &mut [SpanSummary], scores: &[ScoreRecord]) {
+    let mut of_spans: HashMap<(Option<&str>, &str), Vec<&ScoreRecord>> = HashMap::new();
+    for score in scores {
+        if let Some(span) = score.span_id.as_deref() {
+            of_spans.entry((score.trace_id.as_deref(), span)).or_default().push(score);
+        }
+    }
+    for span in spans {
+        let found = of_spans.get(&(Some(span.trace_id.as_str()), span.span_id.as_str()));
+        span.scores = found.map_or_else(Vec::new, |scores| scores.iter().copied().cloned().collect());
+    }
 }
 
 /// Lists traces with a span in the time range.
@@ -93,7 +100,7 @@ pub(super) async fn traces(
     QueryParameters(range): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<TracePage>, ApiError> {
-    let (project, scope) = (api.snapshot(authorized.project), api.scope(authorized.project, range.scope()).await?);
+    let (project, scope) = (api.snapshot(authorized.project), api.resolve_scope(authorized.project, range.scope()?).await?);
     let PageQuery { sort, limit, cursor } = rows.query(SPAN_SORT)?;
     let mut page = project.traces(&scope, sort, limit, cursor).await?;
     if page.traces.is_empty() && cursor.is_none() {
@@ -155,10 +162,14 @@ pub(super) async fn trace(
     QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<TraceResponse>, ApiError> {
     let id = langfuse::trace_id(&trace);
-    Ok(Json(read_trace(&api, authorized.project, authorized.messages, id, at.position_us()?).await?))
+    let mut found = read_trace(&api, authorized.project, authorized.messages, id, at.position_us()?).await?;
+    let TraceFindings { findings, wasted_cost } =
+        findings::of_trace(&api, authorized.project, authorized.messages, id, found.spans.len()).await?;
+    (found.findings, found.wasted_cost) = (findings, wasted_cost.map(Usd::dollars));
+    Ok(Json(found))
 }
 
-/// Reads a trace. `at_us` is a hint about its time.
+/// Reads a trace without searching it for faults. `at_us` is a hint about its time.
 pub(super) async fn read_trace(
     api: &Arc<ApiState>,
     project: u64,
@@ -187,13 +198,10 @@ pub(super) async fn read_trace(
     }
     let (mut scores, score_count) = run_on_scores(api, move |store| store.scores_of_trace(project, id)).await?;
     name_authors(api, &mut scores);
-    for span in spans.iter_mut().filter(|_| !scores.is_empty()) {
-        span.scores = scores_of_span(&scores, &span.span_id);
-    }
+    assign_scores(&mut spans, &scores);
     let hints = hints::mark_priced(api, project, trace_hints(api, project, shown)).await?;
     let pinned = super::projects::run_change(api, move |meta| meta.is_pinned(project, id)).await?;
-    let TraceFindings { findings, wasted_cost } = findings::of_trace(api, project, messages, id, spans.len()).await?;
-    let wasted_cost = wasted_cost.map(Usd::dollars);
+    let (findings, wasted_cost) = (None, None);
     Ok(TraceResponse { trace, spans, errors, scores, score_count, findings, wasted_cost, log_count: log_extent.lines, pinned, hints })
 }
 

@@ -62,7 +62,7 @@ pub(super) async fn export(
 ) -> Result<Response, ApiError> {
     let format: SpanFileFormat =
         form.format.as_deref().unwrap_or("jsonl").parse().map_err(|reason: String| ApiError::bad_request("bad_parameter", reason))?;
-    let scope = api.scope(authorized.project, range.scope()).await?;
+    let scope = api.resolve_scope(authorized.project, range.scope()?).await?;
     let place = api.exports.acquire(authorized.project).await.ok_or_else(ApiError::too_many_exports)?;
     let asked = api.snapshot(authorized.project);
     let scope = selection.select_spans(&asked, scope).await?;

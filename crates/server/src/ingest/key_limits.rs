@@ -80,7 +80,7 @@ impl IngestKeyUsage {
     }
 
     /// Counts bytes of a body that was received.
-    pub(super) fn count_bytes(&self, key: &IngestKey, bytes: usize, now_us: i64) {
+    pub(crate) fn count_bytes(&self, key: &IngestKey, bytes: usize, now_us: i64) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let usage = keys.entry(key.id).or_insert_with(|| KeyUsage::of_key(key, now_us));
         let day = IngestKeyDay::day_of(now_us);
@@ -90,7 +90,7 @@ impl IngestKeyUsage {
     }
 
     /// Counts items of a request.
-    pub(super) fn count_items(&self, key: &IngestKey, items: usize, now_us: i64) {
+    pub(crate) fn count_items(&self, key: &IngestKey, items: usize, now_us: i64) {
         let Some(limit) = key.limits.items_per_minute else { return };
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let usage = keys.entry(key.id).or_insert_with(|| KeyUsage::of_key(key, now_us));

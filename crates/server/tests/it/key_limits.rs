@@ -137,3 +137,25 @@ fn replaced_key_is_valid_until_its_end() {
     let rotations = actions["entries"].as_array().unwrap().iter().filter(|entry| entry["action"] == "keys.rotate.create").count();
     assert_eq!(rotations, 2, "{actions}");
 }
+
+#[test]
+fn scores_and_feedback_count_for_the_limits_of_their_key() {
+    let server = Server::start();
+    assert_eq!(send_spans(&server, 1, 1, &[]).status, 200);
+    limit(&server, &json!({ "items_per_minute": 3, "allowed_origins": ["https://shop.example"] }));
+    let post = |path: &str, origin: &str, body: Value| {
+        let headers = [JSON, ("x-hinomi-key", KEY), ("origin", origin)];
+        server.send("POST", &format!("/api/v1/projects/1/{path}"), &headers, body.to_string().into_bytes())
+    };
+    let feedback = json!({ "trace_id": format!("{:032x}", 1), "value": true });
+    let foreign = post("feedback", "https://evil.example", feedback.clone());
+    assert_eq!((foreign.status, foreign.header("access-control-allow-origin")), (403, "*"), "{}", foreign.text);
+    let score = json!({ "trace_id": "t", "name": "n", "value": 1 });
+    assert_eq!(post("scores", "https://shop.example", json!([score, score, score, score, score])).status, 201);
+    for path in ["scores", "feedback"] {
+        let refused = post(path, "https://shop.example", feedback.clone());
+        assert_eq!(refused.status, 429, "{path}: {}", refused.text);
+        assert!(refused.header("retry-after").parse::<u64>().is_ok(), "{path}");
+    }
+    assert!(keys(&server)[0]["bytes_today"].as_u64().unwrap() > 0);
+}

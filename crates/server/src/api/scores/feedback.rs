@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::langfuse;
@@ -74,9 +74,11 @@ pub(in crate::api) struct StoredFeedback {
 pub(in crate::api) async fn create(
     State(api): State<Arc<ApiState>>,
     writer: TelemetryWriter,
-    body: Result<Json<FeedbackRequest>, JsonRejection>,
+    body: Bytes,
 ) -> Result<(StatusCode, Json<StoredFeedback>), ApiError> {
-    let Json(request) = body?;
+    // Before anything is read: the key is public.
+    writer.count_request(&api, 1, body.len());
+    let request = serde_json::from_slice(&body).map_err(|error| ApiError::bad_request("bad_json", error.to_string()))?;
     let score = score_of(request)?;
     let (trace, span) = (score.target.trace_id.unwrap_or(TraceId(0)), score.target.span_id);
     check_target(&api, writer.project, trace, span).await?;

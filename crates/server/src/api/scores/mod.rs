@@ -61,7 +61,8 @@ pub(super) async fn create(
     }
     let mut scores = langfuse::scores(&said, jiff::Timestamp::now().as_microsecond(), ScoreSource::Api)
         .map_err(|reason| ApiError::bad_request("bad_score", format!("invalid score: {reason}")))?;
-    scores.iter_mut().for_each(|score| set_author(score, writer.account));
+    writer.count_request(&api, scores.len(), body.len());
+    scores.iter_mut().for_each(|score| set_author(score, writer.account()));
     let ids = run_on_scores(&api, move |store| store.store_scores(writer.project, &scores)).await?.ids;
     Ok((StatusCode::CREATED, Json(ScoreIdList { ids })))
 }
