@@ -1,6 +1,7 @@
 import { memo } from 'react';
 import { useDeleteScore } from '../../api/scores';
 import type { Score } from '../../api/types';
+import type { Format } from '../../format';
 import { useT } from '../../i18n';
 import { ConfirmButton } from '../../components/confirm-button';
 import { usePermission } from '../../components/permission';
@@ -53,7 +54,7 @@ function ScoreItem({ score }: { score: Score }) {
       <span>
         <UserText text={score.name} />
       </span>
-      <b>{valueText(score, t)}</b>
+      <b title={score.value === null ? undefined : String(score.value)}>{valueText(score, t, format)}</b>
       <span className="text-dim">
         {node ? (
           <button type="button" className="text-link" onClick={() => select(node.span.span_id)}>
@@ -95,8 +96,8 @@ function ScoreItem({ score }: { score: Score }) {
   );
 }
 
-function valueText(score: Score, t: ReturnType<typeof useT>): string {
+function valueText(score: Score, t: ReturnType<typeof useT>, format: Format): string {
   if (score.data_type === 'boolean' && score.value !== null) return t(score.value === 0 ? 'score.no' : 'score.yes');
-  const parts = [score.value === null ? null : String(score.value), score.label];
+  const parts = [score.value === null ? null : format.threeDigits(score.value), score.label];
   return parts.filter((part) => part !== null).join(' · ');
 }
