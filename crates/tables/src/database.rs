@@ -2,6 +2,7 @@
 
 mod group_commit;
 mod lasting_failures;
+mod pooled;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::secret_cipher::SecretCipherError;
 
 pub use group_commit::GroupCommitDatabase;
 pub use lasting_failures::{check_all_once, failing_databases, note_error, recheck_failing};
+pub use pooled::PooledDatabase;
 
 /// How long a change waits for another process that has locked the database. A command and a server may write at the same time; each
 /// change takes milliseconds.

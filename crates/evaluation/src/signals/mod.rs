@@ -26,6 +26,7 @@ pub mod wasted_cost;
 use hinomi_model::span::Span;
 
 pub use answers::is_refusal;
+pub use questions::QuestionHistory;
 pub use finding::{
     ArgumentFault, FindingDetector, FindingExplanation, FindingKind, FindingSeverity, RunLimitKind, SignalFinding, TruncationSource,
 };
@@ -67,9 +68,8 @@ pub fn of_trace(spans: &[&Span]) -> Vec<SignalFinding> {
 /// Returns the findings of a conversation: the same question within three turns. Each element has the spans of one trace; the traces are in
 /// order of time. History that a client sends again is not a repetition.
 pub fn of_conversation(traces: &[&[&Span]]) -> Vec<SignalFinding> {
-    let mut findings = Vec::new();
-    questions::find(traces, &mut findings);
-    in_order(findings)
+    let mut history = QuestionHistory::default();
+    in_order(traces.iter().flat_map(|trace| history.add_trace(trace)).collect())
 }
 
 fn in_order(mut findings: Vec<SignalFinding>) -> Vec<SignalFinding> {

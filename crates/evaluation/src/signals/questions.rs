@@ -16,20 +16,21 @@ use super::text::{bigram_similarity, contains_any, prefix, text_hash, texts};
 const MAX_TURNS: usize = 3;
 /// Number of bytes of a message that are compared.
 const QUESTION_BYTES: usize = 1_000;
-/// Maximum number of turns of a conversation that are compared.
-const MAX_CONVERSATION_TURNS: usize = 20_000;
+/// Number of questions that are remembered. History is recognized by them.
+const MAX_KNOWN_QUESTIONS: usize = 64;
 /// Shortest question: its letters, Chinese and Japanese ones counted double.
 const MIN_WIDTH: usize = 10;
 
 /// A message of the user.
-struct Question<'a> {
-    text: &'a str,
+#[derive(Debug, Clone)]
+struct Question {
     hash: u64,
     span_id: SpanId,
     content: QuestionContent,
 }
 
 /// What a question is about.
+#[derive(Debug, Clone)]
 struct QuestionContent {
     /// Words that carry meaning, sorted.
     words: Vec<String>,
@@ -38,36 +39,59 @@ struct QuestionContent {
     is_complaint: bool,
 }
 
-/// Finds repeated questions in a conversation. Each element has the spans of one trace; the traces are in order of time.
-pub(super) fn find(traces: &[&[&Span]], findings: &mut Vec<SignalFinding>) {
-    let mut questions: Vec<Question> = Vec::new();
-    for trace in traces {
-        let run = AnalyzedRun::of(trace);
-        let retry = run.has_failed().then_some(questions.len());
-        add_questions(&run, &mut questions);
+/// Questions of a conversation so far. Traces are added in order of time.
+#[derive(Debug, Clone, Default)]
+pub struct QuestionHistory {
+    /// The last questions.
+    questions: Vec<Question>,
+    /// Number of earlier questions, which are no longer in `questions`.
+    forgotten: usize,
+    /// Number of the question that was last found to be repeated.
+    last_found: Option<usize>,
+}
+
+impl QuestionHistory {
+    /// Adds the questions of the spans of one trace, and returns those that repeat an earlier question. History that a client sends again is
+    /// not a repetition.
+    pub fn add_trace(&mut self, spans: &[&Span]) -> Vec<SignalFinding> {
+        let run = AnalyzedRun::of(spans);
+        let first = self.questions.len();
+        let texts = add_questions(&run, self);
         // A program that sends a failed request again does not ask again.
-        if let Some(first) = retry
-            && run.calls.iter().all(|call| call.status == SpanStatus::Error)
-        {
-            questions.truncate(first);
+        if run.has_failed() && run.calls.iter().all(|call| call.status == SpanStatus::Error) {
+            self.questions.truncate(first);
         }
+        let mut findings = Vec::new();
+        for (at, text) in (first..self.questions.len()).zip(texts) {
+            let earlier = (at.saturating_sub(MAX_TURNS)..at).rev();
+            let earlier = earlier.into_iter().find(|earlier| is_repeated(&self.questions[*earlier], &self.questions[at]));
+            let Some(earlier) = earlier else { continue };
+            // One finding for a question that is asked three times.
+            if self.last_found.replace(self.forgotten + at) == Some(self.forgotten + earlier) {
+                continue;
+            }
+            let (asked, again) = (&self.questions[earlier], &self.questions[at]);
+            let reworded = asked.hash != again.hash;
+            let explanation = FindingExplanation::AskedAgain { turns_later: (at - earlier) as u64, reworded };
+            let confidence = if reworded { 0.8 } else { 0.9 };
+            let finding = SignalFinding::new(FindingSeverity::Info, confidence, vec![asked.span_id, again.span_id], explanation);
+            findings.push(finding.with_evidence(text));
+        }
+        let surplus = self.questions.len().saturating_sub(MAX_KNOWN_QUESTIONS);
+        self.questions.drain(..surplus);
+        self.forgotten += surplus;
+        findings
     }
-    let mut last_found = None;
-    for at in 1..questions.len().min(MAX_CONVERSATION_TURNS) {
-        let earlier = (at.saturating_sub(MAX_TURNS)..at).rev().find(|earlier| is_repeated(&questions[*earlier], &questions[at]));
-        let Some(earlier) = earlier else { continue };
-        // One finding for a question that is asked three times.
-        if last_found == Some(earlier) {
-            last_found = Some(at);
-            continue;
-        }
-        last_found = Some(at);
-        let (first, again) = (&questions[earlier], &questions[at]);
-        let reworded = first.hash != again.hash;
-        let explanation = FindingExplanation::AskedAgain { turns_later: (at - earlier) as u64, reworded };
-        let confidence = if reworded { 0.8 } else { 0.9 };
-        let finding = SignalFinding::new(FindingSeverity::Info, confidence, vec![first.span_id, again.span_id], explanation);
-        findings.push(finding.with_evidence(again.text));
+
+    /// Returns how many messages at the start are history: the longest start that the known questions end with. A single message is new, as
+    /// is the last message, unless the whole history is sent again.
+    fn known_prefix(&self, hashes: &[u64]) -> usize {
+        let longest = if hashes.len() > 1 { hashes.len().min(self.forgotten + self.questions.len()) } else { 0 };
+        let ends_with = |length: usize| {
+            let known = self.questions.iter().rev().map(|question| question.hash);
+            known.zip(hashes[..length].iter().rev()).all(|(known, sent)| known == *sent)
+        };
+        (1..=longest).rev().find(|length| ends_with(*length)).unwrap_or(0)
     }
 }
 
@@ -75,10 +99,10 @@ fn user_texts(messages: &[ChatMessage]) -> Vec<&str> {
     messages.iter().filter(|message| message.role == "user").filter_map(|message| texts(message).next_back()).collect()
 }
 
-/// Adds the questions of a run that are not history.
-fn add_questions<'a>(run: &AnalyzedRun<'a>, questions: &mut Vec<Question<'a>>) {
+/// Adds the questions of a run that are not history. Returns their texts.
+fn add_questions<'a>(run: &AnalyzedRun<'a>, history: &mut QuestionHistory) -> Vec<&'a str> {
     // Calls of agents below a tool have tasks, not questions of the user.
-    let Some(mut call) = run.calls.iter().copied().find(|call| !call.input_messages.is_empty()) else { return };
+    let Some(mut call) = run.calls.iter().copied().find(|call| !call.input_messages.is_empty()) else { return Vec::new() };
     let mut sent = user_texts(&call.input_messages);
     if let Some(root) = run.root().filter(|root| !root.is_call()) {
         let of_root = user_texts(&root.input_messages);
@@ -100,21 +124,10 @@ fn add_questions<'a>(run: &AnalyzedRun<'a>, questions: &mut Vec<Question<'a>>) {
         }
     }
     let hashes: Vec<u64> = sent.iter().map(|text| text_hash(text)).collect();
-    let known = known_prefix(questions, &hashes);
-    for (text, hash) in sent.into_iter().zip(hashes).skip(known) {
-        questions.push(Question { text, hash, span_id: call.span_id, content: QuestionContent::of(text) });
-    }
-}
-
-/// Returns how many messages at the start are history: the longest start that the known questions end with. The last message is new, unless
-/// the whole history is sent again.
-fn known_prefix(questions: &[Question], hashes: &[u64]) -> usize {
-    let ends_with = |start: &[u64]| {
-        questions.len() >= start.len()
-            && questions[questions.len() - start.len()..].iter().zip(start).all(|(known, hash)| known.hash == *hash)
-    };
-    let longest = if hashes.len() > 1 { hashes.len() } else { 0 };
-    (0..=longest.min(questions.len()).min(200)).rev().find(|length| ends_with(&hashes[..*length])).unwrap_or(0)
+    let known = history.known_prefix(&hashes);
+    let new = |(text, hash): (&&str, &u64)| Question { hash: *hash, span_id: call.span_id, content: QuestionContent::of(text) };
+    history.questions.extend(sent.iter().zip(&hashes).skip(known).map(new));
+    sent.split_off(known)
 }
 
 fn is_repeated(first: &Question, again: &Question) -> bool {

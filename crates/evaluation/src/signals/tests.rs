@@ -71,7 +71,7 @@ fn loop_names_its_spans_and_wastes_all_calls_but_the_first() {
         "The tool \"search\" was called 4 times with equal arguments and returned the same result."
     );
     let wasted = wasted_cost(&spans.iter().collect::<Vec<_>>(), &findings);
-    assert_eq!((wasted.total, wasted.by_finding.get(&FindingKind::ToolLoop).copied()), (Usd(300), Some(Usd(300))));
+    assert_eq!((wasted.total, wasted.by_finding), (Usd(300), vec![Usd(300)]));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn each_call_is_wasted_once_under_the_most_severe_finding() {
     assert_eq!(kinds, [FindingKind::RunLimit, FindingKind::ToolLoop]);
     assert_eq!(findings[0].explanation, FindingExplanation::LimitReached { limit: RunLimitKind::Turns, maximum: Some(4) });
     let wasted = wasted_cost(&spans.iter().collect::<Vec<_>>(), &findings);
-    assert_eq!((wasted.total, wasted.by_finding.len()), (Usd(400), 1));
+    assert_eq!((wasted.total, wasted.by_finding), (Usd(400), vec![Usd(400), Usd(0)]));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [(&str, &[&str]); 7] = [
     ("model", &[]),
     ("store", &["model"]),
-    ("tables", &["model"]),
+    ("tables", &["model", "evaluation"]),
     ("evaluation", &["model"]),
     ("query", &["model", "store"]),
     ("alerting", &["model", "store", "tables", "query"]),
@@ -17,7 +17,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
 ];
 
 /// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.
-const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 36] = [
+const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 38] = [
     ("store", "rows", &["schema"]),
     ("tables", "database", &["secret_cipher"]),
     ("tables", "secret_cipher", &[]),
@@ -26,6 +26,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 36] = [
     ("tables", "audit_log", &["database"]),
     ("tables", "bills", &["database", "retained_rows"]),
     ("tables", "error_events", &["database", "retained_rows"]),
+    ("tables", "findings", &["database", "retained_rows"]),
     ("tables", "log_lines", &["database", "retained_rows"]),
     ("tables", "metadata", &["database"]),
     ("tables", "otel_metrics", &["database", "retained_rows"]),
@@ -53,6 +54,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 36] = [
     ("server", "query_parameters", &[]),
     ("server", "sign_in", &["config"]),
     ("server", "score_targets", &[]),
+    ("server", "finding_search", &[]),
     (
         "server",
         "api",

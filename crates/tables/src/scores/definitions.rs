@@ -196,7 +196,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be read.
     pub fn definitions(&self, project: u64) -> Result<Vec<ScoreDefinition>, SqliteError> {
-        self.read(|transaction| select_definitions(transaction, key(project)))
+        self.database.read(|transaction| select_definitions(transaction, key(project)))
     }
 
     /// Stores a definition: a new one, or the one with the ID. Blocks the calling thread.
@@ -205,7 +205,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be written.
     pub fn store_definition(&self, project: u64, id: Option<&str>, draft: &ScoreDefinitionDraft) -> Result<DefinitionChange, SqliteError> {
-        self.write(|transaction| change_definition(transaction, key(project), id, draft))
+        self.database.write(|transaction| change_definition(transaction, key(project), id, draft))
     }
 
     /// Deletes a definition; its scores stay. Returns false if there is none. Blocks the calling thread.
@@ -215,7 +215,7 @@ impl ScoreStore {
     /// Returns an error if the database cannot be written.
     pub fn delete_definition(&self, project: u64, id: &str) -> Result<bool, SqliteError> {
         let delete = "DELETE FROM definitions WHERE project = ?1 AND CAST(id AS TEXT) = ?2";
-        self.write(|transaction| Ok(transaction.execute(delete, params![key(project), id])? > 0))
+        self.database.write(|transaction| Ok(transaction.execute(delete, params![key(project), id])? > 0))
     }
 }
 

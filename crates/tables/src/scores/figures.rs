@@ -100,7 +100,7 @@ impl ScoreStore {
         (from_us, to_us): (i64, i64),
         environment: Option<&str>,
     ) -> Result<Vec<NamedScoreFigures>, SqliteError> {
-        self.read(|transaction| {
+        self.database.read(|transaction| {
             let project = key(project);
             let definitions = select_definitions(transaction, project)?;
             let mut select = transaction.prepare_cached(&format!(
@@ -136,7 +136,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be read.
     pub fn series(&self, project: u64, name: &str, (from_us, to_us): (i64, i64), length_us: i64) -> Result<Vec<ScoreBucket>, SqliteError> {
-        self.read(|transaction| {
+        self.database.read(|transaction| {
             let mut select = transaction.prepare_cached(&format!(
                 "SELECT at_us / ?5 * ?5, {SUMS} FROM scores
                  WHERE project = ?1 AND superseded = 0 AND name = ?2 AND at_us >= ?3 AND at_us < ?4 GROUP BY at_us / ?5 ORDER BY 1"
@@ -153,7 +153,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be read.
     pub fn extent(&self, project: u64, name: &str, (from_us, to_us): (i64, i64)) -> Result<Option<(i64, i64)>, SqliteError> {
-        self.read(|transaction| {
+        self.database.read(|transaction| {
             let select = "SELECT min(at_us), max(at_us) FROM scores
                  WHERE project = ?1 AND superseded = 0 AND name = ?2 AND at_us >= ?3 AND at_us < ?4";
             let times: (Option<i64>, Option<i64>) = transaction
@@ -170,7 +170,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be read.
     pub fn mean_score(&self, project: u64, name: &str, from_us: i64, to_us: i64) -> Result<Option<f64>, SqliteError> {
-        self.read(|transaction| {
+        self.database.read(|transaction| {
             let select =
                 format!("SELECT {SUMS} FROM scores WHERE project = ?1 AND superseded = 0 AND name = ?2 AND at_us >= ?3 AND at_us < ?4");
             let sums =

@@ -60,7 +60,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be read.
     pub fn list_scores(&self, project: u64, query: &ScoreListQuery) -> Result<ScorePage, SqliteError> {
-        self.read(|transaction| select_page(transaction, key(project), query))
+        self.database.read(|transaction| select_page(transaction, key(project), query))
     }
 
     /// Returns the newest scores of a trace and its spans, at most [`MAX_SCORES_PER_TRACE`] and one megabyte, oldest first, and the total
@@ -70,7 +70,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be read.
     pub fn scores_of_trace(&self, project: u64, trace: TraceId) -> Result<(Vec<ScoreRecord>, u64), SqliteError> {
-        self.read(|transaction| {
+        self.database.read(|transaction| {
             let count = "SELECT count(*) FROM scores WHERE project = ?1 AND trace = ?2 AND superseded = 0";
             let count = transaction.prepare_cached(count)?.query_row(params![key(project), trace.to_string()], |row| row.get(0))?;
             Ok((newest_of_trace(transaction, project, trace, MAX_SCORES_PER_TRACE)?, count))
@@ -83,7 +83,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be read.
     pub fn scores_of_traces(&self, project: u64, traces: &[TraceId]) -> Result<HashMap<TraceId, Vec<ScoreRecord>>, SqliteError> {
-        self.read(|transaction| {
+        self.database.read(|transaction| {
             let mut found = HashMap::new();
             for trace in traces {
                 let scores = newest_of_trace(transaction, project, *trace, MAX_SCORES_PER_LISTED_TRACE)?;

@@ -14,13 +14,9 @@ mod targets;
 mod tests;
 mod write;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
 
-use rusqlite::{Connection, Transaction};
-
-use crate::database;
-use crate::database::SqliteError;
+use crate::database::{PooledDatabase, SqliteError};
 
 pub use definitions::{DefinitionChange, DefinitionError, ScoreCategory, ScoreDefinition, ScoreDefinitionDraft, ScoreDirection};
 pub use figures::{NamedScoreFigures, ScoreBucket, ScoreFigures, ScoreLabelCount};
@@ -40,11 +36,7 @@ const MAX_BYTES_PER_TRACE: usize = 1 << 20;
 /// The scores of all projects.
 #[derive(Debug)]
 pub struct ScoreStore {
-    path: PathBuf,
-    /// Connections for reading that are not in use. They close before the writer: the last connection removes the WAL files, which a reader
-    /// cannot do.
-    readers: Mutex<Vec<Connection>>,
-    connection: Mutex<Connection>,
+    database: PooledDatabase,
 }
 
 impl ScoreStore {
@@ -54,38 +46,8 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<ScoreStore, SqliteError> {
-        let path = dir.join(DATABASE);
-        Ok(ScoreStore { connection: Mutex::new(database::open(&path, schema::MIGRATIONS)?), readers: Mutex::default(), path })
+        Ok(ScoreStore { database: PooledDatabase::open_pool(dir.join(DATABASE), schema::MIGRATIONS)? })
     }
-
-    /// Runs a change in one transaction. When it returns without an error, the change is on disk.
-    fn write<T>(&self, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
-        let mut connection = lock(&self.connection);
-        let write = |connection: &mut Connection| -> rusqlite::Result<T> {
-            let transaction = connection.transaction()?;
-            let result = change(&transaction)?;
-            transaction.commit()?;
-            Ok(result)
-        };
-        write(&mut connection).map_err(SqliteError::sqlite_error(&self.path))
-    }
-
-    /// Runs a query on one consistent snapshot, without waiting for writers.
-    fn read<T>(&self, query: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
-        let idle = lock(&self.readers).pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => database::open_reader(&self.path)?,
-        };
-        let result = connection.transaction().and_then(|transaction| query(&transaction)).map_err(SqliteError::sqlite_error(&self.path))?;
-        // A connection that failed is not reused.
-        lock(&self.readers).push(connection);
-        Ok(result)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns a project ID as SQLite stores it.

@@ -35,7 +35,7 @@ impl RetainedRows for ScoreStore {
             if cutoffs.pinned.is_empty() {
                 return Ok(self.delete_before(project, before_us)? as u64);
             }
-            Ok(delete_expired(&self.path, &EXPIRED, project, before_us, &cutoffs.pinned)?.total())
+            Ok(delete_expired(self.database.path(), &EXPIRED, project, before_us, &cutoffs.pinned)?.total())
         })
     }
 }

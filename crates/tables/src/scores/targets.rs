@@ -36,7 +36,7 @@ impl ScoreStore {
         name: &str,
         selects: impl Fn(Option<f64>, Option<&str>) -> bool,
     ) -> Result<ScoredTargets, SqliteError> {
-        self.read(|transaction| {
+        self.database.read(|transaction| {
             let mut select = transaction.prepare_cached(
                 "SELECT value, label, trace, span, session FROM scores WHERE project = ?1 AND name = ?2 AND superseded = 0",
             )?;
@@ -83,7 +83,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be read.
     pub fn waiting_scores(&self, since_us: i64, limit: usize) -> Result<Vec<WaitingScore>, SqliteError> {
-        self.read(|transaction| {
+        self.database.read(|transaction| {
             let mut select = transaction.prepare_cached(
                 "SELECT project, response, max(at_us) FROM scores WHERE response IS NOT NULL AND trace IS NULL AND at_us >= ?1
                  GROUP BY project, response ORDER BY max(at_us) DESC LIMIT ?2",
@@ -100,6 +100,6 @@ impl ScoreStore {
     /// Returns an error if the database cannot be written.
     pub fn assign_response(&self, project: u64, response: &str, (trace, span): (TraceId, SpanId)) -> Result<usize, SqliteError> {
         let assign = "UPDATE scores SET trace = ?3, span = ?4 WHERE project = ?1 AND response = ?2 AND trace IS NULL";
-        self.write(|transaction| transaction.execute(assign, params![key(project), response, trace.to_string(), span.to_string()]))
+        self.database.write(|transaction| transaction.execute(assign, params![key(project), response, trace.to_string(), span.to_string()]))
     }
 }

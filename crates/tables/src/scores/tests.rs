@@ -180,7 +180,7 @@ fn definitions_are_checked_and_their_names_are_unique() {
 #[test]
 fn scores_of_format_1_are_migrated() {
     let dir = tempfile::tempdir().unwrap();
-    let old = database::open(&dir.path().join(DATABASE), &schema::MIGRATIONS[..1]).unwrap();
+    let old = crate::database::open(&dir.path().join(DATABASE), &schema::MIGRATIONS[..1]).unwrap();
     let trace = TraceId(7).to_string();
     old.execute(
         "INSERT INTO scores VALUES (1, 'a', ?1, NULL, 'tone', NULL, 'rude', 'why', 5), (1, 'b', ?1, NULL, 'n', 0.5, NULL, NULL, 6)",

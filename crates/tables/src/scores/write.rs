@@ -25,7 +25,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be written. In this case, none of the scores is stored.
     pub fn store_scores(&self, project: u64, scores: &[Score]) -> Result<StoredScores, SqliteError> {
-        self.write(|transaction| {
+        self.database.write(|transaction| {
             let mut stored = StoredScores::default();
             for score in scores {
                 let (id, is_new) = store_score(transaction, key(project), score)?;
@@ -42,7 +42,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be written.
     pub fn delete_score(&self, project: u64, id: &str, author: Option<&str>) -> Result<usize, SqliteError> {
-        self.write(|transaction| {
+        self.database.write(|transaction| {
             let delete = "DELETE FROM scores WHERE project = ?1 AND identity IN
                 (SELECT identity FROM scores WHERE project = ?1 AND id = ?2 AND (?3 IS NULL OR (author = ?3 AND source = 'annotation')))";
             transaction.execute(delete, params![key(project), id, author])
@@ -56,7 +56,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be written.
     pub fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
-        self.write(|transaction| transaction.execute("DELETE FROM scores WHERE project = ?1 AND at_us < ?2", params![key(project), us]))
+        self.database.write(|transaction| transaction.execute("DELETE FROM scores WHERE project = ?1 AND at_us < ?2", params![key(project), us]))
     }
 }
 
