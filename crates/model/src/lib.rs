@@ -27,6 +27,7 @@ pub mod decode_budget;
 pub mod dedup;
 pub mod explain;
 pub mod failure;
+pub mod finding;
 mod fingerprint;
 pub mod hints;
 pub mod id;

@@ -29,9 +29,9 @@ pub enum QueryError {
     /// Unknown field in a filter.
     #[error("unknown field {0:?}; use one of {list}, tag, tag.NAME or attr.NAME", list = super::filter::FIELD_NAMES.join(" "))]
     BadField(String),
-    /// Term by scores where scores cannot be looked up.
-    #[error("{0}: scores cannot be used in this filter")]
-    ScoreField(String),
+    /// Term by scores or findings where they cannot be looked up.
+    #[error("{0}: scores and findings cannot be used in this filter")]
+    TargetField(String),
     /// Cursor that does not come from this list.
     #[error("cursor does not belong to this list; start again without a cursor")]
     BadCursor,

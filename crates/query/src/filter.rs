@@ -21,7 +21,7 @@ use std::sync::Arc;
 use hinomi_model::id::TraceId;
 
 pub use error_filter::ErrorFilter;
-pub use targets::{FilterTargets, ScoreTest};
+pub use targets::{FilterTargets, FindingTest, ScoreTest, TargetTest};
 
 /// Names of the fields that a term may use, in addition to `tag.NAME` and `attr.NAME`.
 pub const FIELD_NAMES: &[&str] = &[
@@ -75,10 +75,10 @@ pub struct FilterFields {
 
 impl FilterFields {
     /// Fields of spans.
-    pub const OF_SPANS: FilterFields = FilterFields { names: &[FIELD_NAMES], prefixes: &["tag.", "attr.", targets::SCORE_PREFIX] };
+    pub const OF_SPANS: FilterFields = FilterFields { names: &[FIELD_NAMES, targets::FIELD_NAMES], prefixes: &["tag.", "attr.", targets::SCORE_PREFIX] };
     /// Fields of error events and of the spans of their traces.
     pub const OF_ERROR_EVENTS: FilterFields =
-        FilterFields { names: &[error_filter::FIELD_NAMES, FIELD_NAMES], prefixes: &["tag.", "attr.", targets::SCORE_PREFIX] };
+        FilterFields { names: &[error_filter::FIELD_NAMES, FIELD_NAMES, targets::FIELD_NAMES], prefixes: &["tag.", "attr.", targets::SCORE_PREFIX] };
     /// Fields of log lines.
     pub const OF_LOG_LINES: FilterFields = FilterFields { names: &[log_line_filter::FIELD_NAMES], prefixes: &["attr."] };
 
@@ -216,7 +216,7 @@ pub enum FilterTerm {
     },
     /// The span belongs to one of these traces. The parser never returns this term: queries add it to a filter.
     InTraces(Arc<HashSet<TraceId>>),
-    /// The span, its trace or its conversation is one of these targets. The parser never returns this term: [`Filter::resolve_scores`]
+    /// The span, its trace or its conversation is one of these targets. The parser never returns this term: [`Filter::resolve_targets`]
     /// makes it.
     InTargets {
         /// True if the span must not be such a target.

@@ -6,6 +6,7 @@ mod span;
 use std::collections::BTreeMap;
 
 use hinomi_model::hints::HintEvidence;
+use hinomi_model::finding::FindingRecord;
 use hinomi_model::score::ScoreRecord;
 use hinomi_model::span::SpanStatus;
 use serde::Serialize;
@@ -323,6 +324,8 @@ pub struct TraceSummary {
     pub error_preview: Option<String>,
     /// Newest scores of the trace and its spans, at most 20 in a list; empty in the response for one trace, which has its own field.
     pub scores: Vec<ScoreRecord>,
+    /// Findings of the trace, the most severe first, at most 20 in a list; empty in the response for one trace, which has its own field.
+    pub findings: Vec<FindingRecord>,
     /// Input tokens, including those read from or written to a cache.
     pub input_tokens: u64,
     /// Output tokens, including reasoning.

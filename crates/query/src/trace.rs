@@ -1,5 +1,6 @@
 //! Whole traces: their spans and their totals.
 
+mod full_traces;
 pub(crate) mod span_detail;
 pub(crate) mod span_facts;
 pub(crate) mod summary;
@@ -37,6 +38,8 @@ use super::scan::row_lookup::{LIST_SCHEMA, columns_of, project_columns};
 use super::trace::span_facts::SpanExclusion;
 use super::trace::summary::{error_preview, summarize};
 use super::trace::tree::{SpanTreeTotals, tree_totals};
+pub use full_traces::FullTraces;
+
 use super::{ProjectSnapshot, QueryScope, ScanMode, response};
 
 /// Time before a trace in which similar spans are compared, in microseconds.
@@ -226,17 +229,6 @@ impl ProjectSnapshot {
         Ok(spans.into_iter().map(|loaded| loaded.row).collect())
     }
 
-    /// Returns the spans of a trace with their messages and attributes, in any order. The caller limits the size of the trace.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the query engine fails.
-    pub async fn full_rows_of_trace(&self, trace: TraceId) -> Result<Vec<SpanRow>, QueryError> {
-        let filter = Filter(vec![FilterTerm::InTraces(Arc::new(HashSet::from([trace])))]);
-        let spans = self.spans_in_scope(ScanMode::FewRows, &QueryScope { filter, ..QueryScope::all() }).await?;
-        Ok(spans.collect().await?.iter().flat_map(from_batch).collect())
-    }
-
     /// Returns the traces with an agent that reports usage and was received since a time, in microseconds since the Unix epoch. Agents that
     /// started more than an hour before that time are ignored.
     ///
@@ -382,6 +374,7 @@ pub(super) fn span_response(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compa
         failure: span.failure.map(FailureCause::as_str),
         error_preview: error_preview(span),
         scores: Vec::new(),
+        findings: Vec::new(),
         incomplete: span.is_incomplete(),
         start_time: rfc3339(span.start_us),
         duration_ms: span.duration_us().map(ms),

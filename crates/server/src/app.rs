@@ -35,6 +35,7 @@ use hinomi_tables::metadata::MetadataStore;
 use hinomi_tables::otel_metrics::OtelMetricStore;
 use hinomi_tables::outcomes::OutcomeStore;
 use hinomi_tables::prices::ActivePrices;
+use hinomi_tables::findings::FindingStore;
 use hinomi_tables::scores::ScoreStore;
 use hinomi_tables::share_links::ShareLinkStore;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -49,6 +50,7 @@ use tower_http::compression::CompressionLayer;
 use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, QueryScheduler, ShareVisits};
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, ServerTls, raise_file_limit};
+use crate::finding_search::FindingSearchWorker;
 use crate::forward::ForwardWorker;
 use crate::ingest::{self, IngestState, TelemetryStores, keyless};
 use crate::jobs::{JobRegistry, JobRunner};
@@ -120,7 +122,7 @@ impl App {
             let config = config.clone();
             move || open_stores(&config)
         };
-        let OpenedServices { stores, prices, bills, share_links, outbox, alerts, audit } = tokio::task::spawn_blocking(opening).await??;
+        let OpenedServices { stores, findings, prices, bills, share_links, outbox, alerts, audit } = tokio::task::spawn_blocking(opening).await??;
         let shares = MemoryBudget::from_config(config);
         tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory.limited");
         let allowed = AllowedNetworks::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
@@ -148,6 +150,7 @@ impl App {
             store,
             errors,
             scores,
+            findings,
             logs,
             metrics,
             bills,
@@ -240,6 +243,8 @@ impl App {
         let completion_worker = low_priority.handle().spawn(completion.run(api.shutdown.clone()));
         let score_targets = ScoreTargetWorker::new(api.store.clone(), api.engine.clone(), api.scores.clone());
         let score_worker = low_priority.handle().spawn(score_targets.run(api.shutdown.clone()));
+        let finding_search = FindingSearchWorker::new(api.store.clone(), api.engine.clone(), api.meta.clone(), api.findings.clone());
+        let finding_worker = low_priority.handle().spawn(finding_search.run(api.shutdown.clone()));
         let forward_worker = tokio::spawn(api.forwards.clone().run(api.shutdown.clone()));
 
         for listener in otlp {
@@ -266,6 +271,7 @@ impl App {
         let _ = forward_worker.await;
         let _ = completion_worker.await;
         let _ = score_worker.await;
+        let _ = finding_worker.await;
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, api.jobs.wait_until_idle()).await.is_err() {
             tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.jobs.interrupted");
         }
@@ -334,6 +340,7 @@ fn start_alert_evaluator(api: &ApiState, low_priority: &Handle) -> anyhow::Resul
 
 struct OpenedServices {
     stores: TelemetryStores,
+    findings: Arc<FindingStore>,
     prices: Arc<ActivePrices>,
     bills: Arc<BillStore>,
     share_links: Arc<ShareLinkStore>,
@@ -362,6 +369,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     meta.create_first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
     let errors = ErrorStore::open(&config.data)?;
     let scores = ScoreStore::open(&config.data)?;
+    let findings = FindingStore::open(&config.data)?;
     let logs = LogStore::open(&config.data)?;
     let metrics = OtelMetricStore::open(&config.data)?;
     let bills = BillStore::open(&config.data)?;
@@ -386,6 +394,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     };
     Ok(OpenedServices {
         stores,
+        findings: Arc::new(findings),
         prices: Arc::new(prices),
         bills: Arc::new(bills),
         share_links: Arc::new(share_links),

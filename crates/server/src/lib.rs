@@ -10,6 +10,7 @@ pub mod config;
 pub mod connections;
 pub mod demo;
 pub mod file_permissions;
+pub mod finding_search;
 pub mod forward;
 pub mod ingest;
 pub mod jobs;

@@ -8,7 +8,6 @@
 mod answers;
 mod arguments;
 mod context_growth;
-mod finding;
 mod handoffs;
 mod language;
 mod offered_tools;
@@ -23,6 +22,7 @@ mod tool_calls;
 mod tool_errors;
 pub mod wasted_cost;
 
+use hinomi_model::finding;
 use hinomi_model::span::Span;
 
 pub use answers::is_refusal;

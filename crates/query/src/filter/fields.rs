@@ -85,8 +85,8 @@ fn field_expression(field: &str) -> Result<(Expr, FilterColumnType), QueryError>
 
 /// Returns the error of a field that spans do not have.
 pub(crate) fn unknown_field(field: &str) -> QueryError {
-    let is_score = field.starts_with(super::targets::SCORE_PREFIX);
-    if is_score { QueryError::ScoreField(field.to_owned()) } else { QueryError::BadField(field.to_owned()) }
+    let is_of_targets = super::targets::is_target_field(field);
+    if is_of_targets { QueryError::TargetField(field.to_owned()) } else { QueryError::BadField(field.to_owned()) }
 }
 
 /// Returns the column of a field that contains text.

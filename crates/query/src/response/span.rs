@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hinomi_model::clock::SpanTimeSource;
 use hinomi_model::explain::{CostLine, SpanExplanation};
 use hinomi_model::failure::FailureCause;
+use hinomi_model::finding::FindingRecord;
 use hinomi_model::score::ScoreRecord;
 use hinomi_model::span::{ChatMessage, CostSource, SpanStatus, SpanType, UsageSource};
 use serde::Serialize;
@@ -215,6 +216,8 @@ pub struct SpanSummary {
     pub error_preview: Option<String>,
     /// Newest scores of the span.
     pub scores: Vec<ScoreRecord>,
+    /// Findings that name the span.
+    pub findings: Vec<FindingRecord>,
     /// True while only parts of the span, such as its messages, have arrived.
     pub incomplete: bool,
     /// Start (RFC 3339), after correction of the client's clock.

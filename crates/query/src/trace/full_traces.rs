@@ -1,18 +1,20 @@
 //! Traces with all columns of their spans, for work in the background that reads messages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use datafusion::functions_aggregate::expr_fn::min;
 use datafusion::prelude::{col, lit};
-use datafusion::scalar::ScalarValue;
 use hinomi_model::id::TraceId;
-use hinomi_store::SpanRow;
-use hinomi_store::rows::from_batch;
+use hinomi_store::rows::{SpanRow, from_batch};
 use hinomi_store::schema::SCHEMA;
 
 use crate::error::QueryError;
-use crate::scan::columns::BatchColumn;
-use crate::{ProjectSnapshot, ScanMode};
+use crate::scan::columns::{BatchColumn, time};
+use crate::scan::row_lookup::DETAIL_COLUMNS;
+use crate::filter::{Filter, FilterTerm};
+use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
 /// Spans of some traces with all columns.
 #[derive(Debug, Default)]
@@ -68,7 +70,6 @@ impl ProjectSnapshot {
         if self.snapshot.segments.is_empty() && self.snapshot.buffer.is_empty() {
             return Ok(Vec::new());
         }
-        let time = |time_us| lit(ScalarValue::TimestampMicrosecond(Some(time_us), Some("UTC".into())));
         let is_part = col("kind").in_list(vec![lit("llm"), lit("agent"), lit("tool")], false);
         let received = col("received_at").gt_eq(time(from_us)).and(col("received_at").lt(time(to_us)));
         let table = self.table(ScanMode::MostRows, i64::MIN, i64::MAX)?.filter(received.and(is_part))?;
@@ -77,6 +78,18 @@ impl ProjectSnapshot {
             (0..batch.num_rows()).filter_map(|row| ids.text(row)?.parse().ok()).collect::<Vec<TraceId>>()
         };
         Ok(table.select_columns(&["trace_id"])?.distinct()?.collect().await?.iter().flat_map(ids).collect())
+    }
+
+    /// Returns the start of a trace in microseconds since the Unix epoch; `None` if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the query engine fails.
+    pub async fn start_of_trace(&self, trace: TraceId) -> Result<Option<i64>, QueryError> {
+        let filter = Filter(vec![FilterTerm::InTraces(Arc::new(HashSet::from([trace])))]);
+        let spans = self.spans_in_scope(ScanMode::FewRows, &QueryScope { filter, ..QueryScope::all() }).await?;
+        let batches = spans.aggregate(Vec::new(), vec![min(col("start_time")).alias("start_time")])?.collect().await?;
+        Ok(batches.iter().find_map(|batch| BatchColumn::of(batch, "start_time").int(0)))
     }
 
     /// Returns the traces of some conversations whose spans start in a period, in microseconds since the Unix epoch, with the start of their
@@ -92,14 +105,14 @@ impl ProjectSnapshot {
     ) -> Result<HashMap<String, Vec<(TraceId, i64)>>, QueryError> {
         let wanted = col("session_id").in_list(sessions.iter().map(|session| lit(*session)).collect(), false);
         let table = self.table(ScanMode::FewRows, from_us, to_us)?.filter(wanted)?;
-        let start = datafusion::functions_aggregate::expr_fn::min(col("start_time")).alias("start_time");
+        let start = min(col("start_time")).alias("start_time");
         let table = table.aggregate(vec![col("session_id"), col("trace_id")], vec![start])?;
         let mut found: HashMap<String, Vec<(TraceId, i64)>> = HashMap::new();
         for batch in table.collect().await? {
             let [session, trace, start] = ["session_id", "trace_id", "start_time"].map(|name| BatchColumn::of(&batch, name));
             for at in 0..batch.num_rows() {
                 let trace = trace.text(at).and_then(|id| id.parse().ok());
-                if let (Some(session), Some(trace), Some(start_us)) = (session.text(at), trace, start.time_us(at)) {
+                if let (Some(session), Some(trace), Some(start_us)) = (session.text(at), trace, start.int(at)) {
                     found.entry(session).or_default().push((trace, start_us));
                 }
             }
@@ -111,8 +124,7 @@ impl ProjectSnapshot {
 
 /// Returns the number of bytes of the long texts of spans.
 fn text_bytes(batch: &RecordBatch) -> usize {
-    use arrow::array::AsArray;
-    crate::scan::row_lookup::DETAIL_COLUMNS
+    DETAIL_COLUMNS
         .iter()
         .filter_map(|name| batch.column_by_name(name)?.as_string_view_opt())
         .map(|texts| texts.iter().flatten().map(str::len).sum::<usize>())

@@ -45,6 +45,7 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
         error_count: 0,
         error_preview: first_failure(loaded).and_then(error_preview),
         scores: Vec::new(),
+        findings: Vec::new(),
         input_tokens: sum_of_billed(|span| span.usage.input_tokens().unwrap_or(0)),
         output_tokens: sum_of_billed(|span| span.usage.output_tokens().unwrap_or(0)),
         total_tokens: sum_of_billed(|span| span.usage.total.unwrap_or(0)),

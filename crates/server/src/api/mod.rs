@@ -72,6 +72,7 @@ use hinomi_tables::otel_metrics::OtelMetricStore;
 use hinomi_tables::outcomes::OutcomeStore;
 use hinomi_tables::prices::ActivePrices;
 use hinomi_tables::retained_rows::RetainedRows;
+use hinomi_tables::findings::FindingStore;
 use hinomi_tables::scores::ScoreStore;
 use hinomi_tables::share_links::ShareLinkStore;
 use tokio_util::sync::CancellationToken;
@@ -120,6 +121,8 @@ pub struct ApiState {
     pub errors: Arc<ErrorStore>,
     /// Scores.
     pub scores: Arc<ScoreStore>,
+    /// Findings of traces.
+    pub findings: Arc<FindingStore>,
     /// Log lines.
     pub logs: Arc<LogStore>,
     /// OpenTelemetry metrics.
@@ -214,6 +217,7 @@ impl ApiState {
         vec![
             self.errors.clone(),
             self.scores.clone(),
+            self.findings.clone(),
             self.logs.clone(),
             self.metrics.clone(),
             self.alerts.clone(),

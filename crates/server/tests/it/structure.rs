@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [(&str, &[&str]); 7] = [
     ("model", &[]),
     ("store", &["model"]),
-    ("tables", &["model", "evaluation"]),
+    ("tables", &["model"]),
     ("evaluation", &["model"]),
     ("query", &["model", "store"]),
     ("alerting", &["model", "store", "tables", "query"]),
@@ -58,7 +58,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 38] = [
     (
         "server",
         "api",
-        &["backup", "config", "forward", "ingest", "jobs", "memory", "query_parameters", "reprice", "retention", "sign_in", "transfer"],
+        &["backup", "config", "finding_search", "forward", "ingest", "jobs", "memory", "query_parameters", "reprice", "retention", "sign_in", "transfer"],
     ),
 ];
 

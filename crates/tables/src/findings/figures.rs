@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use hinomi_evaluation::signals::{FindingDetector, FindingKind, FindingSeverity};
+use hinomi_model::finding::{FindingDetector, FindingKind, FindingSeverity};
 use hinomi_model::id::TraceId;
 use hinomi_model::money::Usd;
 use rusqlite::params;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use hinomi_evaluation::signals::{FindingDetector, FindingKind, FindingSeverity};
+use hinomi_model::finding::{FindingDetector, FindingKind, FindingSeverity};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
 use rusqlite::{Row, params};

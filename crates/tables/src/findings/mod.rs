@@ -15,7 +15,7 @@ mod write;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
-use hinomi_evaluation::signals::{FindingDetector, FindingExplanation, FindingKind, FindingSeverity, SignalFinding};
+use hinomi_model::finding::{FindingDetector, FindingExplanation, FindingKind, FindingSeverity, SignalFinding};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
 

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use hinomi_evaluation::signals::TruncationSource;
+use hinomi_model::finding::TruncationSource;
 
 use super::*;
 use crate::retained_rows::{ErasedNames, ErasureSubject, ExpiryCutoffs, RetainedRows, erase};

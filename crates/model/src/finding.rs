@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use hinomi_model::id::SpanId;
-use hinomi_model::names;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::id::SpanId;
+use crate::money::Usd;
+use crate::names;
 
 names!(
-    /// FindingDetector that makes findings.
+    /// Detector that makes findings.
     FindingDetector {
         /// Signals of runs: faults that the spans of a run show.
         Signal = "signal",
@@ -47,7 +50,7 @@ names!(
 );
 
 names!(
-    /// FindingSeverity of a finding. Later values are more severe.
+    /// Severity of a finding. Later values are more severe.
     FindingSeverity {
         /// Worth knowing; often not a fault of the program.
         Info = "info",
@@ -61,17 +64,17 @@ names!(
 /// What a signal found in a trace or a conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignalFinding {
-    /// FindingDetector that made the finding.
+    /// Detector that made the finding.
     pub detector: FindingDetector,
     /// Kind of the finding.
     pub kind: FindingKind,
-    /// FindingSeverity of the finding.
+    /// Severity of the finding.
     pub severity: FindingSeverity,
     /// Confidence from 0 to 1. It orders findings and is not a calibrated probability.
     pub confidence: f64,
     /// IDs of the spans that triggered the finding, in order of time; at most [`SignalFinding::MAX_SPAN_IDS`], the first and the last ones.
     pub span_ids: Vec<SpanId>,
-    /// LLM calls that the fault repeated without need. [`super::wasted_cost`] charges them to the finding. At most
+    /// LLM calls that the fault repeated without need. The wasted cost charges them to the finding. At most
     /// [`SignalFinding::MAX_WASTED_CALLS`] IDs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wasted_call_ids: Vec<SpanId>,
@@ -90,7 +93,7 @@ impl SignalFinding {
     pub const MAX_EVIDENCE_CHARACTERS: usize = 160;
 
     /// Returns a finding of a signal without evidence and wasted calls.
-    pub(super) fn new(
+    pub fn new(
         severity: FindingSeverity,
         confidence: f64,
         mut span_ids: Vec<SpanId>,
@@ -106,8 +109,8 @@ impl SignalFinding {
     }
 
     /// Adds an excerpt of a text as evidence.
-    pub(super) fn with_evidence(mut self, text: &str) -> SignalFinding {
-        let words = super::text::prefix(text, 4 * Self::MAX_EVIDENCE_CHARACTERS).split_whitespace().collect::<Vec<_>>().join(" ");
+    pub fn with_evidence(mut self, text: &str) -> SignalFinding {
+        let words = text[..text.floor_char_boundary(text.len().min(4 * Self::MAX_EVIDENCE_CHARACTERS))].split_whitespace().collect::<Vec<_>>().join(" ");
         let mut excerpt: String = words.chars().take(Self::MAX_EVIDENCE_CHARACTERS).collect();
         if excerpt.len() < words.len() {
             excerpt.pop();
@@ -118,7 +121,7 @@ impl SignalFinding {
     }
 
     /// Adds the LLM calls that the fault repeated.
-    pub(super) fn with_wasted_calls(mut self, mut calls: Vec<SpanId>) -> SignalFinding {
+    pub fn with_wasted_calls(mut self, mut calls: Vec<SpanId>) -> SignalFinding {
         calls.sort_unstable();
         calls.dedup();
         calls.truncate(Self::MAX_WASTED_CALLS);
@@ -127,8 +130,50 @@ impl SignalFinding {
     }
 }
 
+/// What a detector or signal found.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Finding)]
+pub struct FindingRecord {
+    /// Detector that made the finding.
+    pub detector: FindingDetector,
+    /// Kind of the finding.
+    pub kind: FindingKind,
+    /// Severity of the finding.
+    pub severity: FindingSeverity,
+    /// Confidence from 0 to 1. It orders findings and is not a calibrated probability.
+    pub confidence: f64,
+    /// IDs of the spans that show the fault, in order of time: at most 100, the first and the last ones.
+    pub span_ids: Vec<String>,
+    /// Cost in US dollars that the fault wasted; each call is included in one finding.
+    pub wasted_cost: f64,
+    /// Short excerpt of the text that shows the fault; null if there is none, in lists, and if messages are hidden.
+    #[schema(required)]
+    pub evidence: Option<String>,
+    /// Reason of the finding: one sentence in English.
+    pub explanation: String,
+    /// Reason of the finding as data.
+    pub reason: FindingExplanation,
+}
+
+impl FindingRecord {
+    /// Returns a finding of a signal as a record, with the cost that it wasted.
+    pub fn of_signal(finding: SignalFinding, wasted_cost: Usd) -> FindingRecord {
+        FindingRecord {
+            detector: finding.detector,
+            kind: finding.kind,
+            severity: finding.severity,
+            confidence: finding.confidence,
+            span_ids: finding.span_ids.iter().map(ToString::to_string).collect(),
+            wasted_cost: wasted_cost.dollars(),
+            evidence: finding.evidence,
+            explanation: finding.explanation.to_string(),
+            reason: finding.explanation,
+        }
+    }
+}
+
 /// Way in which an answer was found to be cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TruncationSource {
     /// The finish reason.
@@ -138,7 +183,7 @@ pub enum TruncationSource {
 }
 
 /// Fault of the arguments of a tool call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "fault", rename_all = "snake_case")]
 pub enum ArgumentFault {
     /// The arguments are not valid JSON.
@@ -170,7 +215,7 @@ pub enum ArgumentFault {
 }
 
 /// Limit at which a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunLimitKind {
     /// Turns of an agent.
@@ -186,7 +231,7 @@ pub enum RunLimitKind {
 }
 
 /// Reason of a finding: a code with its parameters, from which a sentence in any language can be made. `Display` writes English.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum FindingExplanation {
     /// The same tool call had the same result again and again.

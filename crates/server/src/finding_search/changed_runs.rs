@@ -1,0 +1,107 @@
+//! Traces that changed and wait for their search.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hinomi_model::id::TraceId;
+use hinomi_model::span::SpanType;
+use hinomi_store::rows::SpanRow;
+use hinomi_store::{RowChangeSubscriber, RowChanges};
+
+/// Maximum number of traces that wait. The spans of further traces are found by the time of their reception.
+const MAX_WAITING_TRACES: usize = 500_000;
+
+/// Times of the first and the last change of a trace since its last search, in microseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy)]
+struct ChangeTimes {
+    first_us: i64,
+    last_us: i64,
+}
+
+#[derive(Debug, Default)]
+struct WaitingTraces {
+    changes: HashMap<(u64, TraceId), ChangeTimes>,
+    /// Time of the first change that was not noted because too many traces waited.
+    overflow_us: Option<i64>,
+}
+
+/// Notes which traces with a call, an agent or a tool changed.
+#[derive(Debug, Default)]
+pub(super) struct ChangedRuns(Mutex<WaitingTraces>);
+
+impl ChangedRuns {
+    fn lock(&self) -> MutexGuard<'_, WaitingTraces> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a change of a trace.
+    pub(super) fn note_change(&self, project: u64, trace: TraceId, now_us: i64) {
+        let mut waiting = self.lock();
+        if let Some(times) = waiting.changes.get_mut(&(project, trace)) {
+            times.last_us = now_us;
+        } else if waiting.changes.len() < MAX_WAITING_TRACES {
+            waiting.changes.insert((project, trace), ChangeTimes { first_us: now_us, last_us: now_us });
+        } else {
+            waiting.overflow_us.get_or_insert(now_us);
+        }
+    }
+
+    /// Removes and returns the traces that have not changed for `quiet_us`, or whose first change was `max_delay_us` ago.
+    pub(super) fn take_due(&self, now_us: i64, quiet_us: i64, max_delay_us: i64) -> Vec<(u64, TraceId)> {
+        let is_due = |_: &(u64, TraceId), times: &mut ChangeTimes| {
+            times.last_us <= now_us - quiet_us || times.first_us <= now_us - max_delay_us || times.last_us > now_us
+        };
+        self.lock().changes.extract_if(is_due).map(|(trace, _)| trace).collect()
+    }
+
+    /// Returns the time of the earliest change of a waiting trace.
+    pub(super) fn oldest_change_us(&self) -> Option<i64> {
+        let waiting = self.lock();
+        waiting.changes.values().map(|times| times.first_us).chain(waiting.overflow_us).min()
+    }
+
+    /// Returns the time since which changes were not noted, and notes changes again. `None` if all were noted, or too many traces still wait.
+    pub(super) fn take_overflow(&self) -> Option<i64> {
+        let mut waiting = self.lock();
+        if waiting.changes.len() < MAX_WAITING_TRACES / 2 { waiting.overflow_us.take() } else { None }
+    }
+}
+
+impl RowChangeSubscriber for ChangedRuns {
+    fn select(&self, row: &SpanRow) -> Option<SpanRow> {
+        if matches!(row.span.kind, SpanType::Llm | SpanType::Agent | SpanType::Tool) {
+            self.note_change(row.project_id, row.span.trace_id, jiff::Timestamp::now().as_microsecond());
+        }
+        None
+    }
+
+    fn notify(&self, _changes: RowChanges) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_waits_until_it_is_quiet_but_not_longer_than_the_limit() {
+        let changed = ChangedRuns::default();
+        let note = |trace, time_us| changed.note_change(1, TraceId(trace), time_us);
+        let due = |now_us| {
+            let mut due: Vec<u128> = changed.take_due(now_us, 10, 30).into_iter().map(|(_, trace)| trace.0).collect();
+            due.sort_unstable();
+            due
+        };
+        note(1, 0);
+        note(2, 5);
+        assert_eq!(changed.oldest_change_us(), Some(0));
+        assert_eq!(due(9), [0u128; 0]);
+        note(1, 9);
+        assert_eq!(due(15), [2]);
+        note(1, 18);
+        note(1, 27);
+        assert_eq!(due(30), [1], "it has been changing for too long");
+        assert_eq!(changed.oldest_change_us(), None);
+        note(3, 100);
+        assert_eq!(due(50), [3], "the clock was set back");
+    }
+}
