@@ -93,12 +93,7 @@ impl SignalFinding {
     pub const MAX_EVIDENCE_CHARACTERS: usize = 160;
 
     /// Returns a finding of a signal without evidence and wasted calls.
-    pub fn new(
-        severity: FindingSeverity,
-        confidence: f64,
-        mut span_ids: Vec<SpanId>,
-        explanation: FindingExplanation,
-    ) -> SignalFinding {
+    pub fn new(severity: FindingSeverity, confidence: f64, mut span_ids: Vec<SpanId>, explanation: FindingExplanation) -> SignalFinding {
         if span_ids.len() > Self::MAX_SPAN_IDS {
             let half = Self::MAX_SPAN_IDS / 2;
             span_ids.drain(half..span_ids.len() - half);
@@ -110,7 +105,10 @@ impl SignalFinding {
 
     /// Adds an excerpt of a text as evidence.
     pub fn with_evidence(mut self, text: &str) -> SignalFinding {
-        let words = text[..text.floor_char_boundary(text.len().min(4 * Self::MAX_EVIDENCE_CHARACTERS))].split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = text[..text.floor_char_boundary(text.len().min(4 * Self::MAX_EVIDENCE_CHARACTERS))]
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         let mut excerpt: String = words.chars().take(Self::MAX_EVIDENCE_CHARACTERS).collect();
         if excerpt.len() < words.len() {
             excerpt.pop();

@@ -75,10 +75,13 @@ pub struct FilterFields {
 
 impl FilterFields {
     /// Fields of spans.
-    pub const OF_SPANS: FilterFields = FilterFields { names: &[FIELD_NAMES, targets::FIELD_NAMES], prefixes: &["tag.", "attr.", targets::SCORE_PREFIX] };
+    pub const OF_SPANS: FilterFields =
+        FilterFields { names: &[FIELD_NAMES, targets::FIELD_NAMES], prefixes: &["tag.", "attr.", targets::SCORE_PREFIX] };
     /// Fields of error events and of the spans of their traces.
-    pub const OF_ERROR_EVENTS: FilterFields =
-        FilterFields { names: &[error_filter::FIELD_NAMES, FIELD_NAMES, targets::FIELD_NAMES], prefixes: &["tag.", "attr.", targets::SCORE_PREFIX] };
+    pub const OF_ERROR_EVENTS: FilterFields = FilterFields {
+        names: &[error_filter::FIELD_NAMES, FIELD_NAMES, targets::FIELD_NAMES],
+        prefixes: &["tag.", "attr.", targets::SCORE_PREFIX],
+    };
     /// Fields of log lines.
     pub const OF_LOG_LINES: FilterFields = FilterFields { names: &[log_line_filter::FIELD_NAMES], prefixes: &["attr."] };
 

@@ -5,8 +5,8 @@ mod span;
 
 use std::collections::BTreeMap;
 
-use hinomi_model::hints::HintEvidence;
 use hinomi_model::finding::FindingRecord;
+use hinomi_model::hints::HintEvidence;
 use hinomi_model::score::ScoreRecord;
 use hinomi_model::span::SpanStatus;
 use serde::Serialize;
@@ -176,6 +176,9 @@ pub struct BreakdownRow {
     pub runs_per_minute: Option<f64>,
     /// Durations of the runs.
     pub run_duration_ms: RunDurations,
+    /// Cost in US dollars that the findings wasted, for rows by finding; null for other properties.
+    #[schema(required)]
+    pub wasted_cost: Option<f64>,
 }
 
 /// A value of a field and how often it occurs.
@@ -326,6 +329,10 @@ pub struct TraceSummary {
     pub scores: Vec<ScoreRecord>,
     /// Findings of the trace, the most severe first, at most 20 in a list; empty in the response for one trace, which has its own field.
     pub findings: Vec<FindingRecord>,
+    /// Cost in US dollars of failed calls, of calls that a loop repeated, and of a run without an answer. Null if the trace has not been
+    /// searched yet, has more than 2,000 spans or 32 MiB, or is the only trace of the response, which has its own field.
+    #[schema(required)]
+    pub wasted_cost: Option<f64>,
     /// Input tokens, including those read from or written to a cache.
     pub input_tokens: u64,
     /// Output tokens, including reasoning.

@@ -28,6 +28,7 @@ use hinomi_tables::audit_log::AuditLog;
 use hinomi_tables::bills::BillStore;
 use hinomi_tables::database;
 use hinomi_tables::error_events::{ErrorEventFilter, ErrorStore};
+use hinomi_tables::findings::FindingStore;
 use hinomi_tables::forwards::ForwardStore;
 use hinomi_tables::log_lines::LogStore;
 use hinomi_tables::media::MediaStore;
@@ -35,7 +36,6 @@ use hinomi_tables::metadata::MetadataStore;
 use hinomi_tables::otel_metrics::OtelMetricStore;
 use hinomi_tables::outcomes::OutcomeStore;
 use hinomi_tables::prices::ActivePrices;
-use hinomi_tables::findings::FindingStore;
 use hinomi_tables::scores::ScoreStore;
 use hinomi_tables::share_links::ShareLinkStore;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -122,7 +122,8 @@ impl App {
             let config = config.clone();
             move || open_stores(&config)
         };
-        let OpenedServices { stores, findings, prices, bills, share_links, outbox, alerts, audit } = tokio::task::spawn_blocking(opening).await??;
+        let OpenedServices { stores, findings, prices, bills, share_links, outbox, alerts, audit } =
+            tokio::task::spawn_blocking(opening).await??;
         let shares = MemoryBudget::from_config(config);
         tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory.limited");
         let allowed = AllowedNetworks::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
@@ -151,6 +152,7 @@ impl App {
             errors,
             scores,
             findings,
+            finding_queue: Arc::default(),
             logs,
             metrics,
             bills,
@@ -243,7 +245,13 @@ impl App {
         let completion_worker = low_priority.handle().spawn(completion.run(api.shutdown.clone()));
         let score_targets = ScoreTargetWorker::new(api.store.clone(), api.engine.clone(), api.scores.clone());
         let score_worker = low_priority.handle().spawn(score_targets.run(api.shutdown.clone()));
-        let finding_search = FindingSearchWorker::new(api.store.clone(), api.engine.clone(), api.meta.clone(), api.findings.clone());
+        let finding_search = FindingSearchWorker::new(
+            api.store.clone(),
+            api.engine.clone(),
+            api.meta.clone(),
+            api.findings.clone(),
+            api.finding_queue.clone(),
+        );
         let finding_worker = low_priority.handle().spawn(finding_search.run(api.shutdown.clone()));
         let forward_worker = tokio::spawn(api.forwards.clone().run(api.shutdown.clone()));
 

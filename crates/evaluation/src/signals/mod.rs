@@ -26,10 +26,10 @@ use hinomi_model::finding;
 use hinomi_model::span::Span;
 
 pub use answers::is_refusal;
-pub use questions::QuestionHistory;
 pub use finding::{
     ArgumentFault, FindingDetector, FindingExplanation, FindingKind, FindingSeverity, RunLimitKind, SignalFinding, TruncationSource,
 };
+pub use questions::QuestionHistory;
 use run::AnalyzedRun;
 
 /// Hash map with a fast hash function.

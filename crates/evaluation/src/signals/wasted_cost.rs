@@ -27,9 +27,8 @@ pub struct WastedCost {
 /// Returns the wasted cost of one trace from its spans and the findings of [`super::of_trace`].
 pub fn wasted_cost(spans: &[&Span], findings: &[SignalFinding]) -> WastedCost {
     let mut wasted = WastedCost { by_finding: vec![Usd::ZERO; findings.len()], ..WastedCost::default() };
-    let order = |(_, finding): &(usize, &SignalFinding)| {
-        (std::cmp::Reverse(finding.severity), -(finding.confidence * 1e6) as i64, finding.kind)
-    };
+    let order =
+        |(_, finding): &(usize, &SignalFinding)| (std::cmp::Reverse(finding.severity), -(finding.confidence * 1e6) as i64, finding.kind);
     let numbered = || findings.iter().enumerate();
     let unanswered = numbered().filter(|(_, finding)| WITHOUT_ANSWER.contains(&finding.kind)).min_by_key(order);
     let mut sorted: Vec<(usize, &SignalFinding)> = numbered().filter(|(_, finding)| !finding.wasted_call_ids.is_empty()).collect();

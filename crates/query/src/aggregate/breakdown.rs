@@ -2,11 +2,14 @@
 //! returned rows.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use datafusion::functions_aggregate::expr_fn::{avg, max, min};
 use datafusion::prelude::{ExprFunctionExt, cast, col};
+use hinomi_model::id::TraceId;
 use hinomi_model::money::Usd;
 
 use super::group_by::GroupBy;
@@ -15,6 +18,7 @@ use super::grouped::{GroupAggregates, GroupPlan};
 use super::rollup::ScopeSources;
 use super::summary::{common_aggregates, cost_in_dollars, is_call, percentile, tokens};
 use crate::error::QueryError;
+use crate::filter::FilterTerm;
 use crate::response::{BreakdownRow, DurationPercentiles, RunDurations};
 use crate::scan::columns::BatchColumn;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
@@ -116,6 +120,35 @@ impl ProjectSnapshot {
         Ok(rows)
     }
 
+    /// Returns totals of sets of traces, one row for each key, at most `limit` rows. A trace may be in several sets.
+    ///
+    /// # Errors
+    ///
+    /// Returns the same errors as [`breakdown`](ProjectSnapshot::breakdown).
+    pub async fn breakdown_of_traces(
+        &self,
+        scope: &QueryScope,
+        sets: Vec<(String, HashSet<TraceId>)>,
+        sort: &str,
+        limit: usize,
+    ) -> Result<Vec<BreakdownRow>, QueryError> {
+        let order = RowOrder::read(sort)?;
+        let minutes = {
+            let (from_us, to_us) = self.resolved_range(scope).await?;
+            (to_us.saturating_sub(from_us)) as f64 / 60e6
+        };
+        let mut rows = Vec::new();
+        for (key, traces) in sets {
+            let mut of_traces = scope.clone();
+            of_traces.filter.0.push(FilterTerm::InTraces(Arc::new(traces)));
+            let row = self.scanned_rows(&of_traces, &GroupBy::Whole(key), minutes).await?;
+            rows.extend(row.into_iter().filter(|row| row.spans > 0));
+        }
+        rows.sort_by(|a, b| order.compare(((order.value)(a), a.key.as_deref()), ((order.value)(b), b.key.as_deref())));
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
     /// Computes the rows of a breakdown with the query engine, from the rows of spans.
     async fn scanned_rows(&self, scope: &QueryScope, by: &GroupBy, minutes: f64) -> Result<Vec<BreakdownRow>, QueryError> {
         let is_run = by.is_run_expression();
@@ -180,6 +213,7 @@ fn grouped_rows(
     let rows = cells.iter().zip(of_calls.into_iter().zip(of_runs)).map(|(cell, ([p50, p95, p99], [run_p50, run_p95]))| {
         let sums = cell_totals(table, *cell, minutes);
         BreakdownRow {
+            wasted_cost: None,
             key: key(*cell).map(str::to_owned),
             provider: table.provider(*cell).map(str::to_owned),
             duration_ms: DurationPercentiles { p50, p95, p99 },
@@ -197,6 +231,7 @@ fn cell_totals(table: &GroupTable, cell: u32, minutes: f64) -> BreakdownRow {
     let (llm_calls, runs) = (count(GroupSumComponent::Calls), count(GroupSumComponent::Runs));
     let timed_runs = count(GroupSumComponent::TimedRuns);
     BreakdownRow {
+        wasted_cost: None,
         key: None,
         spans: count(GroupSumComponent::Spans),
         llm_calls,
@@ -232,6 +267,7 @@ fn breakdown_rows(batch: &RecordBatch, minutes: f64) -> Vec<BreakdownRow> {
         let (llm_calls, runs) = (number("llm_calls"), number("runs"));
         let provider = column("provider").text(row);
         BreakdownRow {
+            wasted_cost: None,
             key: column("key").text(row),
             spans: number("spans"),
             llm_calls,

@@ -20,6 +20,8 @@ pub enum GroupBy {
     /// The model; a failed call is listed under the model that answers such calls. `ProjectSnapshot::grouping` creates it from the column
     /// `model`.
     AnsweringModel(Arc<AnsweringModels>),
+    /// All spans as one group with this value.
+    Whole(String),
 }
 
 const GROUP_COLUMNS: &[(&str, &str)] = &[
@@ -69,6 +71,7 @@ impl GroupBy {
             GroupBy::Column(_, column) => col(*column),
             GroupBy::Tag(name) => json_text::json_text(col("tags"), name),
             GroupBy::AnsweringModel(models) => models.key(),
+            GroupBy::Whole(value) => lit(value.as_str()),
         }
     }
 
@@ -81,7 +84,7 @@ impl GroupBy {
     pub(crate) fn dimension(&self) -> Option<usize> {
         match self {
             GroupBy::Column(_, column) => rollup::dimension_index(column),
-            GroupBy::Tag(_) => None,
+            GroupBy::Tag(_) | GroupBy::Whole(_) => None,
             GroupBy::AnsweringModel(_) => Some(rollup::MODEL_DIMENSION),
         }
     }

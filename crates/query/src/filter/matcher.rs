@@ -141,6 +141,7 @@ impl GroupBy {
             GroupBy::Column(_, column) => text_of(column, span),
             GroupBy::Tag(name) => span.tags.get(name).map(|value| Cow::Borrowed(value.as_str())),
             GroupBy::AnsweringModel(_) => text_of("model", span),
+            GroupBy::Whole(value) => Some(Cow::Owned(value.clone())),
         }
     }
 
@@ -150,6 +151,7 @@ impl GroupBy {
             GroupBy::Column(_, "model") | GroupBy::AnsweringModel(_) => vec!["request_model", "response_model"],
             GroupBy::Column(_, column) => vec![*column],
             GroupBy::Tag(_) => vec!["tags"],
+            GroupBy::Whole(_) => Vec::new(),
         }
     }
 }

@@ -107,7 +107,7 @@ impl FindingTest {
             FieldTest::Compare(..) => Err(QueryError::BadValue {
                 field: FINDING_FIELD.to_owned(),
                 value: ">".to_owned(),
-                wanted: "a kind or detector of findings, which cannot be compared".into(),
+                wanted: "a kind or detector of findings, which cannot be compared",
             }),
         }
     }

@@ -11,9 +11,9 @@ use hinomi_store::rows::{SpanRow, from_batch};
 use hinomi_store::schema::SCHEMA;
 
 use crate::error::QueryError;
+use crate::filter::{Filter, FilterTerm};
 use crate::scan::columns::{BatchColumn, time};
 use crate::scan::row_lookup::DETAIL_COLUMNS;
-use crate::filter::{Filter, FilterTerm};
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
 /// Spans of some traces with all columns.

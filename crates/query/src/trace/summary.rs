@@ -46,6 +46,7 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
         error_preview: first_failure(loaded).and_then(error_preview),
         scores: Vec::new(),
         findings: Vec::new(),
+        wasted_cost: None,
         input_tokens: sum_of_billed(|span| span.usage.input_tokens().unwrap_or(0)),
         output_tokens: sum_of_billed(|span| span.usage.output_tokens().unwrap_or(0)),
         total_tokens: sum_of_billed(|span| span.usage.total.unwrap_or(0)),

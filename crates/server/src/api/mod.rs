@@ -12,6 +12,7 @@ mod credentials;
 mod enum_facts;
 mod error;
 mod file_response;
+mod filter_targets;
 mod findings;
 mod forwards;
 mod hints;
@@ -65,6 +66,7 @@ use hinomi_store::Store;
 use hinomi_tables::audit_log::AuditLog;
 use hinomi_tables::bills::BillStore;
 use hinomi_tables::error_events::ErrorStore;
+use hinomi_tables::findings::FindingStore;
 use hinomi_tables::log_lines::LogStore;
 use hinomi_tables::media::MediaStore;
 use hinomi_tables::metadata::{MetadataStore, ProjectRecord};
@@ -72,7 +74,6 @@ use hinomi_tables::otel_metrics::OtelMetricStore;
 use hinomi_tables::outcomes::OutcomeStore;
 use hinomi_tables::prices::ActivePrices;
 use hinomi_tables::retained_rows::RetainedRows;
-use hinomi_tables::findings::FindingStore;
 use hinomi_tables::scores::ScoreStore;
 use hinomi_tables::share_links::ShareLinkStore;
 use tokio_util::sync::CancellationToken;
@@ -83,6 +84,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::GroupRole;
+use crate::finding_search::FindingSearchQueue;
 use crate::forward::ForwardWorker;
 use crate::ingest::IngestKeyUsage;
 use crate::jobs::JobRunner;
@@ -123,6 +125,8 @@ pub struct ApiState {
     pub scores: Arc<ScoreStore>,
     /// Findings of traces.
     pub findings: Arc<FindingStore>,
+    /// Traces that wait for the search of faults.
+    pub finding_queue: Arc<FindingSearchQueue>,
     /// Log lines.
     pub logs: Arc<LogStore>,
     /// OpenTelemetry metrics.
@@ -236,9 +240,9 @@ impl ApiState {
         [self.store.version(), self.errors.version(), self.changes.load(Ordering::Acquire)]
     }
 
-    /// Returns a scope in which terms by scores are resolved.
+    /// Returns a scope in which terms by scores and findings are resolved.
     async fn resolve_scope(&self, project: u64, scope: QueryScope) -> Result<QueryScope, ApiError> {
-        Ok(QueryScope { filter: scores::resolve_filter(self, project, scope.filter).await?, ..scope })
+        Ok(QueryScope { filter: filter_targets::resolve_filter(self, project, scope.filter).await?, ..scope })
     }
 
     /// Returns a snapshot of a project for queries.
@@ -462,6 +466,8 @@ fn score_routes() -> OpenApiRouter<Arc<ApiState>> {
         scores::list,
         scores::delete,
         scores::summary::get,
+        findings::list,
+        findings::summary::get,
         scores::definitions::list,
         scores::definitions::create,
         scores::definitions::replace,

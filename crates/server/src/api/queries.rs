@@ -6,25 +6,28 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use hinomi_model::api_time::rfc3339;
+use hinomi_model::finding::FindingKind;
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::span::{ChatMessage, MessagePart, Span};
-use hinomi_query::filter::Filter;
+use hinomi_query::filter::{Filter, FilterTargets, FilterTerm};
 use hinomi_query::{
-    BreakdownRow, BucketInterval, FacetValue, GroupBy, OtherTimeSeriesGroups, ProjectSnapshot, QueryError, QueryScope, SeriesMeasure,
-    SpanMatcher, TimeSeries, TimeSeriesGroup, UsageSummary,
+    BreakdownRow, BucketInterval, FacetQuery, FacetValue, GroupBy, OtherTimeSeriesGroups, ProjectSnapshot, QueryError, QueryScope,
+    SeriesMeasure, SpanMatcher, TimeSeries, TimeSeriesGroup, UsageSummary,
 };
 use hinomi_tables::error_events::{ErrorEventFilter, SearchableError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
+use super::filter_targets::resolve_filter;
+use super::findings::traces_by_finding;
 use super::params::QueryParameters;
 use super::permission::Viewer;
-use super::scores::{resolve_filter, run_on_scores};
+use super::scores::run_on_scores;
 use super::{ApiError, ApiState};
 use crate::query_parameters::{
-    BreakdownParameters, BreakdownQuery, ErrorEventScope, FacetParameters, FilterParameters, FilterSelection, SCORE_MEASURE,
-    TimeSeriesParameters, TimeSeriesQuery,
+    BreakdownParameters, BreakdownProperty, BreakdownQuery, ErrorEventScope, FacetParameters, FilterParameters, FilterSelection,
+    SCORE_MEASURE, TimeSeriesParameters, TimeSeriesQuery,
 };
 
 /// Maximum number of points of a series of scores.
@@ -260,7 +263,30 @@ pub(super) async fn breakdown(
     let BreakdownQuery { by, sort, limit } = broken.query()?;
     let project = api.snapshot(authorized.project);
     let scope = selection.select_spans(&project, api.resolve_scope(authorized.project, range.scope()?).await?).await?;
-    Ok(Json(Breakdown { rows: project.breakdown(&scope, &by, sort, limit).await? }))
+    let rows = match by {
+        BreakdownProperty::Spans(by) => project.breakdown(&scope, &by, sort, limit).await?,
+        BreakdownProperty::Findings => breakdown_by_finding(&api, &project, authorized.project, &scope, sort, limit).await?,
+    };
+    Ok(Json(Breakdown { rows }))
+}
+
+/// Returns the totals of the traces with findings of each kind. Only spans in the scope are included.
+async fn breakdown_by_finding(
+    api: &ApiState,
+    snapshot: &ProjectSnapshot,
+    project: u64,
+    scope: &QueryScope,
+    sort: &str,
+    limit: usize,
+) -> Result<Vec<BreakdownRow>, ApiError> {
+    let found = traces_by_finding(api, project, scope).await?;
+    let sets = found.iter().map(|(kind, found)| (kind.as_str().to_owned(), found.traces.clone())).collect();
+    let mut rows = snapshot.breakdown_of_traces(scope, sets, sort, limit).await?;
+    for row in &mut rows {
+        let kind = row.key.as_deref().and_then(FindingKind::from_name);
+        row.wasted_cost = kind.and_then(|kind| found.get(&kind)).map(|found| found.wasted_cost.dollars());
+    }
+    Ok(rows)
 }
 
 /// Values of a field with their counts.
@@ -284,7 +310,41 @@ pub(super) async fn facets(
     QueryParameters(wanted): QueryParameters<FacetParameters>,
 ) -> Result<Json<FacetValueList>, ApiError> {
     let facet = wanted.query(&selection)?;
+    if facet.field == "finding" {
+        return Ok(Json(FacetValueList { values: finding_facets(&api, authorized.project, range.scope()?, &selection, &facet).await? }));
+    }
     let project = api.snapshot(authorized.project);
     let scope = selection.select_spans(&project, api.resolve_scope(authorized.project, range.scope()?).await?).await?;
     Ok(Json(FacetValueList { values: project.facets(&scope, &facet).await? }))
+}
+
+/// Returns the kinds of findings with the number of traces, or of spans that the findings name, in a scope.
+async fn finding_facets(
+    api: &ApiState,
+    project: u64,
+    scope: QueryScope,
+    selection: &FilterSelection,
+    facet: &FacetQuery<'_>,
+) -> Result<Vec<FacetValue>, ApiError> {
+    let snapshot = api.snapshot(project);
+    let scope = selection.select_spans(&snapshot, api.resolve_scope(project, scope).await?).await?;
+    let mut values = Vec::new();
+    for (kind, found) in traces_by_finding(api, project, &scope).await? {
+        let count = if facet.counts_traces {
+            found.traces.len() as u64
+        } else {
+            let mut of_spans = scope.clone();
+            let targets = FilterTargets { spans: found.spans, ..FilterTargets::default() };
+            of_spans.filter.0.push(FilterTerm::InTargets { not: false, targets: Arc::new(targets) });
+            snapshot.count(&of_spans).await?
+        };
+        values.push(FacetValue { value: kind.as_str().to_owned(), count });
+    }
+    values.retain(|value| value.count > 0 && value.value.starts_with(&facet.prefix.to_lowercase()));
+    values.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
+    let (named, mut most): (Vec<FacetValue>, Vec<FacetValue>) = values.into_iter().partition(|value| facet.values.contains(&value.value));
+    most.truncate(facet.limit.saturating_sub(named.len()));
+    most.extend(named);
+    most.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
+    Ok(most)
 }

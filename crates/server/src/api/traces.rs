@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use hinomi_model::finding::FindingRecord;
 use hinomi_model::hints::{HintEvidence, InstrumentationHint};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
@@ -19,7 +20,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
-use super::findings::{self, FindingView, TraceFindings};
+use super::findings::{self, TraceFindings};
 use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::scores::{name_authors, run_on_scores};
@@ -47,6 +48,7 @@ pub(super) async fn spans(
     }
     add_errors(&api, authorized.project, &mut page.spans).await?;
     add_scores(&api, authorized.project, &mut page.spans).await?;
+    findings::add_to_spans(&api, authorized.project, &mut page.spans).await?;
     Ok(Json(page))
 }
 
@@ -118,6 +120,7 @@ pub(super) async fn traces(
             trace.error_preview = Some(of_trace.first);
         }
     }
+    findings::add_to_traces(&api, authorized.project, &mut page.traces).await?;
     Ok(Json(page))
 }
 
@@ -134,11 +137,11 @@ pub(super) struct TraceResponse {
     scores: Vec<ScoreRecord>,
     /// Number of all scores of the trace and its spans.
     score_count: u64,
-    /// Faults that the spans show, the most severe first; null if the trace has more than 500 spans.
+    /// Faults that the spans show, the most severe first; null if the trace has more than 2,000 spans or 32 MiB.
     #[schema(required)]
-    findings: Option<Vec<FindingView>>,
+    findings: Option<Vec<FindingRecord>>,
     /// Cost in US dollars of failed calls, of calls that a loop repeated, and of runs without an answer; null if the trace has more than
-    /// 500 spans.
+    /// 2,000 spans or 32 MiB.
     #[schema(required)]
     wasted_cost: Option<f64>,
     /// Number of log lines of the trace. `/traces/{trace}/logs` returns them.
@@ -163,8 +166,8 @@ pub(super) async fn trace(
 ) -> Result<Json<TraceResponse>, ApiError> {
     let id = langfuse::trace_id(&trace);
     let mut found = read_trace(&api, authorized.project, authorized.messages, id, at.position_us()?).await?;
-    let TraceFindings { findings, wasted_cost } =
-        findings::of_trace(&api, authorized.project, authorized.messages, id, found.spans.len()).await?;
+    let TraceFindings { findings, wasted_cost } = findings::of_trace(&api, authorized.project, authorized.messages, id).await?;
+    findings::assign_findings(&mut found.spans, findings.as_deref().unwrap_or_default());
     (found.findings, found.wasted_cost) = (findings, wasted_cost.map(Usd::dollars));
     Ok(Json(found))
 }
@@ -284,6 +287,7 @@ pub(super) async fn span(
     let query = ScoreListQuery { trace: Some(trace), span: Some(span), limit: MAX_SCORES_PER_TRACE, ..ScoreListQuery::default() };
     found.span.scores = run_on_scores(&api, move |store| store.list_scores(authorized.project, &query)).await?.scores;
     name_authors(&api, &mut found.span.scores);
+    findings::add_to_spans(&api, authorized.project, std::slice::from_mut(&mut found.span)).await?;
     Ok(Json(found))
 }
 

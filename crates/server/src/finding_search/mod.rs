@@ -4,7 +4,7 @@
 //! worker first searches what was received since the last recorded progress. It runs on threads of low priority and reads the spans of many
 //! traces at a time.
 
-mod changed_runs;
+mod queue;
 mod session_histories;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +24,7 @@ use hinomi_tables::findings::{FindingStore, SearchedTrace};
 use hinomi_tables::metadata::MetadataStore;
 use tokio_util::sync::CancellationToken;
 
-use changed_runs::ChangedRuns;
+pub use queue::FindingSearchQueue;
 use session_histories::SessionHistories;
 
 /// Time between two looks at the traces that wait.
@@ -92,14 +92,19 @@ pub struct FindingSearchWorker {
     engine: QueryEngine,
     meta: Arc<MetadataStore>,
     findings: Arc<FindingStore>,
-    changed: Arc<ChangedRuns>,
+    changed: Arc<FindingSearchQueue>,
     histories: SessionHistories,
 }
 
 impl FindingSearchWorker {
     /// Creates a worker, which is notified of changes of `store` from now on.
-    pub fn new(store: Arc<Store>, engine: QueryEngine, meta: Arc<MetadataStore>, findings: Arc<FindingStore>) -> FindingSearchWorker {
-        let changed = Arc::new(ChangedRuns::default());
+    pub fn new(
+        store: Arc<Store>,
+        engine: QueryEngine,
+        meta: Arc<MetadataStore>,
+        findings: Arc<FindingStore>,
+        changed: Arc<FindingSearchQueue>,
+    ) -> FindingSearchWorker {
         store.subscribe_to_rows(changed.clone());
         FindingSearchWorker { store, engine, meta, findings, changed, histories: SessionHistories::new(now_us()) }
     }
@@ -109,6 +114,7 @@ impl FindingSearchWorker {
         let mut looks = tokio::time::interval(LOOK_INTERVAL);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut period = self.first_period();
+        self.changed.set_complete(period.is_none());
         let mut recorded_us = now_us();
         loop {
             tokio::select! {
@@ -117,7 +123,9 @@ impl FindingSearchWorker {
             }
             let due = self.changed.take_due(now_us(), QUIET_US, MAX_DELAY_US);
             let is_idle = due.is_empty();
-            if !self.search_all(due, &stop).await {
+            let is_running = self.search_all(due, &stop).await;
+            self.changed.end_search();
+            if !is_running {
                 break;
             }
             if let Some(since_us) = self.changed.take_overflow() {
@@ -128,6 +136,7 @@ impl FindingSearchWorker {
             if let Some(waiting) = period.filter(|_| is_idle) {
                 period = self.catch_up(waiting, &stop).await;
             }
+            self.changed.set_complete(period.is_none());
             if now_us() - recorded_us >= PROGRESS_INTERVAL_US {
                 recorded_us = now_us();
                 self.record_progress(period).await;

@@ -62,8 +62,11 @@ impl SessionHistories {
                 }
                 self.sessions.insert(key.clone(), SessionHistory { questions, last: at, used_us: now_us });
             }
-            let history =
-                self.sessions.entry(key).or_insert_with(|| SessionHistory { questions: QuestionHistory::default(), last: at, used_us: now_us });
+            let history = self.sessions.entry(key).or_insert_with(|| SessionHistory {
+                questions: QuestionHistory::default(),
+                last: at,
+                used_us: now_us,
+            });
             history.last = at;
             history.used_us = now_us;
             run.findings.extend(history.questions.add_trace(&spans_of(rows)).into_iter().map(|finding| (finding, Usd::ZERO)));
@@ -101,7 +104,8 @@ impl SessionHistories {
             wanted.extend(traces.iter().map(|(trace, _)| *trace));
         }
         let mut full = snapshot.full_traces(&wanted, MAX_SEARCHED_SPANS, MAX_SEARCHED_BYTES).await?;
-        let mut found: HashMap<String, Vec<(TraceId, Vec<SpanRow>)>> = first.keys().map(|session| ((*session).to_owned(), Vec::new())).collect();
+        let mut found: HashMap<String, Vec<(TraceId, Vec<SpanRow>)>> =
+            first.keys().map(|session| ((*session).to_owned(), Vec::new())).collect();
         for (session, traces) in traces {
             let rows = traces.into_iter().filter_map(|(trace, _)| Some((trace, full.spans.remove(&trace)?)));
             found.insert(session, rows.collect());

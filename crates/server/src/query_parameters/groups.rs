@@ -21,7 +21,7 @@ const MAX_FACET_VALUES: usize = 100;
 #[into_params(parameter_in = Query)]
 pub struct BreakdownParameters {
     /// Property to group by: `model`, `provider`, `op`, `kind`, `status`, `name`, `pipeline`, `agent`, `tool`, `prompt`, `user`,
-    /// `session`, `release`, `environment`, `service` or `tag:NAME`. Default: `model`.
+    /// `session`, `release`, `environment`, `service`, `tag:NAME`, or `finding` for the traces with findings of each kind. Default: `model`.
     pub by: Option<String>,
     /// Field of the rows to sort by, with a leading `-` for descending order. Default: `-cost`.
     pub sort: Option<String>,
@@ -29,11 +29,20 @@ pub struct BreakdownParameters {
     pub limit: Option<usize>,
 }
 
+/// What a breakdown groups by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BreakdownProperty {
+    /// A property of spans.
+    Spans(GroupBy),
+    /// Kinds of the findings of traces.
+    Findings,
+}
+
 /// Grouping, order and length of a breakdown, with defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakdownQuery<'a> {
     /// Property to group by.
-    pub by: GroupBy,
+    pub by: BreakdownProperty,
     /// Field of the rows to sort by, with a leading `-` for descending order. The query checks it.
     pub sort: &'a str,
     /// Maximum number of rows.
@@ -48,7 +57,10 @@ impl BreakdownParameters {
     /// Returns an error if the property is unknown.
     pub fn query(&self) -> Result<BreakdownQuery<'_>, QueryParameterError> {
         Ok(BreakdownQuery {
-            by: GroupBy::parse(self.by.as_deref().unwrap_or("model"))?,
+            by: match self.by.as_deref() {
+                Some("finding") => BreakdownProperty::Findings,
+                by => BreakdownProperty::Spans(GroupBy::parse(by.unwrap_or("model"))?),
+            },
             sort: self.sort.as_deref().unwrap_or("-cost"),
             limit: self.limit.unwrap_or(DEFAULT_BREAKDOWN_ROWS).clamp(1, MAX_ROWS),
         })
@@ -99,10 +111,10 @@ mod tests {
     #[test]
     fn a_breakdown_has_defaults_and_limits() {
         let usual = BreakdownParameters::default();
-        let expected = BreakdownQuery { by: GroupBy::Column("model", "model"), sort: "-cost", limit: 50 };
+        let expected = BreakdownQuery { by: BreakdownProperty::Spans(GroupBy::Column("model", "model")), sort: "-cost", limit: 50 };
         assert_eq!(usual.query().unwrap(), expected);
         let given = BreakdownParameters { by: Some("tag:plan".to_owned()), sort: Some("calls".to_owned()), limit: Some(0) };
-        let expected = BreakdownQuery { by: GroupBy::Tag("plan".to_owned()), sort: "calls", limit: 1 };
+        let expected = BreakdownQuery { by: BreakdownProperty::Spans(GroupBy::Tag("plan".to_owned())), sort: "calls", limit: 1 };
         assert_eq!(given.query().unwrap(), expected);
         let wrong = BreakdownParameters { by: Some("color".to_owned()), ..usual };
         assert_eq!(wrong.query().unwrap_err().code(), "bad_query");

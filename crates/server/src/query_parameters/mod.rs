@@ -6,6 +6,7 @@
 mod charts;
 mod error;
 mod filter;
+mod findings;
 mod groups;
 mod lifetimes;
 mod pages;
@@ -18,7 +19,8 @@ pub use filter::{
     ErrorEventScope, ErrorFilterParameters, FilterParameters, FilterSelection, FilterTarget, LogFilterParameters, LogLineScope,
     TraceSearchParameters,
 };
-pub use groups::{BreakdownParameters, BreakdownQuery, FacetParameters};
+pub use findings::FindingListParameters;
+pub use groups::{BreakdownParameters, BreakdownProperty, BreakdownQuery, FacetParameters};
 pub use lifetimes::parse_lifetime;
 pub use pages::{ISSUE_SORT, LogLinePage, LogLineParameters, LogListParameters, PageParameters, PageQuery, SPAN_SORT};
 pub use scores::{ScoreListParameters, ScoreSummaryParameters};

@@ -58,7 +58,20 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 38] = [
     (
         "server",
         "api",
-        &["backup", "config", "finding_search", "forward", "ingest", "jobs", "memory", "query_parameters", "reprice", "retention", "sign_in", "transfer"],
+        &[
+            "backup",
+            "config",
+            "finding_search",
+            "forward",
+            "ingest",
+            "jobs",
+            "memory",
+            "query_parameters",
+            "reprice",
+            "retention",
+            "sign_in",
+            "transfer",
+        ],
     ),
 ];
 

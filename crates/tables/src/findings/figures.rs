@@ -107,6 +107,16 @@ impl FindingStore {
         })
     }
 
+    /// Returns the earliest start of a trace with findings, in microseconds since the Unix epoch. Blocks the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be read.
+    pub fn oldest_start_us(&self, project: u64) -> Result<Option<i64>, SqliteError> {
+        let select = "SELECT min(start_us) FROM searched_traces WHERE project = ?1";
+        self.database.read(|transaction| transaction.query_row(select, params![key(project)], |row| row.get(0)))
+    }
+
     /// Returns the traces of a period that have stored findings, wasted cost, or are too large to be searched; at most `limit`, the newest
     /// first. Blocks the calling thread.
     ///

@@ -72,8 +72,9 @@ impl FindingStore {
     /// Returns an error if the database cannot be read.
     pub fn findings_of_traces(&self, project: u64, traces: &[TraceId]) -> Result<HashMap<TraceId, Vec<StoredFinding>>, SqliteError> {
         self.database.read(|transaction| {
-            let mut select = transaction
-                .prepare_cached(&format!("SELECT {FINDING_COLUMNS} FROM findings WHERE project = ?1 AND trace = ?2 ORDER BY row LIMIT ?3"))?;
+            let mut select = transaction.prepare_cached(&format!(
+                "SELECT {FINDING_COLUMNS} FROM findings WHERE project = ?1 AND trace = ?2 ORDER BY row LIMIT ?3"
+            ))?;
             let mut found = HashMap::new();
             for trace in traces {
                 let selected = params![key(project), trace.0.to_be_bytes(), MAX_FINDINGS_PER_LISTED_TRACE as i64];
@@ -119,19 +120,21 @@ impl FindingStore {
         })
     }
 
-    /// Returns the wasted cost of a trace, of the last search. Blocks the calling thread.
+    /// Returns the wasted cost of traces at their last search; `None` for a trace that is too large to be searched. Traces without findings
+    /// and wasted cost are missing. Blocks the calling thread.
     ///
     /// # Errors
     ///
     /// Returns an error if the database cannot be read.
-    pub fn wasted_costs(&self, project: u64, traces: &[TraceId]) -> Result<HashMap<TraceId, Usd>, SqliteError> {
+    pub fn wasted_costs(&self, project: u64, traces: &[TraceId]) -> Result<HashMap<TraceId, Option<Usd>>, SqliteError> {
         self.database.read(|transaction| {
-            let select = "SELECT wasted_cost FROM searched_traces WHERE project = ?1 AND trace = ?2 AND is_searched = 1";
+            let select = "SELECT wasted_cost, is_searched FROM searched_traces WHERE project = ?1 AND trace = ?2";
             let mut select = transaction.prepare_cached(select)?;
             let mut found = HashMap::new();
             for trace in traces {
-                for cost in select.query_map(params![key(project), trace.0.to_be_bytes()], |row| row.get(0))? {
-                    found.insert(*trace, Usd(cost?));
+                let cost = |row: &Row| Ok(row.get::<_, bool>(1)?.then_some(Usd(row.get(0)?)));
+                for cost in select.query_map(params![key(project), trace.0.to_be_bytes()], cost)? {
+                    found.insert(*trace, cost?);
                 }
             }
             Ok(found)

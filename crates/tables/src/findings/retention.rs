@@ -8,8 +8,7 @@ use crate::retained_rows::{
     ErasureSubject, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, TableRetention, blocking_expiry, delete_expired,
 };
 
-const OF_PROJECT: [RowSelection; 2] =
-    [RowSelection::new("findings", "project = ?1"), RowSelection::new("searched_traces", "project = ?1")];
+const OF_PROJECT: [RowSelection; 2] = [RowSelection::new("findings", "project = ?1"), RowSelection::new("searched_traces", "project = ?1")];
 const OF_NAMES: [RowSelection; 2] = [
     RowSelection::new("findings", "project = ?1 AND trace IN (SELECT bytes FROM temp.traces)"),
     RowSelection::new("searched_traces", "project = ?1 AND trace IN (SELECT bytes FROM temp.traces)"),

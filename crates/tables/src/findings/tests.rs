@@ -95,6 +95,9 @@ fn figures_count_traces_once_by_kind() {
     assert_eq!((kind.findings, kind.traces, kind.wasted_cost, &kind.buckets[..]), (4, 2, Usd(10), &[1, 1][..]));
     assert_eq!(kind.examples.iter().map(|example| example.trace).collect::<Vec<_>>(), [TraceId(2), TraceId(1)]);
     assert_eq!((figures.traces, figures.unsearched_traces, figures.wasted_cost), (2, 1, Usd(10)));
+    let costs = store.wasted_costs(1, &[TraceId(1), TraceId(3), TraceId(4)]).unwrap();
+    assert_eq!((costs[&TraceId(1)], costs[&TraceId(3)], costs.get(&TraceId(4))), (Some(Usd(5)), None, None));
+    assert_eq!((store.oldest_start_us(1).unwrap(), store.oldest_start_us(2).unwrap()), (Some(10), None));
     let among = HashSet::from([TraceId(1)]);
     let figures = store.finding_figures(1, (0, 40), 20, Some(&among)).unwrap();
     assert_eq!((figures.traces, figures.unsearched_traces, figures.wasted_cost), (1, 0, Usd(5)));

@@ -91,7 +91,8 @@ fn is_stored(transaction: &Transaction, project: u64, trace: TraceId) -> rusqlit
 }
 
 fn delete_trace(transaction: &Transaction, project: i64, trace: TraceId) -> rusqlite::Result<()> {
-    for delete in ["DELETE FROM findings WHERE project = ?1 AND trace = ?2", "DELETE FROM searched_traces WHERE project = ?1 AND trace = ?2"]
+    for delete in
+        ["DELETE FROM findings WHERE project = ?1 AND trace = ?2", "DELETE FROM searched_traces WHERE project = ?1 AND trace = ?2"]
     {
         transaction.prepare_cached(delete)?.execute(params![project, trace.0.to_be_bytes()])?;
     }

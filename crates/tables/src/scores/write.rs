@@ -56,7 +56,8 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be written.
     pub fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
-        self.database.write(|transaction| transaction.execute("DELETE FROM scores WHERE project = ?1 AND at_us < ?2", params![key(project), us]))
+        self.database
+            .write(|transaction| transaction.execute("DELETE FROM scores WHERE project = ?1 AND at_us < ?2", params![key(project), us]))
     }
 }
 

@@ -13,10 +13,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hinomi_model::langfuse;
 use hinomi_model::score::{Score, ScoreRecord, ScoreSource};
-use hinomi_query::filter::{Filter, FilterTargets, ScoreTest};
 use hinomi_tables::database::SqliteError;
 use hinomi_tables::metadata::AccountRole;
-use hinomi_tables::scores::{MAX_SCORE_TARGETS, ScorePage, ScoreStore, ScoredTargets};
+use hinomi_tables::scores::{ScorePage, ScoreStore};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -118,25 +117,6 @@ pub(super) fn name_authors(api: &ApiState, scores: &mut [ScoreRecord]) {
             score.author.clone_from(names.entry(account).or_insert_with(name));
         }
     }
-}
-
-/// Replaces terms by scores in a filter with the targets of the matching scores.
-pub(super) async fn resolve_filter(api: &ApiState, project: u64, filter: Filter) -> Result<Filter, ApiError> {
-    let tests = filter.score_tests()?;
-    if tests.is_empty() {
-        return Ok(filter);
-    }
-    let read = move |store: &ScoreStore| {
-        let targets = |(name, test): (String, ScoreTest)| store.targets_with(project, &name, |value, label| test.passes(value, label));
-        tests.into_iter().map(targets).collect::<Result<Vec<_>, _>>()
-    };
-    let found = run_on_scores(api, read).await?;
-    if found.iter().any(|targets| targets.is_truncated) {
-        let message = format!("more than {MAX_SCORE_TARGETS} spans, traces and conversations have such a score");
-        return Err(ApiError::bad_request("too_many", message).hint("Use a narrower condition on the score."));
-    }
-    let targets = |ScoredTargets { traces, spans, sessions, .. }| FilterTargets { traces, spans, sessions };
-    Ok(filter.resolve_scores(found.into_iter().map(targets).collect()))
 }
 
 /// Runs work on the scores on a thread for blocking work.

@@ -1,6 +1,7 @@
 //! Traces that changed and wait for their search.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hinomi_model::id::TraceId;
@@ -21,17 +22,40 @@ struct ChangeTimes {
 #[derive(Debug, Default)]
 struct WaitingTraces {
     changes: HashMap<(u64, TraceId), ChangeTimes>,
+    /// Traces that are being searched.
+    in_search: HashSet<(u64, TraceId)>,
     /// Time of the first change that was not noted because too many traces waited.
     overflow_us: Option<i64>,
 }
 
+impl WaitingTraces {
+    fn is_unsearched(&self, trace: &(u64, TraceId)) -> bool {
+        self.changes.contains_key(trace) || self.in_search.contains(trace)
+    }
+}
+
 /// Notes which traces with a call, an agent or a tool changed.
 #[derive(Debug, Default)]
-pub(super) struct ChangedRuns(Mutex<WaitingTraces>);
+pub struct FindingSearchQueue {
+    waiting: Mutex<WaitingTraces>,
+    /// False while spans that were received earlier remain to be searched.
+    is_complete: AtomicBool,
+}
 
-impl ChangedRuns {
+impl FindingSearchQueue {
     fn lock(&self) -> MutexGuard<'_, WaitingTraces> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether all spans of a trace have been searched.
+    pub fn is_searched(&self, project: u64, trace: TraceId) -> bool {
+        let waiting = self.lock();
+        self.is_complete.load(Ordering::Acquire) && waiting.overflow_us.is_none() && !waiting.is_unsearched(&(project, trace))
+    }
+
+    /// Sets whether no spans that were received earlier remain to be searched.
+    pub(super) fn set_complete(&self, is_complete: bool) {
+        self.is_complete.store(is_complete, Ordering::Release);
     }
 
     /// Notes a change of a trace.
@@ -51,7 +75,15 @@ impl ChangedRuns {
         let is_due = |_: &(u64, TraceId), times: &mut ChangeTimes| {
             times.last_us <= now_us - quiet_us || times.first_us <= now_us - max_delay_us || times.last_us > now_us
         };
-        self.lock().changes.extract_if(is_due).map(|(trace, _)| trace).collect()
+        let mut waiting = self.lock();
+        let due: Vec<(u64, TraceId)> = waiting.changes.extract_if(is_due).map(|(trace, _)| trace).collect();
+        waiting.in_search = due.iter().copied().collect();
+        due
+    }
+
+    /// Notes that the search of the traces of [`take_due`](Self::take_due) has ended.
+    pub(super) fn end_search(&self) {
+        self.lock().in_search.clear();
     }
 
     /// Returns the time of the earliest change of a waiting trace.
@@ -67,7 +99,7 @@ impl ChangedRuns {
     }
 }
 
-impl RowChangeSubscriber for ChangedRuns {
+impl RowChangeSubscriber for FindingSearchQueue {
     fn select(&self, row: &SpanRow) -> Option<SpanRow> {
         if matches!(row.span.kind, SpanType::Llm | SpanType::Agent | SpanType::Tool) {
             self.note_change(row.project_id, row.span.trace_id, jiff::Timestamp::now().as_microsecond());
@@ -84,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_trace_waits_until_it_is_quiet_but_not_longer_than_the_limit() {
-        let changed = ChangedRuns::default();
+        let changed = FindingSearchQueue::default();
         let note = |trace, time_us| changed.note_change(1, TraceId(trace), time_us);
         let due = |now_us| {
             let mut due: Vec<u128> = changed.take_due(now_us, 10, 30).into_iter().map(|(_, trace)| trace.0).collect();
@@ -96,7 +128,11 @@ mod tests {
         assert_eq!(changed.oldest_change_us(), Some(0));
         assert_eq!(due(9), [0u128; 0]);
         note(1, 9);
+        changed.set_complete(true);
         assert_eq!(due(15), [2]);
+        assert!(!changed.is_searched(1, TraceId(1)) && !changed.is_searched(1, TraceId(2)));
+        changed.end_search();
+        assert!(changed.is_searched(1, TraceId(2)));
         note(1, 18);
         note(1, 27);
         assert_eq!(due(30), [1], "it has been changing for too long");
