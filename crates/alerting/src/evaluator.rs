@@ -28,7 +28,7 @@ use super::evaluator::prepared_rule::{ARRIVAL_DELAY, AlertWatch, LATE_SPAN_PERIO
 use super::evaluator::series_index::SeriesIndex;
 use super::incident::{AlertSource, Incident, IncidentState};
 use super::rule::NoDataPolicy;
-use super::rule::metric::{AlertMetric, SeriesAggregation};
+use super::rule::metric::SeriesAggregation;
 use crate::delivery::notification::{AlertSeverity, ThresholdDirection};
 
 /// One group of a rule or budget.
@@ -379,7 +379,7 @@ impl RuleEvaluator {
             Some(value) => {
                 let next = watch.thresholds.next_severity(at.severity, value);
                 // A sum may be low because its window has not ended; a mean is final.
-                let is_mean = rule.measure == AlertMetric::Score;
+                let is_mean = rule.measure.is_mean();
                 if rule.direction == ThresholdDirection::Above || is_mean || next < at.severity || self.has_complete_window(watch) {
                     at.transition_to(next, Some(value), (from_us, to_us));
                 }

@@ -37,7 +37,7 @@ pub use crate::incident::chart::{IncidentChart, IncidentDefinition, ThresholdLin
 pub use crate::rule::budget::{Budget, WeekStart};
 pub use crate::rule::duration::HumanDuration;
 pub use crate::rule::file::{AlertFile, AlertFileChange, AlertFileChangeKind, ChannelNames, parse_file as read_file, write_file};
-pub use crate::rule::metric::AlertMetric;
+pub use crate::rule::metric::{AlertMetric, ScoreStatistic};
 use crate::worker::row_feed::RowChangeFeed;
 pub use alert_store::{AlertRecord, FORMAT, IncidentFilter};
 use alert_store::{AlertStore, IncidentChange, PendingNotification};
@@ -49,7 +49,7 @@ pub use preview::{PreviewError, RulePreview, preview};
 use project_counters::ProjectCounters;
 pub use rule::{AlertRule, NoDataPolicy, NotificationPolicy};
 use worker::EvaluationWorker;
-pub use worker::{ErrorCountFn, EvaluatorDependencies, MeanScoreFn};
+pub use worker::{ErrorCountFn, EvaluatorDependencies, FindingCountFn, ScoreStatisticFn};
 
 /// Time for which resolved incidents are remembered, which keeps late spans from firing for them again, in microseconds.
 const RESOLVED_MEMORY_US: i64 = 63 * 86_400_000_000;

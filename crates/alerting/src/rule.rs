@@ -6,7 +6,7 @@ pub(crate) mod duration;
 pub(crate) mod file;
 pub(crate) mod metric;
 
-use hinomi_query::filter::{Filter, FilterError};
+use hinomi_query::filter::{Filter, FilterError, FilterTargets};
 use hinomi_query::{GroupBy, SpanMatcher};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -67,7 +67,7 @@ pub struct AlertRule {
     pub enabled: bool,
     /// What the rule measures.
     pub measure: AlertMetric,
-    /// Name of the score. Required for the measure `score`, and not allowed for other measures.
+    /// Name of the score. Required for `score`, `score_bad_rate` and `score_count`, and not allowed for other measures.
     #[serde(default)]
     pub score: Option<String>,
     /// Filter for the spans that are measured, in the filter language. Default: all spans.
@@ -165,6 +165,14 @@ pub(super) fn check_filter(text: &str) -> Result<SpanMatcher, AlertError> {
     matcher(Filter::parse(text))
 }
 
+/// Checks a filter of traces, which may contain terms by findings and scores.
+fn check_trace_filter(text: &str) -> Result<(), AlertError> {
+    let wrong = |error: hinomi_query::QueryError| invalid("filter", error.to_string());
+    let filter = Filter::parse(text).map_err(|error| invalid("filter", format!("{error}. {}", error.hint())))?;
+    let count = filter.target_tests().map_err(wrong)?.len();
+    SpanMatcher::new(&filter.resolve_targets(vec![FilterTargets::default(); count])).map(drop).map_err(wrong)
+}
+
 /// Parses the filter of a stored rule, which may exceed the limits if it was stored before filters had limits.
 pub(super) fn stored_filter(text: &str) -> Result<SpanMatcher, AlertError> {
     matcher(Filter::parse_stored(text))
@@ -199,22 +207,26 @@ impl AlertRule {
     /// Returns the field and the reason if the rule is not valid.
     pub fn check(&self) -> Result<(), AlertError> {
         check_name(&self.name)?;
-        check_filter(&self.filter)?;
+        if self.measure == AlertMetric::Findings {
+            check_trace_filter(&self.filter)?
+        } else {
+            check_filter(&self.filter).map(drop)?
+        }
         let by = check_group(self.group_by.as_deref(), self.max_groups)?;
         check_zone(&self.time_zone)?;
         self.notify.check()?;
         if !(MIN_WINDOW..=MAX_WINDOW).contains(&self.window) || self.window.0 % MIN_WINDOW.0 != 0 {
             return Err(invalid("window", format!("{} must be whole minutes from 1m to 30d", self.window)));
         }
-        if self.measure == AlertMetric::Score && self.score.as_deref().unwrap_or_default().is_empty() {
-            return Err(invalid("score", "is required for the measure score"));
+        let name = self.measure.name();
+        if self.measure.is_of_scores() && self.score.as_deref().unwrap_or_default().is_empty() {
+            return Err(invalid("score", format!("is required for the measure {name}")));
         }
-        if self.measure != AlertMetric::Score && self.score.is_some() {
-            return Err(invalid("score", format!("is only valid for the measure score, not for {}", self.measure.name())));
+        if !self.measure.is_of_scores() && self.score.is_some() {
+            return Err(invalid("score", format!("is only valid for measures of scores, not for {name}")));
         }
         if !self.measure.is_computed_from_spans() {
-            let name = self.measure.name();
-            if !self.filter.trim().is_empty() {
+            if !self.measure.has_filter() && !self.filter.trim().is_empty() {
                 return Err(invalid("filter", format!("cannot be used with {name}, which are not spans")));
             }
             if by.is_some() {

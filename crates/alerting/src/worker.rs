@@ -20,7 +20,7 @@ use super::clock::EvaluationClock;
 use super::evaluator::metric_series::{AlertGroupKey, AlertSeries, AlertSeriesSpec};
 use super::evaluator::prepared_rule::{AlertWatch, RuleWatch};
 use super::evaluator::{BudgetPeriodSpend, EvaluationPass};
-use super::rule::metric::{MetricFormula, PolledMetric};
+use super::rule::metric::{MetricFormula, PolledMetric, ScoreStatistic};
 use super::worker::backfill::PendingBackfill;
 use super::worker::row_feed::{EvaluatorMessage, RowChangeFeed};
 use super::{AlertService, BudgetState, lock};
@@ -35,8 +35,12 @@ const MAX_BATCH_DELAY: Duration = Duration::from_millis(25);
 /// Difference between wall clock and monotonic clock above which the wall clock is considered to have jumped, in microseconds.
 const MIN_CLOCK_JUMP_US: i64 = 120_000_000;
 
-/// Returns the mean of the scores with a name in a project, between two times; `None` if there are none. Logs errors.
-pub type MeanScoreFn = dyn Fn(u64, &str, i64, i64) -> Option<f64> + Send + Sync;
+/// Returns a figure of the scores with a name in a project, between two times; `None` if it is unknown. Logs errors.
+pub type ScoreStatisticFn = dyn Fn(u64, &str, ScoreStatistic, i64, i64) -> Option<f64> + Send + Sync;
+
+/// Returns the number of traces of a project that start between two times, have findings, and match a filter; `None` if they cannot be
+/// read, which is logged.
+pub type FindingCountFn = dyn Fn(u64, &str, i64, i64) -> Option<u64> + Send + Sync;
 
 /// Returns the number of error events of a project between two times; `None` if they cannot be read, which is logged.
 pub type ErrorCountFn = dyn Fn(u64, i64, i64) -> Option<u64> + Send + Sync;
@@ -49,8 +53,10 @@ pub struct EvaluatorDependencies {
     pub engine: QueryEngine,
     /// Outcomes of received items.
     pub outcomes: Arc<OutcomeStore>,
-    /// Reads mean scores.
-    pub scores: Box<MeanScoreFn>,
+    /// Reads figures of scores.
+    pub scores: Box<ScoreStatisticFn>,
+    /// Counts traces with findings.
+    pub findings: Box<FindingCountFn>,
     /// Counts error events.
     pub errors: Box<ErrorCountFn>,
     /// Outbox of notifications.
@@ -342,8 +348,11 @@ impl EvaluationWorker {
             MetricFormula::Polled(PolledMetric::Errors) => {
                 (self.dependencies.errors)(watch.record.project, from_us, to_us).map(|count| count as f64)
             }
-            MetricFormula::Polled(PolledMetric::Scores) => {
-                (self.dependencies.scores)(watch.record.project, rule.score.as_deref()?, from_us, to_us)
+            MetricFormula::Polled(PolledMetric::Scores(statistic)) => {
+                (self.dependencies.scores)(watch.record.project, rule.score.as_deref()?, statistic, from_us, to_us)
+            }
+            MetricFormula::Polled(PolledMetric::Findings) => {
+                (self.dependencies.findings)(watch.record.project, &rule.filter, from_us, to_us).map(|count| count as f64)
             }
             _ => None,
         }

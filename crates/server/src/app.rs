@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use hinomi_alerting::delivery::{AllowedNetworks, DeliveryWorker, NotificationOutbox, TrustedCertificates};
-use hinomi_alerting::{AlertService, EvaluatorDependencies, SystemClock};
+use hinomi_alerting::{AlertService, EvaluatorDependencies, ScoreStatistic, SystemClock};
 use hinomi_query::QueryEngine;
 use hinomi_store::low_priority::LowPriorityRuntime;
 use hinomi_store::{Store, StoreConfig};
@@ -47,7 +47,7 @@ use tower::util::{MapRequestLayer, MapResponseLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, QueryScheduler, ShareVisits};
+use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, FindingCounter, QueryScheduler, ShareVisits};
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, ServerTls, raise_file_limit};
 use crate::finding_search::FindingSearchWorker;
@@ -324,9 +324,19 @@ fn record_addresses(meta: &MetadataStore, config: &Config, public_url: &str, lis
 /// Subscribes the alert evaluator to rows: from now on it sees each span before the sender of the span gets its answer.
 fn start_alert_evaluator(api: &ApiState, low_priority: &Handle) -> anyhow::Result<()> {
     let scores = api.scores.clone();
-    let mean = move |project: u64, name: &str, from_us: i64, to_us: i64| {
-        let mean = scores.mean_score(project, name, from_us, to_us);
-        mean.inspect_err(|error| tracing::error!(%error, "alert.scores.read_failed")).ok().flatten()
+    let statistic = move |project: u64, name: &str, statistic: ScoreStatistic, from_us: i64, to_us: i64| {
+        let value = match statistic {
+            ScoreStatistic::Mean => scores.mean_score(project, name, from_us, to_us),
+            ScoreStatistic::BadRate => scores.bad_rate(project, name, (from_us, to_us)),
+            ScoreStatistic::Count => scores.count_scores(project, name, (from_us, to_us)).map(|count| Some(count as f64)),
+        };
+        value.inspect_err(|error| tracing::error!(%error, "alert.scores.read_failed")).ok().flatten()
+    };
+    let (store, engine, findings, scores) = (api.store.clone(), api.engine.clone(), api.findings.clone(), api.scores.clone());
+    let (counter, finding_runtime) = (FindingCounter { store, engine, findings, scores }, low_priority.clone());
+    let findings_of = move |project: u64, filter: &str, from_us: i64, to_us: i64| {
+        let counted = finding_runtime.block_on(counter.count_traces(project, filter, (from_us, to_us)));
+        counted.inspect_err(|error| tracing::error!(%error, "alert.findings.read_failed")).ok()
     };
     let (errors, runtime) = (api.errors.clone(), low_priority.clone());
     let errors_of = move |project: u64, from_us: i64, to_us: i64| {
@@ -337,7 +347,8 @@ fn start_alert_evaluator(api: &ApiState, low_priority: &Handle) -> anyhow::Resul
         store: api.store.clone(),
         engine: api.engine.clone(),
         outcomes: api.outcomes.clone(),
-        scores: Box::new(mean),
+        scores: Box::new(statistic),
+        findings: Box::new(findings_of),
         errors: Box::new(errors_of),
         outbox: api.delivery_worker.outbox().clone(),
         public_url: api.public_url.clone(),

@@ -38,10 +38,23 @@ pub(crate) enum LatencyKind {
 pub(crate) enum PolledMetric {
     /// Number of received items with these outcomes.
     Outcomes(&'static [&'static str]),
-    /// Mean of scores.
-    Scores,
+    /// Figure of the scores with a name.
+    Scores(ScoreStatistic),
+    /// Number of traces with findings.
+    Findings,
     /// Number of error events.
     Errors,
+}
+
+/// Figure of the scores with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ScoreStatistic {
+    /// Weighted mean of the values.
+    Mean,
+    /// Weighted fraction of bad scores, according to the score definition.
+    BadRate,
+    /// Number of scores.
+    Count,
 }
 
 /// Spans that a metric measures.
@@ -152,10 +165,31 @@ measures!(
     /// Number of error events, whether or not they belong to an LLM call.
     ErrorEvents = "error_events", Count, Ask(PolledMetric::Errors);
     /// Mean of the scores with the name given in `score`.
-    Score = "score", Score, Ask(PolledMetric::Scores);
+    Score = "score", Score, Ask(PolledMetric::Scores(ScoreStatistic::Mean));
+    /// Fraction, from 0 to 1, of the scores with the name given in `score` that are bad according to the score definition.
+    ScoreBadRate = "score_bad_rate", Ratio, Ask(PolledMetric::Scores(ScoreStatistic::BadRate));
+    /// Number of scores with the name given in `score`.
+    ScoreCount = "score_count", Count, Ask(PolledMetric::Scores(ScoreStatistic::Count));
+    /// Number of traces with findings, such as tool loops. The filter may select kinds: `finding:tool_loop`.
+    Findings = "findings", Count, Ask(PolledMetric::Findings);
 );
 
 impl AlertMetric {
+    /// Returns whether the metric is a figure of scores, which have a name.
+    pub fn is_of_scores(self) -> bool {
+        matches!(self.made(), MetricFormula::Polled(PolledMetric::Scores(_)))
+    }
+
+    /// Returns whether a filter selects what is measured.
+    pub fn has_filter(self) -> bool {
+        self.is_computed_from_spans() || self == AlertMetric::Findings
+    }
+
+    /// Returns whether a low value is known before the window has ended, because it is a mean and not a sum.
+    pub(crate) fn is_mean(self) -> bool {
+        matches!(self, AlertMetric::Score | AlertMetric::ScoreBadRate)
+    }
+
     /// Returns whether the metric is computed from spans, so filters and groups apply.
     pub fn is_computed_from_spans(self) -> bool {
         !matches!(self.made(), MetricFormula::Polled(_))

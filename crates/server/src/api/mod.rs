@@ -93,6 +93,7 @@ use crate::sign_in::SignInService;
 pub use accounts::{create_password_link, password_url};
 pub use error::ApiError;
 pub use file_response::ExportLimiter;
+pub use findings::alert_count::FindingCounter;
 pub use middleware::shared_queries::QueryScheduler;
 use middleware::{audit_trail, quarantine_retry, request_timeout, shared_queries, unknown_params};
 use permission::permitted_routes;

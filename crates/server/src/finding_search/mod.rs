@@ -227,28 +227,19 @@ impl FindingSearchWorker {
         let mut runs: Vec<(SearchedTrace, Vec<SpanRow>)> = Vec::new();
         for (trace, RunFindings { findings, wasted_cost }, rows) in found {
             let start_us = rows.iter().map(|row| row.span.start_us).min().unwrap_or_default();
+            let received_us = rows.iter().map(|row| row.received_us).max().unwrap_or_default();
             let session = rows.iter().find_map(|row| row.span.session_id.clone());
-            runs.push((SearchedTrace { trace, start_us, session, is_searched: true, wasted_cost, findings }, rows));
+            runs.push((SearchedTrace { trace, start_us, received_us, session, is_searched: true, wasted_cost, findings }, rows));
         }
         runs.sort_by_key(|(run, _)| (run.start_us, run.trace));
         self.histories.add_repeated_questions(&snapshot, project, &mut runs, now_us()).await?;
         searched.extend(runs.into_iter().map(|(run, _)| (run.trace, run)));
         for trace in too_large {
             let start_us = snapshot.start_of_trace(trace).await?.unwrap_or_default();
-            let unsearched =
-                SearchedTrace { trace, start_us, session: None, is_searched: false, wasted_cost: Usd::ZERO, findings: Vec::new() };
-            searched.insert(trace, unsearched);
+            searched.insert(trace, SearchedTrace { start_us, is_searched: false, ..without_findings(trace) });
         }
-        // Traces without spans were deleted or have expired.
-        let gone = |trace: &TraceId| SearchedTrace {
-            trace: *trace,
-            start_us: 0,
-            session: None,
-            is_searched: true,
-            wasted_cost: Usd::ZERO,
-            findings: Vec::new(),
-        };
-        let results: Vec<SearchedTrace> = traces.iter().map(|trace| searched.remove(trace).unwrap_or_else(|| gone(trace))).collect();
+        let results: Vec<SearchedTrace> =
+            traces.iter().map(|trace| searched.remove(trace).unwrap_or_else(|| without_findings(*trace))).collect();
         let findings = self.findings.clone();
         let store = move || findings.replace(project, &results, erasures);
         match tokio::task::spawn_blocking(store).await.map_err(|_| FindingSearchError::Stopping)?? {
@@ -256,6 +247,11 @@ impl FindingSearchWorker {
             false => Err(FindingSearchError::Erased),
         }
     }
+}
+
+/// Returns the result for a trace without findings, or without spans because they were deleted or have expired.
+fn without_findings(trace: TraceId) -> SearchedTrace {
+    SearchedTrace { trace, start_us: 0, received_us: 0, session: None, is_searched: true, wasted_cost: Usd::ZERO, findings: Vec::new() }
 }
 
 fn now_us() -> i64 {

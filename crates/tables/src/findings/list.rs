@@ -40,6 +40,19 @@ pub struct FindingPage {
     pub next: Option<(i64, i64)>,
 }
 
+/// Spans that a finding names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundSpans {
+    /// ID of the trace.
+    pub trace: TraceId,
+    /// Name of the detector.
+    pub detector: String,
+    /// Name of the kind.
+    pub kind: String,
+    /// IDs of the spans.
+    pub spans: Vec<SpanId>,
+}
+
 impl FindingStore {
     /// Returns one page of findings. Blocks the calling thread.
     ///
@@ -117,6 +130,29 @@ impl FindingStore {
                 found.extend(span_ids(row.get_ref(1)?.as_blob()?).map(|span| (trace, span)));
             }
             Ok(found)
+        })
+    }
+
+    /// Returns the spans that findings name which were found between two times, in microseconds since the Unix epoch; of at most `limit`
+    /// findings, with detector and kind. Blocks the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be read.
+    pub fn spans_found(&self, project: u64, (from_us, to_us): (i64, i64), limit: usize) -> Result<Vec<FoundSpans>, SqliteError> {
+        self.database.read(|transaction| {
+            let mut select = transaction.prepare_cached(
+                "SELECT trace, detector, kind, spans FROM findings WHERE project = ?1 AND found_us >= ?2 AND found_us < ?3 LIMIT ?4",
+            )?;
+            let found = |row: &Row| {
+                Ok(FoundSpans {
+                    trace: TraceId(u128::from_be_bytes(row.get(0)?)),
+                    detector: row.get(1)?,
+                    kind: row.get(2)?,
+                    spans: span_ids(row.get_ref(3)?.as_blob()?).collect(),
+                })
+            };
+            select.query_map(params![key(project), from_us, to_us, limit as i64], found)?.collect()
         })
     }
 

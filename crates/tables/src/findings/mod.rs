@@ -22,7 +22,7 @@ use hinomi_model::money::Usd;
 use crate::database::{PooledDatabase, SqliteError};
 
 pub use figures::{FindingFigures, FindingKindFigures};
-pub use list::{FindingListQuery, FindingPage};
+pub use list::{FindingListQuery, FindingPage, FoundSpans};
 pub use schema::FORMAT;
 pub use write::ErasureCount;
 
@@ -55,6 +55,8 @@ pub struct SearchedTrace {
     pub trace: TraceId,
     /// Start of the trace in microseconds since the Unix epoch.
     pub start_us: i64,
+    /// Reception of the last span in microseconds since the Unix epoch.
+    pub received_us: i64,
     /// ID of the conversation.
     pub session: Option<String>,
     /// False for a trace that is too large to be searched.

@@ -21,6 +21,8 @@ pub(super) const MIGRATIONS: &[&str] = &["
         project     INTEGER NOT NULL,
         trace       BLOB NOT NULL,
         start_us    INTEGER NOT NULL,
+        -- Reception of the last span that was known when the kind was first found in the trace.
+        found_us    INTEGER NOT NULL,
         detector    TEXT NOT NULL,
         kind        TEXT NOT NULL,
         severity    TEXT NOT NULL,
@@ -33,6 +35,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE INDEX findings_of_trace ON findings (project, trace);
     CREATE INDEX findings_by_kind ON findings (project, kind, start_us);
     CREATE INDEX findings_by_time ON findings (project, start_us);
+    CREATE INDEX findings_by_discovery ON findings (project, found_us);
     -- Spans that were received before this time have been searched.
     CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 1), searched_until_us INTEGER NOT NULL) STRICT;
     "];

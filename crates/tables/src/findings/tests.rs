@@ -31,7 +31,7 @@ fn finding(kind: FindingKind, spans: &[u64]) -> SignalFinding {
 
 fn searched(trace: u128, start_us: i64, findings: Vec<(SignalFinding, Usd)>) -> SearchedTrace {
     let wasted_cost = findings.iter().map(|(_, cost)| *cost).sum();
-    SearchedTrace { trace: TraceId(trace), start_us, session: None, is_searched: true, wasted_cost, findings }
+    SearchedTrace { trace: TraceId(trace), start_us, received_us: start_us + 100, session: None, is_searched: true, wasted_cost, findings }
 }
 
 fn put(store: &FindingStore, traces: &[SearchedTrace]) {
@@ -129,6 +129,18 @@ async fn findings_expire_with_their_trace() {
     let cutoffs = ExpiryCutoffs { before_us: 25, pinned: HashSet::from([TraceId(1)]), ..ExpiryCutoffs::default() };
     store.clone().expire(1, Arc::new(cutoffs)).await.unwrap();
     assert_eq!(list(&store, None).iter().map(|finding| finding.trace.0).collect::<Vec<_>>(), [3, 1]);
+}
+
+#[test]
+fn a_kind_is_counted_when_it_was_first_found() {
+    let (_dir, store) = store();
+    put(&store, &[searched(1, 10, vec![(finding(FindingKind::ToolLoop, &[1]), Usd(0))])]);
+    let found = [FindingKind::ToolLoop, FindingKind::AnswerTruncated].map(|kind| (finding(kind, &[1]), Usd(0))).to_vec();
+    put(&store, &[SearchedTrace { received_us: 500, ..searched(1, 10, found) }]);
+    let spans = |times_us| store.spans_found(1, times_us, 10).unwrap();
+    assert_eq!(spans((100, 200)).len(), 1);
+    assert_eq!(spans((500, 501)).len(), 1);
+    assert!(spans((200, 500)).is_empty());
 }
 
 #[test]

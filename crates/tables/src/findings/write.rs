@@ -1,5 +1,6 @@
 //! Storing findings, and how far the search has come.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use hinomi_model::id::TraceId;
@@ -99,8 +100,16 @@ fn delete_trace(transaction: &Transaction, project: i64, trace: TraceId) -> rusq
     Ok(())
 }
 
+/// Returns when each kind was first found in a trace.
+fn first_discoveries(transaction: &Transaction, project: i64, trace: TraceId) -> rusqlite::Result<HashMap<String, i64>> {
+    let select = "SELECT kind, min(found_us) FROM findings WHERE project = ?1 AND trace = ?2 GROUP BY kind";
+    let mut select = transaction.prepare_cached(select)?;
+    select.query_map(params![project, trace.0.to_be_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
 fn replace_trace(transaction: &Transaction, project: i64, found: &SearchedTrace) -> rusqlite::Result<()> {
     let trace = found.trace.0.to_be_bytes();
+    let known = first_discoveries(transaction, project, found.trace)?;
     delete_trace(transaction, project, found.trace)?;
     if found.is_empty() {
         return Ok(());
@@ -114,8 +123,8 @@ fn replace_trace(transaction: &Transaction, project: i64, found: &SearchedTrace)
         found.is_searched
     ])?;
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO findings (project, trace, start_us, detector, kind, severity, confidence, wasted_cost, spans, explanation)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO findings (project, trace, start_us, found_us, detector, kind, severity, confidence, wasted_cost, spans, explanation)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     for (finding, wasted_cost) in &found.findings {
         let spans: Vec<u8> = finding.span_ids.iter().flat_map(|span| span.0.to_be_bytes()).collect();
@@ -124,6 +133,7 @@ fn replace_trace(transaction: &Transaction, project: i64, found: &SearchedTrace)
             project,
             trace,
             found.start_us,
+            known.get(finding.kind.as_str()).copied().unwrap_or(found.received_us),
             finding.detector.as_str(),
             finding.kind.as_str(),
             finding.severity.as_str(),

@@ -180,6 +180,36 @@ impl ScoreStore {
     }
 }
 
+impl ScoreStore {
+    /// Returns the number of scores with a name in `from_us..to_us`. Blocks the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be read.
+    pub fn count_scores(&self, project: u64, name: &str, (from_us, to_us): (i64, i64)) -> Result<u64, SqliteError> {
+        self.database.read(|transaction| {
+            let select = "SELECT count(*) FROM scores WHERE project = ?1 AND superseded = 0 AND name = ?2 AND at_us >= ?3 AND at_us < ?4";
+            transaction.prepare_cached(select)?.query_row(params![key(project), name, from_us, to_us], |row| row.get(0))
+        })
+    }
+
+    /// Returns the weighted fraction of bad scores with a name in `from_us..to_us`; `None` if there are no scores, or no score definition
+    /// says which are bad. Blocks the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be read.
+    pub fn bad_rate(&self, project: u64, name: &str, (from_us, to_us): (i64, i64)) -> Result<Option<f64>, SqliteError> {
+        self.database.read(|transaction| {
+            let project = key(project);
+            let definitions = select_definitions(transaction, project)?;
+            let Some(definition) = definitions.iter().find(|definition| definition.draft.name == name) else { return Ok(None) };
+            let scope = FigureScope { transaction, project, from_us, to_us, environment: None };
+            Ok(scope.bad(definition)?.filter(|bad| bad.n > 0).and_then(|bad| bad.mean()))
+        })
+    }
+}
+
 /// Scores that the figures of one summary cover.
 struct FigureScope<'a> {
     transaction: &'a Transaction<'a>,

@@ -161,6 +161,9 @@ static EN: MessagePhrases = MessagePhrases {
         ("client_dropped", "Items dropped by clients"),
         ("error_events", "Error events"),
         ("score", "Score"),
+        ("score_bad_rate", "Rate of bad scores"),
+        ("score_count", "Scores"),
+        ("findings", "Traces with findings"),
     ],
     dimensions: &[],
 };
@@ -244,6 +247,9 @@ static JA: MessagePhrases = MessagePhrases {
         ("client_dropped", "クライアントで破棄された項目数"),
         ("error_events", "エラーイベント数"),
         ("score", "スコア"),
+        ("score_bad_rate", "低評価スコアの割合"),
+        ("score_count", "スコア数"),
+        ("findings", "問題のあるトレース数"),
     ],
     dimensions: &[
         ("trace", "トレース"),

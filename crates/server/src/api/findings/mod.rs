@@ -1,5 +1,6 @@
 //! Findings: faults of a run that its spans show.
 
+pub(super) mod alert_count;
 pub(super) mod summary;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -12,7 +13,7 @@ use hinomi_model::finding::{FindingKind, FindingRecord};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
 use hinomi_query::filter::{Filter, FilterTerm};
-use hinomi_query::{QueryScope, SpanSummary, TraceSummary};
+use hinomi_query::{ProjectSnapshot, QueryError, QueryScope, SpanSummary, TraceSummary};
 use hinomi_tables::database::SqliteError;
 use hinomi_tables::findings::{FindingListQuery, FindingPage, FindingStore, StoredFinding};
 use serde::Serialize;
@@ -173,7 +174,7 @@ pub(super) async fn list(
         let FindingPage { mut findings, next: following } = page;
         if !scope.filter.0.is_empty() {
             let among: HashSet<TraceId> = findings.iter().map(|finding| finding.trace).collect();
-            let selected = matching_traces(&api, project, &scope.filter, among).await?;
+            let selected = matching_traces(&api.snapshot(project), &scope.filter, among).await?;
             findings.retain(|finding| selected.contains(&finding.trace));
         }
         let is_full = findings.len() >= missing;
@@ -228,10 +229,13 @@ pub(super) async fn traces_by_finding(
     Ok(found)
 }
 
-/// Returns the traces that have a span that matches a filter.
-async fn matching_traces(api: &ApiState, project: u64, filter: &Filter, among: HashSet<TraceId>) -> Result<HashSet<TraceId>, ApiError> {
-    let among: Vec<TraceId> = among.into_iter().collect();
-    Ok(api.snapshot(project).matching_traces(&QueryScope { filter: filter.clone(), ..QueryScope::all() }, &among).await?)
+/// Returns the traces, out of the given ones, that a filter of the trace list selects.
+async fn matching_traces(snapshot: &ProjectSnapshot, filter: &Filter, among: HashSet<TraceId>) -> Result<HashSet<TraceId>, QueryError> {
+    let candidates: Vec<TraceId> = among.iter().copied().collect();
+    let mut terms = vec![FilterTerm::InTraces(Arc::new(among))];
+    terms.extend(filter.0.iter().cloned());
+    let scope = snapshot.scope_of_traces(&QueryScope { filter: Filter(terms), ..QueryScope::all() }).await?;
+    snapshot.matching_traces(&scope, &candidates).await
 }
 
 /// Returns name and conversation of traces, by ID.

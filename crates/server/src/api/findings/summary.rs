@@ -137,7 +137,7 @@ pub(in crate::api) async fn figures_of(
         true => None,
         false => {
             let notable = run_on_findings(api, move |store| store.notable_traces(project, times_us, MAX_FILTERED_TRACES)).await?;
-            Some(matching_traces(api, project, filter, notable.into_iter().collect::<HashSet<TraceId>>()).await?)
+            Some(matching_traces(&api.snapshot(project), filter, notable.into_iter().collect::<HashSet<TraceId>>()).await?)
         }
     };
     run_on_findings(api, move |store| store.finding_figures(project, times_us, bucket_us(times_us), among.as_ref())).await
