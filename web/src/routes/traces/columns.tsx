@@ -4,6 +4,7 @@ import { usageOf } from '../../api/status';
 import { pipelineOf, traceName } from '../../api/trace-name';
 import type { Span, TraceSummary } from '../../api/types';
 import type { Palette } from '../../colors';
+import { FindingsChip } from '../../components/findings';
 import { Glyph, Icon, StatusGlyph } from '../../components/icons';
 import { EstimatedMark, NumberWithUnit, UnknownValue } from '../../components/values';
 import { useT, type T } from '../../i18n';
@@ -196,6 +197,7 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
       const { status } = row;
       return (
         <Cell {...cell}>
+          <FindingsChip findings={row.findings} />
           {status === 'ok' && row.error_count > 0 && <span className="chip chip-bad">{t('traces.errors', { n: row.error_count })}</span>}
           {row.retries > 0 && (
             <span className="chip" title={t('traces.retriesWhy')}>
