@@ -20,6 +20,9 @@ interface FindingKindsProps {
   stale: boolean;
 }
 
+/** The element that opens the findings of a kind. */
+export const kindId = (kind: string) => `finding-kind-${kind}`;
+
 /** One row for each kind of finding: how often, since when, at what cost, and where. */
 export function FindingKinds({ summary, open, sort = BY_COST, stale }: FindingKindsProps) {
   const t = useT();
@@ -31,21 +34,24 @@ export function FindingKinds({ summary, open, sort = BY_COST, stale }: FindingKi
     {
       key: 'kind',
       head: t('findings.kind'),
-      cell: ({ kind }) => (
+      cell: ({ kind, severity }) => (
         <Link
           to="."
           {...show(kind)}
+          id={kindId(kind)}
           className="quality-kind"
           aria-expanded={kind === open}
           title={t('findings.open', { name: findingName(t, kind) })}
         >
-          <b>{findingName(t, kind)}</b>
+          <span className="quality-kind-name">
+            <b>{findingName(t, kind)}</b>
+            <SeverityChip severity={severity} />
+          </span>
           <span className="text-dim">{t(`finding.about.${kind}`)}</span>
         </Link>
       ),
       foot: t('findings.kinds', { n: summary.kinds.length }),
     },
-    { key: 'severity', head: t('findings.severity'), cell: ({ severity }) => <SeverityChip severity={severity} /> },
     {
       key: 'findings',
       head: t('findings.count'),
@@ -84,7 +90,6 @@ export function FindingKinds({ summary, open, sort = BY_COST, stale }: FindingKi
       grow: true,
       optional: true,
       cell: (kind) => <Examples kind={kind} />,
-      foot: <span className="text-dim">{t('findings.sums')}</span>,
     },
   ];
   return (

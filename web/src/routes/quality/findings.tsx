@@ -12,7 +12,7 @@ import { useT } from '../../i18n';
 import { useRange } from '../../locale';
 import { useProject } from '../../project';
 import { usePageTitle } from '../../shell/page-title';
-import { FindingKinds } from './finding-kinds';
+import { FindingKinds, kindId } from './finding-kinds';
 import { FindingList } from './finding-list';
 import { NoFindings, SignalDocsSection } from './no-findings';
 import { QualityNav } from './quality-nav';
@@ -33,7 +33,11 @@ export default function FindingsPage() {
   const summary = useQuery({ ...findingSummaryQuery(project.id, scope), refetchInterval: SLIDE_MS });
   const { data, error, isPending, isPlaceholderData, refetch } = summary;
   const setQ = (next: string) => void navigate({ to: '.', search: (was) => ({ ...was, q: next || undefined }) });
-  const close = () => void navigate({ to: '.', search: (was) => ({ ...was, kind: undefined }), resetScroll: false });
+  const close = () => {
+    void navigate({ to: '.', search: (was) => ({ ...was, kind: undefined }), resetScroll: false });
+    // The focus goes back to what opened the list.
+    if (kind !== undefined) document.getElementById(kindId(kind))?.focus();
+  };
   const unread = error instanceof ApiError && error.status === 400;
   const shown = unread ? undefined : data;
   const open = kind !== undefined && isFindingKind(kind) ? kind : undefined;
@@ -60,6 +64,7 @@ export default function FindingsPage() {
             <span className="section-note">{t('findings.withFindings', { n: shown.traces_with_findings })}</span>
           </div>
           <FindingKinds summary={shown} open={open} sort={sort} stale={isPlaceholderData} />
+          <p className="text-dim text-small quality-findings-note">{t('findings.sums')}</p>
           <Unsearched summary={shown} />
         </section>
       )}
@@ -82,5 +87,5 @@ export default function FindingsPage() {
 /** Traces of which nothing is known are not traces without findings. */
 function Unsearched({ summary: { unsearched_traces: n } }: { summary: FindingSummary }) {
   const t = useT();
-  return n > 0 ? <p className="text-dim text-small quality-unsearched">{t('findings.unsearched', { n })}</p> : null;
+  return n > 0 ? <p className="text-dim text-small quality-findings-note">{t('findings.unsearched', { n })}</p> : null;
 }

@@ -167,6 +167,7 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
             failed={failed}
             reason={row.error_preview}
           />
+          <FindingsChip findings={row.findings} />
         </Cell>
       );
     },
@@ -197,7 +198,6 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
       const { status } = row;
       return (
         <Cell {...cell}>
-          <FindingsChip findings={row.findings} />
           {status === 'ok' && row.error_count > 0 && <span className="chip chip-bad">{t('traces.errors', { n: row.error_count })}</span>}
           {row.retries > 0 && (
             <span className="chip" title={t('traces.retriesWhy')}>
