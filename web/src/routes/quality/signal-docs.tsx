@@ -4,7 +4,7 @@ import Markdown from '../../components/text/markdown';
 /** The description of all signals from the project's documentation. */
 export default function SignalDocs() {
   return (
-    <div lang="en">
+    <div className="help-text" lang="en">
       <Markdown text={text.replace(/^# .*\n+/, '')} />
     </div>
   );
