@@ -186,10 +186,19 @@ function traces() {
       ago: 1500 + at * 60,
     }),
   );
+  // The same tool call again and again, each time after the model asked for it.
+  const loop = of(
+    LONG.name,
+    [
+      agent(LONG.short, LONG.name, { takes: 12 }),
+      ...[0, 1, 2, 3, 4].flatMap((turn) => [call({ below: 0, at: 2 * turn, takes: 0.8, input: 1200, output: 90, answer: 'Once more.' }), tool(LONG.name, { below: 0, at: 2 * turn + 1, takes: 0.8 })]),
+    ],
+    { user: LONG.id, ago: 1800 },
+  );
   const unknown = of('', [call({ model: LONG.model })], { ago: 2400 });
   const little = of('embed', [{ op: 'gen_ai.embeddings', name: 'embeddings text-embedding-3-small', data: { 'gen_ai.operation.name': 'embeddings', 'gen_ai.request.model': 'text-embedding-3-small', 'gen_ai.usage.input_tokens': 15 } }], { ago: 2500 });
   const million = of('month end', [call({ model: 'million', input: 1_000_000, output: 0 })], { user: 'u_1', ago: 2600 });
-  return { huge, wide, deep, unknown, little, million, texts };
+  return { huge, wide, deep, loop, unknown, little, million, texts };
 }
 
 /** Many small ones, so that lists have pages and charts have more than a bar. */
@@ -239,7 +248,8 @@ export async function fill(server) {
   for (const rule of rules) made.push(await server.change('/alerts/rules', rule));
 
   const all = traces();
-  for (const { payload } of [all.huge, all.wide, all.deep, all.unknown, all.little, all.million, ...all.texts, ...many(60)]) await envelope(payload, 'transaction');
+  for (const { payload } of [all.huge, all.wide, all.deep, all.loop, all.unknown, all.little, all.million, ...all.texts, ...many(60)]) await envelope(payload, 'transaction');
+  await eventually('the loop is found', async () => (await server.ask('/findings/summary')).kinds.some(({ kind }) => kind === 'tool_loop'), { seconds: 60 });
   const failures = [
     { type: LONG.id, value: MESSAGE, of: all.huge, user: LONG.id },
     { type: 'RateLimitError', value: MESSAGE, of: all.wide, user: 'u_2290' },

@@ -138,6 +138,7 @@ export function spanlessTrace({ trace_id: trace, name, errors, lines }) {
       error_count: errors.length,
       error_preview: errors[0] ? `${errors[0].type}: ${errors[0].value}` : null,
       scores: [],
+      findings: [],
       cost: 0,
       models: [],
       user_id: null,

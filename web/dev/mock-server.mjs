@@ -3,6 +3,7 @@ import http from 'node:http';
 import { auditAnswer } from './audit.mjs';
 import { iso, makeTrace, START } from './data.mjs';
 import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
+import { findingAnswer, findingFacet, findingsOf } from './findings.mjs';
 import { addLines, logsOf, projectLogs, spanless, spanlessTrace } from './logs.mjs';
 import { definitionAnswer, scoreAnswer, scoreSeries, scoresOfTrace } from './scores.mjs';
 import { metrics, metricSeries } from './signals.mjs';
@@ -242,6 +243,7 @@ function answer(method, path, params, body) {
   if (name === 'logs') return projectLogs(number, params);
   if (name === 'score-definitions') return definitionAnswer(method, one, body);
   if (name === 'scores') return scoreAnswer(number, method, one, body);
+  if (name === 'findings') return findingAnswer(number, one, params);
   if (name === 'series' && params.get('measure') === 'score') return scoreSeries();
   if (name === 'series') return series(number, params);
   if (name === 'breakdown') return breakdown(number, params);
@@ -272,13 +274,13 @@ function answer(method, path, params, body) {
     const found = findTrace(one);
     if (method === 'DELETE') return receipt(...traces.splice(traces.indexOf(found), 1));
     return {
-      trace: found.summary,
+      trace: { ...found.summary, findings: findingsOf(found) ?? [] },
       spans: found.spans,
       errors: found.errors.map(errorEvent),
       scores: scoresOfTrace(found.summary.trace_id),
       score_count: scoresOfTrace(found.summary.trace_id).length,
-      findings: found.findings ?? [],
-      wasted_cost: 0,
+      findings: findingsOf(found),
+      wasted_cost: findingsOf(found) && sum(findingsOf(found), ({ wasted_cost: usd }) => usd),
       hints: [],
       pinned: found.pinned ?? false,
       log_count: logsOf(found).length,
@@ -292,7 +294,7 @@ function answer(method, path, params, body) {
   if (name === 'traces')
     return page(
       sorted(
-        found.traces.map(({ summary }) => summary),
+        found.traces.map((trace) => ({ ...trace.summary, findings: findingsOf(trace) ?? [] })),
         params.get('sort') ?? undefined,
       ),
       'traces',
@@ -301,7 +303,8 @@ function answer(method, path, params, body) {
   if (name === 'spans') return page(sorted(found.spans, params.get('sort') ?? undefined), 'spans', params);
   if (name === 'facets') {
     const get = FIELDS[params.get('field')] ?? (() => null);
-    const counts = [
+    const isFinding = params.get('field') === 'finding';
+    const counts = isFinding ? findingFacet(found.traces) : [
       ...groupBy(
         found.spans.filter((s) => get(s) !== null),
         get,

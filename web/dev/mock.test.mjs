@@ -229,6 +229,30 @@ test('scores', async () => {
   await ask('delete', `${PROJECT}/score-definitions/{definition}`, { path: { definition } });
 });
 
+test('findings', async () => {
+  const query = { from: '-30d', to: 'now' };
+  const empty = await ask('get', `${PROJECT}/findings/summary`, { path: { project: 2 }, query });
+  expect(empty.kinds).toEqual([]);
+  const { kinds, unsearched_traces: unsearched } = await ask('get', `${PROJECT}/findings/summary`, { query });
+  expect(kinds.map(({ kind }) => kind)).toHaveLength(13);
+  expect(unsearched).toBeGreaterThan(0);
+  for (const { kind, findings: n, examples } of kinds) {
+    const { findings } = await ask('get', `${PROJECT}/findings`, { query: { ...query, kind, limit: 500 } });
+    expect(new Set(findings.map((one) => one.kind))).toEqual(new Set([kind]));
+    expect(findings).toHaveLength(n);
+    expect(findings[0].trace_id).toBe(examples[0].trace_id);
+  }
+  const page = await ask('get', `${PROJECT}/findings`, { query: { ...query, limit: 5 } });
+  const next = await ask('get', `${PROJECT}/findings`, { query: { ...query, limit: 5, cursor: page.next_cursor } });
+  expect(next.findings[0].timestamp <= page.findings[4].timestamp).toBe(true);
+  const kindsOf = async (q) => (await ask('get', `${PROJECT}/traces`, { query: { ...query, q, limit: 500 } })).traces.map(({ findings }) => findings.map(({ kind }) => kind));
+  expect((await kindsOf('finding:run_limit')).every((found) => found.includes('run_limit'))).toBe(true);
+  expect((await kindsOf('finding:*')).every((found) => found.length > 0)).toBe(true);
+  expect((await kindsOf('-finding:*')).every((found) => found.length === 0)).toBe(true);
+  const { values } = await ask('get', `${PROJECT}/facets`, { query: { ...query, field: 'finding', select: 'traces' } });
+  expect(values.map(({ value }) => value)).toContain('tool_loop');
+});
+
 test('prices, repricing and bills', async () => {
   const { id: price } = await ask('post', `${PROJECT}/prices`, { body: { model: 'mine', prices: { input: 1, output: 2 } } });
   await ask('get', `${PROJECT}/prices`);

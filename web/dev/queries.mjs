@@ -36,15 +36,21 @@ export const FIELDS = {
   output_tokens: (s) => s.usage.output_tokens,
 };
 
+/** Set by the module of findings: whether a trace has a finding of one of these kinds or detectors. */
+let hasFinding = () => false;
+export const setFindingTest = (test) => (hasFinding = test);
+const findingTest = (values, trace) => hasFinding(trace, values.split(','));
+
 /** Enough of the query language to see the page work: a trace matches when one of its spans does. */
 function matcher(q) {
   const terms = [...(q ?? '').matchAll(/(-?)(?:([\w.]+):)?("[^"]*"|\S+)/g)].map(([, not, field, value]) => {
     const bare = value.replace(/^"|"$/g, '');
-    if (field && !FIELDS[field] && !/^(tag|attr)\./.test(field)) {
+    if (field && field !== 'finding' && !FIELDS[field] && !/^(tag|attr)\./.test(field)) {
       throw Object.assign(new Error(`There is no field "${field}"`), { status: 400, hint: `Fields: ${Object.keys(FIELDS).join(' ')}` });
     }
     const test = (s) => {
       if (!field) return `${s.input_preview ?? ''} ${s.output_preview ?? ''}`.toLowerCase().includes(bare.toLowerCase());
+      if (field === 'finding') return findingTest(bare, s.trace_id);
       const has = FIELDS[field]?.(s) ?? null;
       if (bare === '*') return has !== null;
       const compare = /^([<>]=?)([\d.]+)(ms|s)?$/.exec(bare);

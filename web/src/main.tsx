@@ -10,6 +10,7 @@ import './styles/tokens.css';
 import './styles/base.css';
 import './styles/shell.css';
 import './styles/menus.css';
+import './styles/page-nav.css';
 import './styles/tables.css';
 import './styles/parts.css';
 import './styles/forms.css';

@@ -184,6 +184,13 @@ const quality = createRoute({
   component: lazyPage(() => import('./routes/quality')),
 });
 
+const findings = createRoute({
+  getParentRoute: () => project,
+  path: '/quality/findings',
+  validateSearch: (raw: RawSearch) => textParams(raw, 'q', 'kind', 'sort'),
+  component: lazyPage(() => import('./routes/quality/findings')),
+});
+
 const metrics = createRoute({
   getParentRoute: () => project,
   path: '/metrics',
@@ -239,6 +246,7 @@ const tree = root.addChildren([
       logs,
       bill,
       quality,
+      findings,
       metrics,
       mapping,
       alerts,

@@ -771,6 +771,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists findings of traces in the time range, the newest first. */
+        get: operations["get_projects_project_findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/findings/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns figures of the findings of a time range by kind. */
+        get: operations["get_projects_project_findings_summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/forwards": {
         parameters: {
             query?: never;
@@ -2499,6 +2533,36 @@ export interface components {
             /** @description Role of the token. */
             role: components["schemas"]["AccountRole"];
         };
+        /** @description Fault of the arguments of a tool call. */
+        ArgumentFault: {
+            /** @enum {string} */
+            fault: "invalid_json";
+        } | {
+            /** @description Path of the argument. */
+            argument: string;
+            /** @enum {string} */
+            fault: "missing";
+        } | {
+            /** @description Path of the argument. */
+            argument: string;
+            /** @description Type in the schema. */
+            expected: string;
+            /** @enum {string} */
+            fault: "wrong_type";
+        } | {
+            /** @description Path of the argument. */
+            argument: string;
+            /** @enum {string} */
+            fault: "not_allowed";
+        } | {
+            /** @description Path of the argument. */
+            argument: string;
+            /** @enum {string} */
+            fault: "unexpected";
+        } | {
+            /** @enum {string} */
+            fault: "rejected";
+        };
         /**
          * @description Why an attribute did not become a field.
          * @enum {string}
@@ -3882,26 +3946,269 @@ export interface components {
             kind: components["schemas"]["FindingKind"];
             /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
             messages_hidden?: boolean;
+            /** @description Reason of the finding as a code with its parameters. */
+            reason: components["schemas"]["FindingExplanation"];
             /** @description Severity of the finding. */
             severity: components["schemas"]["FindingSeverity"];
             /** @description IDs of the spans that show the fault, in order of time: at most 100, the first and the last ones. */
             span_ids: string[];
+            /**
+             * Format: double
+             * @description Cost of the calls that the fault repeated or made useless, in US dollars; null if it is unknown.
+             */
+            wasted_cost: number | null;
         };
         /**
          * @description FindingDetector that makes findings.
          * @enum {string}
          */
         FindingDetector: "signal";
+        /** @description Trace with a finding of one kind. */
+        FindingExample: {
+            /** @description Reason of the finding: one sentence. */
+            explanation: string;
+            /** @description Name of the trace, if known. */
+            name: string | null;
+            /** @description Reason of the finding as a code with its parameters. */
+            reason: components["schemas"]["FindingExplanation"];
+            /** @description IDs of the spans that show the fault, in order of time. */
+            span_ids: string[];
+            /** @description Start of the trace. */
+            timestamp: string;
+            /** @description ID of the trace. */
+            trace_id: string;
+        };
+        /** @description Reason of a finding: a code with its parameters, from which a sentence in any language can be made. */
+        FindingExplanation: {
+            /**
+             * Format: int64
+             * @description Number of calls.
+             */
+            calls: number;
+            /** @enum {string} */
+            code: "same_call_same_result";
+            /** @description Name of the tool. */
+            tool: string;
+        } | {
+            /**
+             * Format: int64
+             * @description Number of failed calls.
+             */
+            calls: number;
+            /** @enum {string} */
+            code: "same_failure";
+            /** @description Name of the tool. */
+            tool: string;
+        } | {
+            /** @enum {string} */
+            code: "ping_pong";
+            /** @description Agent that handed over first. */
+            first_agent: string;
+            /**
+             * Format: int64
+             * @description Number of handoffs in a row.
+             */
+            handoffs: number;
+            /** @description The other agent. */
+            second_agent: string;
+        } | {
+            /** @enum {string} */
+            code: "error_not_mentioned";
+            /**
+             * Format: int64
+             * @description Number of failed calls of the tool.
+             */
+            failures: number;
+            /** @description Name of the tool. */
+            tool: string;
+        } | {
+            /**
+             * Format: int64
+             * @description Number of failed attempts.
+             */
+            attempts: number;
+            /** @enum {string} */
+            code: "model_retries";
+            /** @description Requested model, if known. */
+            model: string | null;
+        } | {
+            /**
+             * Format: int64
+             * @description Number of failed attempts.
+             */
+            attempts: number;
+            /** @enum {string} */
+            code: "tool_retries";
+            /** @description Name of the tool. */
+            tool: string;
+        } | {
+            /** @enum {string} */
+            code: "truncated";
+            /**
+             * Format: int64
+             * @description Output tokens, if known.
+             */
+            output_tokens: number | null;
+            /** @description How the limit is known. */
+            source: components["schemas"]["TruncationSource"];
+        } | {
+            /** @enum {string} */
+            code: "empty";
+            /**
+             * Format: int64
+             * @description Output tokens, if known.
+             */
+            output_tokens: number | null;
+        } | {
+            /** @enum {string} */
+            code: "asked_again";
+            /** @description True if the words differ. */
+            reworded: boolean;
+            /**
+             * Format: int64
+             * @description Number of user messages between the two questions, plus one.
+             */
+            turns_later: number;
+        } | {
+            /** @enum {string} */
+            code: "not_offered";
+            /**
+             * Format: int64
+             * @description Number of offered tools.
+             */
+            offered: number;
+            /** @description Name of the tool. */
+            tool: string;
+        } | (components["schemas"]["ArgumentFault"] & {
+            /** @enum {string} */
+            code: "bad_arguments";
+            /** @description True if a later call of the tool succeeded. */
+            corrected: boolean;
+            /** @description Name of the tool. */
+            tool: string;
+        }) | {
+            /** @enum {string} */
+            code: "limit_reached";
+            /** @description Kind of the limit. */
+            limit: components["schemas"]["RunLimitKind"];
+            /**
+             * Format: int64
+             * @description Number in the message, such as the maximum of turns, if there is one.
+             */
+            maximum: number | null;
+        } | {
+            /** @description Name of the agent, if known. */
+            agent: string | null;
+            /** @enum {string} */
+            code: "grew";
+            /**
+             * Format: int64
+             * @description Input tokens of the first call.
+             */
+            from_tokens: number;
+            /**
+             * Format: int64
+             * @description Input tokens of the largest call.
+             */
+            to_tokens: number;
+            /**
+             * Format: int64
+             * @description Context window of the model in tokens, if known.
+             */
+            window: number | null;
+        } | {
+            /** @description Language of the answer, in the same form. */
+            answered: string;
+            /** @description Language of the user: ISO 639-3 code, or an ISO 15924 script code if only the script is known. */
+            asked: string;
+            /** @enum {string} */
+            code: "other_language";
+        } | {
+            /** @description True if the finish reason reports the refusal; false if the words of the answer do. */
+            by_finish_reason: boolean;
+            /** @enum {string} */
+            code: "declined";
+        };
         /**
          * @description Kind of a finding of the detector `signal`.
          * @enum {string}
          */
         FindingKind: "tool_loop" | "agent_ping_pong" | "tool_error_ignored" | "retry_storm" | "answer_truncated" | "answer_empty" | "question_repeated" | "unknown_tool" | "bad_tool_arguments" | "run_limit" | "context_growth" | "wrong_language" | "refusal";
+        /** @description Figures of the findings of one kind. */
+        FindingKindSummary: {
+            /** @description Detector that made the findings. */
+            detector: components["schemas"]["FindingDetector"];
+            /** @description Newest traces with such a finding, at most three. */
+            examples: components["schemas"]["FindingExample"][];
+            /**
+             * Format: int64
+             * @description Number of findings.
+             */
+            findings: number;
+            /** @description Kind of the findings. */
+            kind: components["schemas"]["FindingKind"];
+            /**
+             * Format: int64
+             * @description Number of traces with such a finding in the period of the same length before; null if it is unknown or the range is open.
+             */
+            previous_traces: number | null;
+            /** @description Highest severity of the findings. */
+            severity: components["schemas"]["FindingSeverity"];
+            /**
+             * Format: int64
+             * @description Number of traces with such a finding.
+             */
+            traces: number;
+            /** @description Number of traces over time. */
+            trend: components["schemas"]["FindingTrendPoint"][];
+            /**
+             * Format: double
+             * @description Cost that the faults wasted, in US dollars; null if it is unknown.
+             */
+            wasted_cost: number | null;
+        };
+        /** @description Page of findings. */
+        FindingPage: {
+            /** @description Findings, the newest first. */
+            findings: components["schemas"]["ListedFinding"][];
+            /** @description Cursor of the next page; null on the last page. */
+            next_cursor: string | null;
+        };
         /**
          * @description FindingSeverity of a finding. Later values are more severe.
          * @enum {string}
          */
         FindingSeverity: "info" | "warning" | "critical";
+        /** @description Figures of the findings of a time range. */
+        FindingSummary: {
+            /** @description Figures by kind. */
+            kinds: components["schemas"]["FindingKindSummary"][];
+            /**
+             * Format: int64
+             * @description Number of traces with at least one finding.
+             */
+            traces_with_findings: number;
+            /**
+             * Format: int64
+             * @description Number of traces that were not searched.
+             */
+            unsearched_traces: number;
+            /**
+             * Format: double
+             * @description Cost that all faults wasted, each call once, in US dollars; null if it is unknown.
+             */
+            wasted_cost: number | null;
+        };
+        /** @description Number of traces with findings of one kind in an interval. */
+        FindingTrendPoint: {
+            /** @description Start of the interval. */
+            time: string;
+            /**
+             * Format: int64
+             * @description Number of traces.
+             */
+            traces: number;
+        };
         /**
          * @description How a forecast was computed.
          * @enum {string}
@@ -4663,6 +4970,17 @@ export interface components {
             password: string;
             /** @description Token of an invitation or of a link that sets a new password. */
             token: string;
+        };
+        /** @description Finding with its trace. */
+        ListedFinding: components["schemas"]["Finding"] & {
+            /** @description Conversation of the trace, if any. */
+            session_id: string | null;
+            /** @description Start of the trace. */
+            timestamp: string;
+            /** @description ID of the trace. */
+            trace_id: string;
+            /** @description Name of the trace, if known. */
+            trace_name: string | null;
         };
         /** @description A log line in the list of a project. */
         ListedLogLine: components["schemas"]["LogLine"] & {
@@ -5647,6 +5965,11 @@ export interface components {
              */
             p95: number | null;
         };
+        /**
+         * @description Limit at which a run ended.
+         * @enum {string}
+         */
+        RunLimitKind: "turns" | "iterations" | "recursion" | "time" | "budget";
         /** @description Body of an error response of SCIM. */
         ScimError: {
             /** @description What happened, and to what. */
@@ -6606,6 +6929,8 @@ export interface components {
              * @description Number of LLM calls that failed.
              */
             failed_llm_calls: number;
+            /** @description Stored findings of the trace. Their `evidence` is null. */
+            findings: components["schemas"]["Finding"][];
             /** @description First 200 characters of the first question. */
             input_preview: string | null;
             /**
@@ -6682,6 +7007,11 @@ export interface components {
             /** @description User of the first span that has one. */
             user_id: string | null;
         };
+        /**
+         * @description Way in which an answer was found to be cut.
+         * @enum {string}
+         */
+        TruncationSource: "finish_reason" | "token_limit";
         /** @description A model whose calls report token usage and have no price. */
         UnpricedModel: {
             /**
@@ -8851,6 +9181,94 @@ export interface operations {
                 };
             };
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_findings: {
+        parameters: {
+            query?: {
+                /** @description Cursor: `next_cursor` of the previous page. */
+                cursor?: string;
+                /** @description Detector of the findings. Default: all detectors. */
+                detector?: string;
+                /**
+                 * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                 *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                 */
+                from?: string;
+                /** @description Kind of the findings. Default: all kinds. */
+                kind?: string;
+                /** @description Maximum number of rows, from 1 to 1,000. Default: 50. */
+                limit?: number;
+                /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
+                q?: string;
+                /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingPage"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_findings_summary: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                 *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                 */
+                from?: string;
+                /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
+                q?: string;
+                /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingSummary"];
+                };
+            };
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,6 +1,7 @@
 /**
  * Aliases for the generated types of the API. `make api-client` generates `schema.d.ts` from the server's OpenAPI document. Times are RFC 3339 UTC, durations milliseconds, money US dollars; null means unknown, never zero.
  */
+import type { AnswerOf } from './operation';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -52,6 +53,12 @@ export type TracePage = Schemas['TracePage'];
 export type TraceDetail = Schemas['TraceResponse'];
 export type Score = Schemas['Score'];
 export type Finding = Schemas['Finding'];
+export type FindingKind = Finding['kind'];
+export type FindingSeverity = Finding['severity'];
+export type FindingReason = Finding['reason'];
+export type FindingSummary = AnswerOf<'/api/v1/projects/{project}/findings/summary', 'get'>;
+export type FindingKindSummary = FindingSummary['kinds'][number];
+export type ListedFinding = AnswerOf<'/api/v1/projects/{project}/findings', 'get'>['findings'][number];
 export type ScoreSummary = Schemas['ScoreSummary'];
 export type ScoreDefinition = Schemas['ScoreDefinition'];
 export type ScoreDefinitionDraft = Schemas['ScoreDefinitionDraft'];

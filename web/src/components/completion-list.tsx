@@ -37,7 +37,7 @@ export function CompletionList({ id, list, field, word, vocabulary, active, onTa
       {field !== null && counted && <h3>{t('filter.valuesOf', { field })}</h3>}
       <div className="completion-options" id={id} role="listbox" aria-label={t('filter.options')} ref={box}>
         {list.map((one, at) => {
-          const meaning = one.kind === 'words' ? vocabulary.textHint : (KIND_HINTS[one.kind] ?? hintOf(one, vocabulary));
+          const meaning = one.kind === 'words' ? vocabulary.textHint : (KIND_HINTS[one.kind] ?? hintOf(one, field, vocabulary));
           return (
             // The keys are the line's: it holds the focus, and names the active option.
             // oxlint-disable-next-line jsx-a11y/click-events-have-key-events
@@ -75,8 +75,10 @@ export function CompletionList({ id, list, field, word, vocabulary, active, onTa
 }
 
 /** A value may have the name of a field. */
-const hintOf = ({ kind, text }: Suggestion, { fieldHints }: FilterVocabulary) =>
-  kind === 'field' || kind === 'prefix' ? fieldHints[text] : undefined;
+function hintOf({ kind, text }: Suggestion, field: string | null, { fieldHints, valueHints }: FilterVocabulary) {
+  if (kind === 'value' && field !== null) return valueHints?.[field]?.(text);
+  return kind === 'field' || kind === 'prefix' ? fieldHints[text] : undefined;
+}
 
 function HighlightedMatch({ text, word }: { text: string; word: string }) {
   const at = word ? text.toLowerCase().indexOf(word.toLowerCase()) : -1;

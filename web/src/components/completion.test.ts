@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { suggestCompletions, parseTypedTerm, valuesNeededFor } from './completion';
-import { ISSUE_VOCABULARY, LOG_VOCABULARY } from './filter-vocabulary';
+import { ISSUE_VOCABULARY, LOG_VOCABULARY, SPAN_VOCABULARY } from './filter-vocabulary';
 
 const drafts = (draft: string, known: { value: string; count: number }[] = []) => suggestCompletions(draft, known).map((one) => one.draft);
 
@@ -54,6 +54,18 @@ describe('what it can go on with', () => {
     expect(drafts('cost:')).toEqual(['cost:>0.01', 'cost:>0.1', 'cost:<0.001', 'cost:*']);
     expect(drafts('duration:>5')).toEqual(['duration:>5s']);
     expect(drafts('tag.t', [{ value: 'team', count: 2 }])).toEqual(['tag.team:']);
+  });
+});
+
+describe('findings', () => {
+  it('are offered by kind, without asking the server', () => {
+    expect(drafts('find')[0]).toBe('finding:');
+    expect(drafts('user:u -finding:tool_')).toEqual(['user:u -finding:tool_loop', 'user:u -finding:tool_error_ignored']);
+    expect(drafts('finding:')).toContain('finding:signal');
+    expect(drafts('finding:').at(-1)).toBe('finding:*');
+    expect(valuesNeededFor(parseTypedTerm('finding:tool'))).toBeNull();
+    expect(suggestCompletions('finding:ref', [], false, ISSUE_VOCABULARY).map((one) => one.draft)).toEqual(['finding:refusal']);
+    expect(SPAN_VOCABULARY.valueHints?.['finding']?.('tool_loop')).toBe('finding.tool_loop');
   });
 });
 

@@ -1,4 +1,5 @@
 import type { TextKey } from '../i18n';
+import { FINDING_KINDS, findingTextKey } from './findings/labels';
 
 /** What the filter of a list can name, and what the line offers of it. */
 export interface FilterVocabulary {
@@ -6,6 +7,8 @@ export interface FilterVocabulary {
   nameFields: readonly string[];
   /** Fields with few values, which never change. */
   fixedValues: Readonly<Record<string, readonly string[]>>;
+  /** What a fixed value of a field means, where its letters do not say it. */
+  valueHints?: Readonly<Record<string, (value: string) => TextKey | null>>;
   /** Fields that are compared, with bounds to begin with. */
   numberBounds: Readonly<Record<string, readonly string[]>>;
   /** Fields that nobody types by heart: IDs, and texts. */
@@ -43,7 +46,8 @@ export const SPAN_VOCABULARY: FilterVocabulary = {
     'release',
     'key',
   ],
-  fixedValues: {},
+  fixedValues: { finding: [...FINDING_KINDS, 'signal'] },
+  valueHints: { finding: findingTextKey },
   numberBounds: {
     cost: ['>0.01', '>0.1', '<0.001'],
     duration: ['>1s', '>5s', '>30s'],
@@ -52,7 +56,7 @@ export const SPAN_VOCABULARY: FilterVocabulary = {
   },
   otherFields: ['trace', 'span'],
   prefix: 'tag.',
-  firstFields: ['model', 'pipeline', 'status', 'user', 'provider', 'cost', 'duration', 'tool'],
+  firstFields: ['model', 'pipeline', 'status', 'user', 'provider', 'cost', 'duration', 'tool', 'finding'],
   fieldHints: {
     model: 'filter.field.model',
     provider: 'filter.field.provider',
@@ -66,6 +70,7 @@ export const SPAN_VOCABULARY: FilterVocabulary = {
     agent: 'filter.field.agent',
     op: 'filter.field.operation',
     kind: 'filter.field.kind',
+    finding: 'filter.field.finding',
     'tag.': 'filter.field.tag',
   },
   placeholder: 'filter.placeholder',
@@ -76,7 +81,7 @@ export const SPAN_VOCABULARY: FilterVocabulary = {
 /** The filter of issues: fields of error events, and those of their traces. */
 export const ISSUE_VOCABULARY: FilterVocabulary = {
   ...SPAN_VOCABULARY,
-  fixedValues: { level: ['fatal', 'error', 'warning', 'info', 'debug'], handled: ['false', 'true'] },
+  fixedValues: { level: ['fatal', 'error', 'warning', 'info', 'debug'], handled: ['false', 'true'], ...SPAN_VOCABULARY.fixedValues },
   otherFields: ['type', 'message', 'transaction', 'mechanism', 'logger', 'platform', ...SPAN_VOCABULARY.otherFields],
   firstFields: ['type', 'level', 'handled', 'transaction', 'message', 'release', 'environment', 'user', 'model'],
   fieldHints: {

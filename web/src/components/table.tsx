@@ -63,6 +63,8 @@ interface TableProps<Row> {
   rows: Row[];
   rowKey: (row: Row) => string;
   onOpen?: (row: Row) => void;
+  /** Whether what the row leads to is shown on the same page. */
+  isOpen?: (row: Row) => boolean;
   sort?: string;
   onSort?: (field: string) => void;
   foot?: boolean;
@@ -76,7 +78,7 @@ const columnClasses = (column: { num?: boolean; grow?: boolean; optional?: boole
   [column.num && 'numeric', column.grow && 'column-grow', column.optional && 'column-optional'].filter(Boolean).join(' ') || undefined;
 
 export function Table<Row>(props: TableProps<Row>) {
-  const { label, columns, rows, rowKey, onOpen, sort, onSort, foot = false, stale = false, keys = false } = props;
+  const { label, columns, rows, rowKey, onOpen, isOpen, sort, onSort, foot = false, stale = false, keys = false } = props;
   const { cursor, setCursor, bodyRef } = useRowNavigation<HTMLTableSectionElement>(
     rows.length,
     keys ? (at) => rows[at] && onOpen?.(rows[at]) : null,
@@ -106,7 +108,7 @@ export function Table<Row>(props: TableProps<Row>) {
           {rows.map((row, at) => (
             <tr
               key={rowKey(row)}
-              className={[onOpen && 'is-clickable', cursor === at && 'is-current'].filter(Boolean).join(' ') || undefined}
+              className={[onOpen && 'is-clickable', (cursor === at || isOpen?.(row)) && 'is-current'].filter(Boolean).join(' ') || undefined}
               onClick={
                 onOpen &&
                 ((event) => {

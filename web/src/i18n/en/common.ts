@@ -131,6 +131,7 @@ export const common = {
   'filter.field.agent': 'name of the agent',
   'filter.field.operation': 'operation, such as gen_ai.chat',
   'filter.field.kind': 'span kind, such as llm or tool',
+  'filter.field.finding': 'fault that the spans of the trace show',
   'filter.field.tag': 'tag set by your program',
   'filter.field.level': 'trace, debug, info, warn, error, fatal',
   'filter.field.errorType': 'type of the error, such as RateLimitError',

@@ -3,6 +3,7 @@ import { audit } from './audit';
 import { bill } from './bill';
 import { common } from './common';
 import { estimate } from './estimate';
+import { findings } from './findings';
 import { hints } from './hints';
 import { issueEvent } from './issue-event';
 import { issues } from './issues';
@@ -27,6 +28,7 @@ export const en = {
   ...bill,
   ...common,
   ...estimate,
+  ...findings,
   ...hints,
   ...issues,
   ...issueEvent,

@@ -17,6 +17,7 @@ export const traces = {
   'traces.logarithmicScale': 'Logarithmic scale from 0.1 s to 5 min',
   'traces.user': 'User',
   'traces.status': 'Status',
+  'traces.findings': 'Findings',
   'traces.pipeline': 'Pipeline',
   'traces.provider': 'Provider',
   'traces.environment': 'Environment',

@@ -131,6 +131,7 @@ export const common = {
   'filter.field.agent': 'エージェント名',
   'filter.field.operation': '操作。gen_ai.chatなど',
   'filter.field.kind': 'スパンの種類。llmやtoolなど',
+  'filter.field.finding': 'トレースのスパンから検出された問題',
   'filter.field.tag': 'プログラムが付けたタグ',
   'filter.field.level': 'trace、debug、info、warn、error、fatal',
   'filter.field.errorType': 'エラーの型。例: RateLimitError',

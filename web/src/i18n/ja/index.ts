@@ -4,6 +4,7 @@ import { audit } from './audit';
 import { bill } from './bill';
 import { common } from './common';
 import { estimate } from './estimate';
+import { findings } from './findings';
 import { hints } from './hints';
 import { issueEvent } from './issue-event';
 import { issues } from './issues';
@@ -28,6 +29,7 @@ export const ja: Record<keyof typeof en, string> = {
   ...bill,
   ...common,
   ...estimate,
+  ...findings,
   ...hints,
   ...issues,
   ...issueEvent,

@@ -17,6 +17,7 @@ export const traces = {
   'traces.logarithmicScale': '0.1秒から5分までの対数目盛',
   'traces.user': 'ユーザー',
   'traces.status': '状態',
+  'traces.findings': '検出結果',
   'traces.pipeline': 'パイプライン',
   'traces.provider': 'プロバイダー',
   'traces.environment': '環境',

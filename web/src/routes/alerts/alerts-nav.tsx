@@ -18,7 +18,7 @@ export function AlertsNav() {
           {t('alerts.title')}
         </Link>
       </TopBarSlot>
-      <nav className="alerts-nav" aria-label={t('alerts.title')}>
+      <nav className="page-nav alerts-nav" aria-label={t('alerts.title')}>
         <Link to="/p/$project/alerts" params={params} activeOptions={{ ...options, exact: true }} activeProps={activeLink}>
           {t('alerts.navNow')}
         </Link>

@@ -11,6 +11,7 @@ import { useLocale, useRange } from '../../locale';
 import { useProject } from '../../project';
 import { usePageTitle } from '../../shell/page-title';
 import { Definitions } from './definitions';
+import { QualityNav } from './quality-nav';
 import { scoreFilter } from './score-filter';
 import './quality.css';
 
@@ -26,6 +27,7 @@ export default function Quality() {
   const { data, error, isPending, refetch } = useQuery({ ...scoreSummaryQuery(project.id, range.span), refetchInterval: SLIDE_MS });
   return (
     <div className="quality-page">
+      <QualityNav />
       <h1 className="visually-hidden">{t('quality.title')}</h1>
       {error && !data && (
         <div className="pane sheet">

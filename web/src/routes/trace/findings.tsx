@@ -1,19 +1,20 @@
 import { memo } from 'react';
 import type { Finding } from '../../api/types';
 import { useT } from '../../i18n';
+import { Explanation } from '../../components/findings';
+import { findingName, SEVERITY_TONES, sortFindings } from '../../components/findings/labels';
 import { Chip, UserText } from '../../components/values';
 import { useLocale } from '../../locale';
 import { useTraceView } from './context';
-
-const TONES = { info: undefined, warning: 'warning', critical: 'bad' } as const;
 
 /** Faults of the run that its spans show, and what they cost. */
 export const Findings = memo(function Findings() {
   const t = useT();
   const { format } = useLocale();
   const { data } = useTraceView();
-  const findings = data.findings ?? [];
-  if (findings.length === 0) return null;
+  // A trace without spans has nothing to search.
+  if (data.spans.length === 0 || data.findings?.length === 0) return null;
+  const findings = sortFindings(data.findings ?? []);
   return (
     <section className="trace-section">
       <div className="section-head">
@@ -21,9 +22,10 @@ export const Findings = memo(function Findings() {
         <span className="section-note">
           {data.wasted_cost !== null && data.wasted_cost > 0
             ? t('trace.wastedCost', { cost: format.moneyExact(data.wasted_cost) })
-            : format.count(findings.length)}
+            : data.findings && format.count(findings.length)}
         </span>
       </div>
+      {data.findings === null && <p className="text-dim text-small">{t('findings.unknownOfTrace')}</p>}
       <ul className="trace-findings">
         {findings.map((finding, at) => (
           <FindingItem key={`${finding.kind} ${at}`} finding={finding} />
@@ -35,13 +37,14 @@ export const Findings = memo(function Findings() {
 
 function FindingItem({ finding }: { finding: Finding }) {
   const t = useT();
+  const { format } = useLocale();
   const { tree, select } = useTraceView();
   const first = finding.span_ids.map((span) => tree.byId.get(span)).find((node) => node !== undefined);
   return (
     <li>
-      <Chip tone={TONES[finding.severity]}>{t(`finding.${finding.kind}`)}</Chip>
+      <Chip tone={SEVERITY_TONES[finding.severity]}>{findingName(t, finding.kind)}</Chip>
       <span>
-        <UserText text={finding.explanation} />
+        <Explanation of={finding} />
         {first && (
           <>
             {' '}
@@ -49,6 +52,9 @@ function FindingItem({ finding }: { finding: Finding }) {
               {first.span.title || first.span.name || first.span.op}
             </button>
           </>
+        )}
+        {finding.wasted_cost !== null && finding.wasted_cost > 0 && (
+          <span className="text-dim"> {t('trace.wastedCost', { cost: format.moneyExact(finding.wasted_cost) })}</span>
         )}
         {finding.evidence && (
           <span className="trace-finding-evidence text-dim">

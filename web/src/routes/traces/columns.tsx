@@ -4,6 +4,7 @@ import { usageOf } from '../../api/status';
 import { pipelineOf, traceName } from '../../api/trace-name';
 import type { Span, TraceSummary } from '../../api/types';
 import type { Palette } from '../../colors';
+import { FindingsChip } from '../../components/findings';
 import { Glyph, Icon, StatusGlyph } from '../../components/icons';
 import { EstimatedMark, NumberWithUnit, UnknownValue } from '../../components/values';
 import { useT, type T } from '../../i18n';
@@ -166,6 +167,7 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
             failed={failed}
             reason={row.error_preview}
           />
+          <FindingsChip findings={row.findings} />
         </Cell>
       );
     },

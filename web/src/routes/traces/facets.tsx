@@ -2,8 +2,9 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { chosenFacetsQuery, type Scope, type Select } from '../../api/queries';
 import type { Facet } from '../../api/types';
-import { useT, type TextKey } from '../../i18n';
+import { useT, type T, type TextKey } from '../../i18n';
 import { useModelColors } from '../../model-colors';
+import { findingName } from '../../components/findings/labels';
 import { Icon } from '../../components/icons';
 import { NumberWithUnit, UserText, Swatch } from '../../components/values';
 import { joinFilters, selectedValues, fieldTerm, toggleValue, withoutField } from '../../filter-query';
@@ -11,12 +12,15 @@ import { useLocale } from '../../locale';
 
 const FACET_FIELDS: [string, TextKey][] = [
   ['status', 'traces.status'],
+  ['finding', 'traces.findings'],
   ['pipeline', 'traces.pipeline'],
   ['model', 'traces.model'],
   ['provider', 'traces.provider'],
   ['environment', 'traces.environment'],
   ['user', 'traces.user'],
 ];
+/** Facts of whole traces, which spans do not have. */
+const FIELDS_OF_TRACES = ['finding'];
 const MAX_SHOWN = 6;
 /** The counts follow new traces at leisure. */
 const REFRESH_MS = 60_000;
@@ -35,7 +39,7 @@ export function FacetList({ project, of, scope, q, onChange }: FacetListProps) {
   return (
     <>
       <p className="text-dim text-small traces-facets-unit">{t(of === 'traces' ? 'traces.countedTraces' : 'traces.countedSpans')}</p>
-      {FACET_FIELDS.map(([field, label]) => (
+      {FACET_FIELDS.filter(([field]) => of === 'traces' || !FIELDS_OF_TRACES.includes(field)).map(([field, label]) => (
         <FacetGroup key={field} project={project} of={of} scope={scope} field={field} label={label} q={q} onChange={onChange} />
       ))}
     </>
@@ -82,21 +86,22 @@ function FacetGroup({ project, of, scope, field, label, q, onChange }: FacetGrou
         <ul>
           {values.map(({ value, count }) => {
             const out = unwanted.includes(value);
+            const name = valueName(t, field, value);
             return (
               <li key={value} className={out ? 'is-excluded' : undefined}>
                 <label>
                   <input type="checkbox" checked={wanted.includes(value)} onChange={() => onChange(toggleValue(q, field, value))} />
                   {field === 'model' && <Swatch color={colorOf(value)} />}
                   <span className="ellipsis" title={value}>
-                    <UserText text={field === 'status' ? t(statusText(value)) : value} />
+                    <UserText text={name} />
                   </span>
                 </label>
                 {!out && !wanted.includes(value) && (
                   <button
                     type="button"
                     className="traces-facet-exclude"
-                    title={t('traces.exclude', { name: value })}
-                    aria-label={t('traces.exclude', { name: value })}
+                    title={t('traces.exclude', { name })}
+                    aria-label={t('traces.exclude', { name })}
                     onClick={() => onChange(joinFilters(q, `-${fieldTerm(field, value)}`))}
                   >
                     {t('traces.negated')}
@@ -117,6 +122,12 @@ function FacetGroup({ project, of, scope, field, label, q, onChange }: FacetGrou
 
 const statusText = (value: string): TextKey =>
   value === 'error' ? 'status.error' : value === 'cancelled' ? 'status.cancelled' : 'status.ok';
+
+/** A value in words, where the program did not choose it. */
+function valueName(t: T, field: string, value: string): string {
+  if (field === 'status') return t(statusText(value));
+  return field === 'finding' ? findingName(t, value) : value;
+}
 
 /** What is chosen is there to be let go, also where nothing has it. */
 export function withSelectedValues(values: Facet[], names: string[]): Facet[] {
