@@ -6,17 +6,58 @@ const WINDOW = 200_000;
 
 /** Kinds with their share of the traces, their severity, and the reason for a number. */
 const KINDS = [
-  ['tool_loop', 0.012, 'warning', (n) => n % 3 ? { code: 'same_call_same_result', tool: 'search_flights', calls: 4 + (n % 28) } : { code: 'same_failure', tool: 'hotel_rates', calls: 5 + (n % 9) }],
-  ['agent_ping_pong', 0.002, 'warning', (n) => ({ code: 'ping_pong', first_agent: 'trip-planner', second_agent: '見積もり係', handoffs: 5 + (n % 4) })],
+  [
+    'tool_loop',
+    0.012,
+    'warning',
+    (n) =>
+      n % 3
+        ? { code: 'same_call_same_result', tool: 'search_flights', calls: 4 + (n % 28) }
+        : { code: 'same_failure', tool: 'hotel_rates', calls: 5 + (n % 9) },
+  ],
+  [
+    'agent_ping_pong',
+    0.002,
+    'warning',
+    (n) => ({ code: 'ping_pong', first_agent: 'trip-planner', second_agent: '見積もり係', handoffs: 5 + (n % 4) }),
+  ],
   ['tool_error_ignored', 0.018, 'warning', (n) => ({ code: 'error_not_mentioned', tool: 'search_hotels', failures: 1 + (n % 3) })],
-  ['retry_storm', 0.006, 'warning', (n) => n % 2 ? { code: 'model_retries', model: n % 4 === 1 ? 'gpt-4o' : null, attempts: 5 + (n % 7) } : { code: 'tool_retries', tool: 'get_weather', attempts: 6 }],
-  ['answer_truncated', 0.014, 'warning', (n) => ({ code: 'truncated', source: n % 2 ? 'finish_reason' : 'token_limit', output_tokens: n % 3 ? 1024 : null })],
+  [
+    'retry_storm',
+    0.006,
+    'warning',
+    (n) =>
+      n % 2
+        ? { code: 'model_retries', model: n % 4 === 1 ? 'gpt-4o' : null, attempts: 5 + (n % 7) }
+        : { code: 'tool_retries', tool: 'get_weather', attempts: 6 },
+  ],
+  [
+    'answer_truncated',
+    0.014,
+    'warning',
+    (n) => ({ code: 'truncated', source: n % 2 ? 'finish_reason' : 'token_limit', output_tokens: n % 3 ? 1024 : null }),
+  ],
   ['answer_empty', 0.003, 'critical', (n) => ({ code: 'empty', output_tokens: n % 2 ? 1 : null })],
-  ['question_repeated', 0.02, 'info', (n) => ({ code: 'asked_again', turns_later: 1 + (n % 3), reworded: n % 2 === 0 })],
+  ['question_repeated', 0.035, 'info', (n) => ({ code: 'asked_again', turns_later: 1 + (n % 3), reworded: n % 2 === 0 })],
   ['unknown_tool', 0.003, 'warning', (n) => ({ code: 'not_offered', tool: 'book_hotel', offered: n % 5 })],
-  ['bad_tool_arguments', 0.009, 'warning', (n) => ({ code: 'bad_arguments', tool: 'search_places', corrected: n % 2 === 0, ...argumentFault(n) })],
-  ['run_limit', 0.006, 'critical', (n) => ({ code: 'limit_reached', limit: ['turns', 'iterations', 'recursion', 'time', 'budget'][n % 5], maximum: n % 4 ? 40 : null })],
-  ['context_growth', 0.004, 'warning', (n) => ({ code: 'grew', agent: n % 2 ? 'trip-planner' : null, from_tokens: 2_100, to_tokens: 118_000 + n, window: n % 3 ? WINDOW : null })],
+  [
+    'bad_tool_arguments',
+    0.009,
+    'warning',
+    (n) => ({ code: 'bad_arguments', tool: 'search_places', corrected: n % 2 === 0, ...argumentFault(n) }),
+  ],
+  [
+    'run_limit',
+    0.006,
+    'critical',
+    (n) => ({ code: 'limit_reached', limit: ['turns', 'iterations', 'recursion', 'time', 'budget'][n % 5], maximum: n % 4 ? 40 : null }),
+  ],
+  [
+    'context_growth',
+    0.004,
+    'warning',
+    (n) => ({ code: 'grew', agent: n % 2 ? 'trip-planner' : null, from_tokens: 2_100, to_tokens: 118_000 + n, window: n % 3 ? WINDOW : null }),
+  ],
   ['wrong_language', 0.007, 'warning', (n) => ({ code: 'other_language', asked: n % 2 ? 'eng' : 'jpn', answered: n % 2 ? 'jpn' : 'Cyrl' })],
   ['refusal', 0.011, 'info', (n) => ({ code: 'declined', by_finish_reason: n % 2 === 0 })],
 ];
@@ -142,7 +183,8 @@ export function findingAnswer(project, which, params) {
   if (which === 'summary') return summaryOf(project, params);
   const [kind, detector] = [params.get('kind'), params.get('detector')];
   if (kind && !KINDS.some(([name]) => name === kind)) fail(400, `"${kind}" is not a kind of finding`);
-  const found = listed(scope(project, params).traces).filter(({ finding }) => finding.kind === (kind ?? finding.kind) && finding.detector === (detector ?? finding.detector));
+  const isAsked = ({ finding }) => finding.kind === (kind ?? finding.kind) && finding.detector === (detector ?? finding.detector);
+  const found = listed(scope(project, params).traces).filter(isAsked);
   const rows = found.map(({ trace: { summary }, finding }) => ({
     ...finding,
     trace_id: summary.trace_id,

@@ -245,7 +245,10 @@ test('findings', async () => {
   const page = await ask('get', `${PROJECT}/findings`, { query: { ...query, limit: 5 } });
   const next = await ask('get', `${PROJECT}/findings`, { query: { ...query, limit: 5, cursor: page.next_cursor } });
   expect(next.findings[0].timestamp <= page.findings[4].timestamp).toBe(true);
-  const kindsOf = async (q) => (await ask('get', `${PROJECT}/traces`, { query: { ...query, q, limit: 500 } })).traces.map(({ findings }) => findings.map(({ kind }) => kind));
+  const kindsOf = async (q) => {
+    const { traces } = await ask('get', `${PROJECT}/traces`, { query: { ...query, q, limit: 500 } });
+    return traces.map(({ findings }) => findings.map(({ kind }) => kind));
+  };
   expect((await kindsOf('finding:run_limit')).every((found) => found.includes('run_limit'))).toBe(true);
   expect((await kindsOf('finding:*')).every((found) => found.length > 0)).toBe(true);
   expect((await kindsOf('-finding:*')).every((found) => found.length === 0)).toBe(true);

@@ -97,8 +97,8 @@ function FindingTable({ rows, name, hasCost }: { rows: ListedFinding[]; name: st
       grow: true,
       cell: (finding) => (
         <Link {...placeOf(id, finding)} className="quality-finding">
-          <Explanation of={finding} />
-          <span className="text-dim">
+          <Explanation of={finding} className="line-clamp" />
+          <span className="text-dim ellipsis">
             {finding.trace_name === null ? t('findings.unnamed') : <UserText text={finding.trace_name} />}
           </span>
         </Link>
