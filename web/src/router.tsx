@@ -155,6 +155,7 @@ const incident = createRoute({
 const rule = createRoute({
   getParentRoute: () => project,
   path: '/alerts/rules/$rule',
+  validateSearch: (raw: RawSearch) => textParams(raw, 'measure', 'filter', 'name'),
   component: lazyPage(() => import('./routes/alerts/rule')),
 });
 

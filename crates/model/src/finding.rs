@@ -228,7 +228,7 @@ pub enum RunLimitKind {
     Budget,
 }
 
-/// Reason of a finding: a code with its parameters, from which a sentence in any language can be made. `Display` writes English.
+/// Reason of a finding: a code with its parameters, from which a sentence in any language can be made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum FindingExplanation {
@@ -265,6 +265,7 @@ pub enum FindingExplanation {
     /// A model call failed many times.
     ModelRetries {
         /// Requested model, if known.
+        #[schema(required)]
         model: Option<String>,
         /// Number of failed attempts.
         attempts: u64,
@@ -281,11 +282,13 @@ pub enum FindingExplanation {
         /// How the limit is known.
         source: TruncationSource,
         /// Output tokens, if known.
+        #[schema(required)]
         output_tokens: Option<u64>,
     },
     /// The last answer has no content.
     Empty {
         /// Output tokens, if known.
+        #[schema(required)]
         output_tokens: Option<u64>,
     },
     /// The user asked the same question again.
@@ -317,17 +320,20 @@ pub enum FindingExplanation {
         /// Kind of the limit.
         limit: RunLimitKind,
         /// Number in the message, such as the maximum of turns, if there is one.
+        #[schema(required)]
         maximum: Option<u64>,
     },
     /// The input of successive calls grew.
     Grew {
         /// Name of the agent, if known.
+        #[schema(required)]
         agent: Option<String>,
         /// Input tokens of the first call.
         from_tokens: u64,
         /// Input tokens of the largest call.
         to_tokens: u64,
         /// Context window of the model in tokens, if known.
+        #[schema(required)]
         window: Option<u64>,
     },
     /// The answer is in another language.

@@ -1,7 +1,9 @@
 //! Assembles the server: everything that runs in `hinomi serve`.
 
+mod alert_sources;
 mod chores;
 mod metrics_page;
+mod opened_services;
 #[cfg(test)]
 mod tests;
 
@@ -19,38 +21,23 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
-use hinomi_alerting::delivery::{AllowedNetworks, DeliveryWorker, NotificationOutbox, TrustedCertificates};
-use hinomi_alerting::{AlertService, EvaluatorDependencies, ScoreStatistic, SystemClock};
+use hinomi_alerting::delivery::{AllowedNetworks, DeliveryWorker, TrustedCertificates};
 use hinomi_query::QueryEngine;
 use hinomi_store::low_priority::LowPriorityRuntime;
-use hinomi_store::{Store, StoreConfig};
-use hinomi_tables::audit_log::AuditLog;
-use hinomi_tables::bills::BillStore;
 use hinomi_tables::database;
-use hinomi_tables::error_events::{ErrorEventFilter, ErrorStore};
-use hinomi_tables::findings::FindingStore;
-use hinomi_tables::forwards::ForwardStore;
-use hinomi_tables::log_lines::LogStore;
-use hinomi_tables::media::MediaStore;
 use hinomi_tables::metadata::MetadataStore;
-use hinomi_tables::otel_metrics::OtelMetricStore;
-use hinomi_tables::outcomes::OutcomeStore;
-use hinomi_tables::prices::ActivePrices;
-use hinomi_tables::scores::ScoreStore;
-use hinomi_tables::share_links::ShareLinkStore;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, FindingCounter, QueryScheduler, ShareVisits};
+use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, QueryScheduler, ShareVisits};
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, ServerTls, raise_file_limit};
-use crate::finding_search::FindingSearchWorker;
+use crate::finding_search::{FindingSearchQueue, FindingSearchWorker};
 use crate::forward::ForwardWorker;
 use crate::ingest::{self, IngestState, TelemetryStores, keyless};
 use crate::jobs::{JobRegistry, JobRunner};
@@ -60,9 +47,11 @@ use crate::score_targets::ScoreTargetWorker;
 use crate::server_proof::ServerProof;
 use crate::sign_in::SignInService;
 use crate::usage_completion::UsageCompletionWorker;
-use crate::{backup, body_drain, retention, security_headers, web_assets};
+use crate::{body_drain, retention, security_headers, web_assets};
+use alert_sources::start_alert_evaluator;
 use chores::{ChoreSettings, apply_group_roles, log_audit_head, run_chores, write_denial_surplus, write_last_uses};
 use metrics_page::{ServerMetricsState, answer_scrape, readiness};
+use opened_services::{OpenedServices, open_stores};
 
 /// Metadata key of the server's public URL, from which other commands build links.
 pub const PUBLIC_URL_SETTING: &str = "public_url";
@@ -101,6 +90,7 @@ pub struct App {
     connections: Arc<ConnectionRegistry>,
     low_priority: LowPriorityRuntime,
     completion: UsageCompletionWorker,
+    finding_search: FindingSearchWorker,
     chores: ChoreSettings,
 }
 
@@ -139,6 +129,9 @@ impl App {
         let (engine, shutdown) = (QueryEngine::with_memory(shares.queries, shares.exports), CancellationToken::new());
         let reprice = RepriceJob { meta: meta.clone(), store: store.clone(), engine: engine.clone(), prices: prices.clone() };
         let quiet = Duration::from_secs(config.ingest.quiet_trace_s);
+        let finding_queue = Arc::new(FindingSearchQueue::default());
+        let finding_search =
+            FindingSearchWorker::new(store.clone(), engine.clone(), meta.clone(), findings.clone(), finding_queue.clone(), quiet);
         let completion = UsageCompletionWorker::new(store.clone(), engine.clone(), meta.clone(), prices.clone(), quiet);
         let jobs = JobRunner::new(meta.clone(), JobRegistry::default().with(reprice), low_priority.handle().clone(), shutdown.clone());
         let api = ApiState {
@@ -152,7 +145,7 @@ impl App {
             errors,
             scores,
             findings,
-            finding_queue: Arc::default(),
+            finding_queue,
             logs,
             metrics,
             bills,
@@ -206,6 +199,7 @@ impl App {
             connections,
             low_priority,
             completion,
+            finding_search,
             chores,
         })
     }
@@ -230,7 +224,20 @@ impl App {
     ///
     /// Returns an error if the last flush failed. The write-ahead log still contains all acknowledged data.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let App { api, ingestion, metrics, listener, otlp, proof, hsts, connections, low_priority, completion, chores: settings } = self;
+        let App {
+            api,
+            ingestion,
+            metrics,
+            listener,
+            otlp,
+            proof,
+            hsts,
+            connections,
+            low_priority,
+            completion,
+            finding_search,
+            chores: settings,
+        } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
         let rewritten = MapRequestLayer::new(move |request| normalize_path(&base, request));
@@ -245,13 +252,6 @@ impl App {
         let completion_worker = low_priority.handle().spawn(completion.run(api.shutdown.clone()));
         let score_targets = ScoreTargetWorker::new(api.store.clone(), api.engine.clone(), api.scores.clone());
         let score_worker = low_priority.handle().spawn(score_targets.run(api.shutdown.clone()));
-        let finding_search = FindingSearchWorker::new(
-            api.store.clone(),
-            api.engine.clone(),
-            api.meta.clone(),
-            api.findings.clone(),
-            api.finding_queue.clone(),
-        );
         let finding_worker = low_priority.handle().spawn(finding_search.run(api.shutdown.clone()));
         let forward_worker = tokio::spawn(api.forwards.clone().run(api.shutdown.clone()));
 
@@ -319,108 +319,6 @@ fn record_addresses(meta: &MetadataStore, config: &Config, public_url: &str, lis
         tracing::warn!(%listen, hint, "server.listener.unencrypted");
     }
     Ok(())
-}
-
-/// Subscribes the alert evaluator to rows: from now on it sees each span before the sender of the span gets its answer.
-fn start_alert_evaluator(api: &ApiState, low_priority: &Handle) -> anyhow::Result<()> {
-    let scores = api.scores.clone();
-    let statistic = move |project: u64, name: &str, statistic: ScoreStatistic, from_us: i64, to_us: i64| {
-        let value = match statistic {
-            ScoreStatistic::Mean => scores.mean_score(project, name, from_us, to_us),
-            ScoreStatistic::BadRate => scores.bad_rate(project, name, (from_us, to_us)),
-            ScoreStatistic::Count => scores.count_scores(project, name, (from_us, to_us)).map(|count| Some(count as f64)),
-        };
-        value.inspect_err(|error| tracing::error!(%error, "alert.scores.read_failed")).ok().flatten()
-    };
-    let (store, engine, findings, scores) = (api.store.clone(), api.engine.clone(), api.findings.clone(), api.scores.clone());
-    let (counter, finding_runtime) = (FindingCounter { store, engine, findings, scores }, low_priority.clone());
-    let findings_of = move |project: u64, filter: &str, from_us: i64, to_us: i64| {
-        let counted = finding_runtime.block_on(counter.count_traces(project, filter, (from_us, to_us)));
-        counted.inspect_err(|error| tracing::error!(%error, "alert.findings.read_failed")).ok()
-    };
-    let (errors, runtime) = (api.errors.clone(), low_priority.clone());
-    let errors_of = move |project: u64, from_us: i64, to_us: i64| {
-        let counted = runtime.block_on(errors.count(project, ErrorEventFilter::in_range(from_us, to_us)));
-        counted.inspect_err(|error| tracing::error!(%error, "alert.errors.read_failed")).ok()
-    };
-    let around = EvaluatorDependencies {
-        store: api.store.clone(),
-        engine: api.engine.clone(),
-        outcomes: api.outcomes.clone(),
-        scores: Box::new(statistic),
-        findings: Box::new(findings_of),
-        errors: Box::new(errors_of),
-        outbox: api.delivery_worker.outbox().clone(),
-        public_url: api.public_url.clone(),
-        clock: Box::<SystemClock>::default(),
-    };
-    api.alerts.start(around, low_priority.clone()).context("cannot start the thread of the alerts")
-}
-
-struct OpenedServices {
-    stores: TelemetryStores,
-    findings: Arc<FindingStore>,
-    prices: Arc<ActivePrices>,
-    bills: Arc<BillStore>,
-    share_links: Arc<ShareLinkStore>,
-    outbox: Arc<NotificationOutbox>,
-    alerts: Arc<AlertService>,
-    audit: Arc<AuditLog>,
-}
-
-fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
-    // The metadata store is first because it creates the directory. The store's lock then shows whether another process uses the
-    // directory.
-    let meta = Arc::new(MetadataStore::open(&config.data)?);
-    let prices = ActivePrices::open(meta.clone(), &config.data, &config.prices);
-    let of_store = StoreConfig {
-        prices: prices.books().clone(),
-        reserve_bytes: config.disk.reserve_bytes,
-        flush_bytes: MemoryBudget::from_config(config).buffer,
-        ..StoreConfig::default()
-    };
-    // The query engine resolves paths without a working directory, so the path must be absolute.
-    let data = std::path::absolute(&config.data).with_context(|| format!("cannot resolve the path {}", config.data.display()))?;
-    let store = Store::open(&data, of_store)?;
-    backup::remove_leftovers(&config.data);
-    // A new metadata store reserves the project numbers that it finds in the databases. The store may know more of them, from its log.
-    meta.reserve_numbers(store.snapshot().largest_project())?;
-    meta.create_first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
-    let errors = ErrorStore::open(&config.data)?;
-    let scores = ScoreStore::open(&config.data)?;
-    let findings = FindingStore::open(&config.data)?;
-    let logs = LogStore::open(&config.data)?;
-    let metrics = OtelMetricStore::open(&config.data)?;
-    let bills = BillStore::open(&config.data)?;
-    let share_links = ShareLinkStore::open(&config.data)?;
-    let outcomes = OutcomeStore::open(&config.data)?;
-    let cipher = config.secrets.cipher()?;
-    let forwards = ForwardStore::open(&config.data, cipher.clone())?;
-    let media = MediaStore::open(&config.data, config.disk.media_quota())?;
-    let outbox = NotificationOutbox::open(&config.data, cipher)?;
-    let alerts = AlertService::open(&config.data)?;
-    let audit = AuditLog::open(&config.data)?;
-    let stores = TelemetryStores {
-        meta,
-        store: Arc::new(store),
-        errors: Arc::new(errors),
-        scores: Arc::new(scores),
-        logs: Arc::new(logs),
-        metrics: Arc::new(metrics),
-        outcomes: Arc::new(outcomes),
-        forwards: Arc::new(forwards),
-        media: Arc::new(media),
-    };
-    Ok(OpenedServices {
-        stores,
-        findings: Arc::new(findings),
-        prices: Arc::new(prices),
-        bills: Arc::new(bills),
-        share_links: Arc::new(share_links),
-        outbox: Arc::new(outbox),
-        alerts: Arc::new(alerts),
-        audit: Arc::new(audit),
-    })
 }
 
 /// Returns the URL at which a program on this machine reaches the server. Loopback replaces "all addresses", which is not a destination.

@@ -51,6 +51,10 @@ export const FACTS = {
       "of_spans": true,
       "unit": "count"
     },
+    "findings": {
+      "of_spans": false,
+      "unit": "count"
+    },
     "input_tokens": {
       "of_spans": true,
       "unit": "tokens"
@@ -74,6 +78,14 @@ export const FACTS = {
     "score": {
       "of_spans": false,
       "unit": "score"
+    },
+    "score_bad_rate": {
+      "of_spans": false,
+      "unit": "ratio"
+    },
+    "score_count": {
+      "of_spans": false,
+      "unit": "count"
     },
     "spans": {
       "of_spans": true,

@@ -778,7 +778,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists findings of traces in the time range, the newest first. */
+        /**
+         * Lists findings of the traces that start in the time range, the newest first.
+         * @description The findings are those of the last search, which follows within 30 seconds after a trace has changed. A filter selects the findings of
+         *     traces with at least one matching span.
+         */
         get: operations["get_projects_project_findings"];
         put?: never;
         post?: never;
@@ -795,7 +799,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns figures of the findings of a time range by kind. */
+        /**
+         * Returns figures of the findings of the traces that start in a time range, by kind.
+         * @description A filter selects traces with at least one matching span.
+         */
         get: operations["get_projects_project_findings_summary"];
         put?: never;
         post?: never;
@@ -2362,7 +2369,7 @@ export interface components {
          * @description What a rule measures. Metrics of LLM calls count each call once: spans that are excluded from totals are left out.
          * @enum {string}
          */
-        AlertMetric: "cost" | "input_tokens" | "output_tokens" | "total_tokens" | "new_input_tokens" | "cache_read_tokens" | "cache_write_tokens" | "reasoning_tokens" | "calls" | "failed" | "error_rate" | "duration_p50" | "duration_p90" | "duration_p95" | "duration_p99" | "time_to_first_token_p50" | "time_to_first_token_p90" | "time_to_first_token_p95" | "time_to_first_token_p99" | "tool_failures" | "tool_failure_rate" | "unpriced_calls" | "spans" | "refusals" | "client_dropped" | "error_events" | "score";
+        AlertMetric: "cost" | "input_tokens" | "output_tokens" | "total_tokens" | "new_input_tokens" | "cache_read_tokens" | "cache_write_tokens" | "reasoning_tokens" | "calls" | "failed" | "error_rate" | "duration_p50" | "duration_p90" | "duration_p95" | "duration_p99" | "time_to_first_token_p50" | "time_to_first_token_p90" | "time_to_first_token_p95" | "time_to_first_token_p99" | "tool_failures" | "tool_failure_rate" | "unpriced_calls" | "spans" | "refusals" | "client_dropped" | "error_events" | "score" | "score_bad_rate" | "score_count" | "findings";
         /**
          * @description What happened to an incident.
          * @enum {string}
@@ -2453,7 +2460,7 @@ export interface components {
              * @description Value at which an incident is resolved. If omitted or null, the incident is resolved at the threshold that is crossed first.
              */
             resolve?: number | null;
-            /** @description Name of the score. Required for the measure `score`, and not allowed for other measures. */
+            /** @description Name of the score. Required for `score`, `score_bad_rate` and `score_count`, and not allowed for other measures. */
             score?: string | null;
             /** @description IANA time zone of the times in notifications, such as `Asia/Tokyo`. Default: `UTC`. */
             time_zone?: string;
@@ -2773,6 +2780,11 @@ export interface components {
              * @description Number of calls that report token usage and have no price.
              */
             unpriced_calls: number;
+            /**
+             * Format: double
+             * @description Cost in US dollars that the findings wasted, for rows by finding; null for other properties.
+             */
+            wasted_cost: number | null;
         };
         /**
          * @description Length of a bucket. Buckets are aligned to the Unix epoch in UTC.
@@ -3938,15 +3950,15 @@ export interface components {
             confidence: number;
             /** @description Detector that made the finding. */
             detector: components["schemas"]["FindingDetector"];
-            /** @description Short excerpt of the text that shows the fault; null if there is none or messages are hidden. */
+            /** @description Short excerpt of the text that shows the fault; null if there is none, in lists, and if messages are hidden. */
             evidence: string | null;
-            /** @description Reason of the finding: one sentence. */
+            /** @description Reason of the finding: one sentence in English. */
             explanation: string;
             /** @description Kind of the finding. */
             kind: components["schemas"]["FindingKind"];
             /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
             messages_hidden?: boolean;
-            /** @description Reason of the finding as a code with its parameters. */
+            /** @description Reason of the finding as data. */
             reason: components["schemas"]["FindingExplanation"];
             /** @description Severity of the finding. */
             severity: components["schemas"]["FindingSeverity"];
@@ -3954,22 +3966,22 @@ export interface components {
             span_ids: string[];
             /**
              * Format: double
-             * @description Cost of the calls that the fault repeated or made useless, in US dollars; null if it is unknown.
+             * @description Cost in US dollars that the fault wasted; each call is included in one finding.
              */
-            wasted_cost: number | null;
+            wasted_cost: number;
         };
         /**
-         * @description FindingDetector that makes findings.
+         * @description Detector that makes findings.
          * @enum {string}
          */
         FindingDetector: "signal";
-        /** @description Trace with a finding of one kind. */
+        /** @description A trace with a finding of one kind. */
         FindingExample: {
-            /** @description Reason of the finding: one sentence. */
+            /** @description Reason of the finding: one sentence in English. */
             explanation: string;
-            /** @description Name of the trace, if known. */
+            /** @description Name of the trace; null if its spans have been deleted. */
             name: string | null;
-            /** @description Reason of the finding as a code with its parameters. */
+            /** @description Reason of the finding as data. */
             reason: components["schemas"]["FindingExplanation"];
             /** @description IDs of the spans that show the fault, in order of time. */
             span_ids: string[];
@@ -3978,7 +3990,7 @@ export interface components {
             /** @description ID of the trace. */
             trace_id: string;
         };
-        /** @description Reason of a finding: a code with its parameters, from which a sentence in any language can be made. */
+        /** @description Reason of a finding: a code with its parameters, from which a sentence in any language can be made. `Display` writes English. */
         FindingExplanation: {
             /**
              * Format: int64
@@ -4030,7 +4042,7 @@ export interface components {
             /** @enum {string} */
             code: "model_retries";
             /** @description Requested model, if known. */
-            model: string | null;
+            model?: string | null;
         } | {
             /**
              * Format: int64
@@ -4048,7 +4060,7 @@ export interface components {
              * Format: int64
              * @description Output tokens, if known.
              */
-            output_tokens: number | null;
+            output_tokens?: number | null;
             /** @description How the limit is known. */
             source: components["schemas"]["TruncationSource"];
         } | {
@@ -4058,7 +4070,7 @@ export interface components {
              * Format: int64
              * @description Output tokens, if known.
              */
-            output_tokens: number | null;
+            output_tokens?: number | null;
         } | {
             /** @enum {string} */
             code: "asked_again";
@@ -4080,12 +4092,13 @@ export interface components {
             /** @description Name of the tool. */
             tool: string;
         } | (components["schemas"]["ArgumentFault"] & {
-            /** @enum {string} */
-            code: "bad_arguments";
             /** @description True if a later call of the tool succeeded. */
             corrected: boolean;
             /** @description Name of the tool. */
             tool: string;
+        } & {
+            /** @enum {string} */
+            code: "bad_arguments";
         }) | {
             /** @enum {string} */
             code: "limit_reached";
@@ -4095,10 +4108,10 @@ export interface components {
              * Format: int64
              * @description Number in the message, such as the maximum of turns, if there is one.
              */
-            maximum: number | null;
+            maximum?: number | null;
         } | {
             /** @description Name of the agent, if known. */
-            agent: string | null;
+            agent?: string | null;
             /** @enum {string} */
             code: "grew";
             /**
@@ -4115,7 +4128,7 @@ export interface components {
              * Format: int64
              * @description Context window of the model in tokens, if known.
              */
-            window: number | null;
+            window?: number | null;
         } | {
             /** @description Language of the answer, in the same form. */
             answered: string;
@@ -4149,7 +4162,7 @@ export interface components {
             kind: components["schemas"]["FindingKind"];
             /**
              * Format: int64
-             * @description Number of traces with such a finding in the period of the same length before; null if it is unknown or the range is open.
+             * @description Number of traces with such a finding in the period of the same length before; null if the range is open.
              */
             previous_traces: number | null;
             /** @description Highest severity of the findings. */
@@ -4159,29 +4172,29 @@ export interface components {
              * @description Number of traces with such a finding.
              */
             traces: number;
-            /** @description Number of traces over time. */
+            /** @description Number of traces over time, in 24 intervals. */
             trend: components["schemas"]["FindingTrendPoint"][];
             /**
              * Format: double
-             * @description Cost that the faults wasted, in US dollars; null if it is unknown.
+             * @description Cost in US dollars that the findings wasted.
              */
-            wasted_cost: number | null;
+            wasted_cost: number;
         };
-        /** @description Page of findings. */
+        /** @description A page of findings. */
         FindingPage: {
-            /** @description Findings, the newest first. */
+            /** @description Findings, those of the newest traces first. */
             findings: components["schemas"]["ListedFinding"][];
             /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
         };
         /**
-         * @description FindingSeverity of a finding. Later values are more severe.
+         * @description Severity of a finding. Later values are more severe.
          * @enum {string}
          */
         FindingSeverity: "info" | "warning" | "critical";
         /** @description Figures of the findings of a time range. */
         FindingSummary: {
-            /** @description Figures by kind. */
+            /** @description Figures by kind, those of most traces first. */
             kinds: components["schemas"]["FindingKindSummary"][];
             /**
              * Format: int64
@@ -4190,14 +4203,14 @@ export interface components {
             traces_with_findings: number;
             /**
              * Format: int64
-             * @description Number of traces that were not searched.
+             * @description Number of traces that were too large to be searched.
              */
             unsearched_traces: number;
             /**
              * Format: double
-             * @description Cost that all faults wasted, each call once, in US dollars; null if it is unknown.
+             * @description Cost in US dollars that the traces wasted, each call once, including failed calls that belong to no finding.
              */
-            wasted_cost: number | null;
+            wasted_cost: number;
         };
         /** @description Number of traces with findings of one kind in an interval. */
         FindingTrendPoint: {
@@ -4205,7 +4218,7 @@ export interface components {
             time: string;
             /**
              * Format: int64
-             * @description Number of traces.
+             * @description Number of traces that start in the interval.
              */
             traces: number;
         };
@@ -4971,15 +4984,15 @@ export interface components {
             /** @description Token of an invitation or of a link that sets a new password. */
             token: string;
         };
-        /** @description Finding with its trace. */
+        /** @description A finding with its trace. */
         ListedFinding: components["schemas"]["Finding"] & {
-            /** @description Conversation of the trace, if any. */
+            /** @description ID of the conversation of the trace. */
             session_id: string | null;
             /** @description Start of the trace. */
             timestamp: string;
             /** @description ID of the trace. */
             trace_id: string;
-            /** @description Name of the trace, if known. */
+            /** @description Name of the trace; null if its spans have been deleted. */
             trace_name: string | null;
         };
         /** @description A log line in the list of a project. */
@@ -5909,7 +5922,7 @@ export interface components {
              * @description Value at which an incident is resolved. If omitted or null, the incident is resolved at the threshold that is crossed first.
              */
             resolve: number | null;
-            /** @description Name of the score. Required for the measure `score`, and not allowed for other measures. */
+            /** @description Name of the score. Required for `score`, `score_bad_rate` and `score_count`, and not allowed for other measures. */
             score: string | null;
             /** @description IANA time zone of the times in notifications, such as `Asia/Tokyo`. Default: `UTC`. */
             time_zone: string;
@@ -6387,6 +6400,8 @@ export interface components {
             error_preview: string | null;
             exclusion: components["schemas"]["SpanExclusion"] | null;
             failure: components["schemas"]["FailureCause"] | null;
+            /** @description Findings that name the span. */
+            findings: components["schemas"]["Finding"][];
             /** @description True while only parts of the span, such as its messages, have arrived. */
             incomplete: boolean;
             /** @description Beginning of the input; null if there is none. */
@@ -6856,7 +6871,7 @@ export interface components {
         TraceResponse: {
             /** @description Error events of the trace. */
             errors: components["schemas"]["ErrorEvent"][];
-            /** @description Faults that the spans show, the most severe first; null if the trace has more than 500 spans. */
+            /** @description Faults that the spans show, the most severe first; null if the trace has more than 2,000 spans or 32 MiB. */
             findings: components["schemas"]["Finding"][] | null;
             /** @description Hints on client settings that would make more data available for these spans. */
             hints: components["schemas"]["Hint"][];
@@ -6881,7 +6896,7 @@ export interface components {
             /**
              * Format: double
              * @description Cost in US dollars of failed calls, of calls that a loop repeated, and of runs without an answer; null if the trace has more than
-             *     500 spans.
+             *     2,000 spans or 32 MiB.
              */
             wasted_cost: number | null;
         };
@@ -6929,7 +6944,7 @@ export interface components {
              * @description Number of LLM calls that failed.
              */
             failed_llm_calls: number;
-            /** @description Stored findings of the trace. Their `evidence` is null. */
+            /** @description Findings of the trace, the most severe first, at most 20 in a list; empty in the response for one trace, which has its own field. */
             findings: components["schemas"]["Finding"][];
             /** @description First 200 characters of the first question. */
             input_preview: string | null;
@@ -7006,6 +7021,12 @@ export interface components {
             unpriced_calls: number;
             /** @description User of the first span that has one. */
             user_id: string | null;
+            /**
+             * Format: double
+             * @description Cost in US dollars of failed calls, of calls that a loop repeated, and of a run without an answer. Null if the trace has not been
+             *     searched yet, has more than 2,000 spans or 32 MiB, or is the only trace of the response, which has its own field.
+             */
+            wasted_cost: number | null;
         };
         /**
          * @description Way in which an answer was found to be cut.
@@ -8923,7 +8944,7 @@ export interface operations {
             query?: {
                 /**
                  * @description Property to group by: `model`, `provider`, `op`, `kind`, `status`, `name`, `pipeline`, `agent`, `tool`, `prompt`, `user`,
-                 *     `session`, `release`, `environment`, `service` or `tag:NAME`. Default: `model`.
+                 *     `session`, `release`, `environment`, `service`, `tag:NAME`, or `finding` for the traces with findings of each kind. Default: `model`.
                  */
                 by?: string;
                 /**
@@ -9196,15 +9217,15 @@ export interface operations {
                 /** @description Cursor: `next_cursor` of the previous page. */
                 cursor?: string;
                 /** @description Detector of the findings. Default: all detectors. */
-                detector?: string;
+                detector?: "signal";
                 /**
                  * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
                  *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
                  */
                 from?: string;
                 /** @description Kind of the findings. Default: all kinds. */
-                kind?: string;
-                /** @description Maximum number of rows, from 1 to 1,000. Default: 50. */
+                kind?: "tool_loop" | "agent_ping_pong" | "tool_error_ignored" | "retry_storm" | "answer_truncated" | "answer_empty" | "question_repeated" | "unknown_tool" | "bad_tool_arguments" | "run_limit" | "context_growth" | "wrong_language" | "refusal";
+                /** @description Maximum number of findings, from 1 to 1,000. Default: 50. */
                 limit?: number;
                 /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                 q?: string;

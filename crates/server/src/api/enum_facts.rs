@@ -24,9 +24,13 @@ pub(super) fn add(document: &mut OpenApi) {
     }
 }
 
-/// Returns the unit of each metric, and whether it is computed from spans, so that filters, groups and comparisons apply.
+/// Returns facts about each metric: its unit, whether it is computed from spans, so that groups and comparisons apply, whether a filter
+/// selects what is measured, and whether it is a figure of scores, which have a name.
 fn of_alert_metrics() -> Value {
-    let facts = |metric: &AlertMetric| (metric.name(), json!({ "unit": metric.unit(), "of_spans": metric.is_computed_from_spans() }));
+    let facts = |metric: &AlertMetric| {
+        let (of_spans, has_filter, of_scores) = (metric.is_computed_from_spans(), metric.has_filter(), metric.is_of_scores());
+        (metric.name(), json!({ "unit": metric.unit(), "of_spans": of_spans, "has_filter": has_filter, "of_scores": of_scores }))
+    };
     json!(AlertMetric::ALL.iter().map(facts).collect::<BTreeMap<_, _>>())
 }
 

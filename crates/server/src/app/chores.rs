@@ -1,6 +1,6 @@
 //! Periodic work of the server until it stops: retention, use of keys, prices, probes of the store.
 
-use hinomi_tables::audit_log::AuditActor;
+use hinomi_tables::audit_log::{AuditActor, AuditLog};
 
 use super::*;
 use crate::audit_heads::{AuditHeadSender, AuditHeadTarget};

@@ -1,6 +1,6 @@
 //! Searches runs for faults in the background, and stores the findings.
 //!
-//! A trace is searched when no span of it has arrived for [`QUIET_US`], and at the latest [`MAX_DELAY_US`] after a change. After a start, the
+//! A trace is searched when no span of it has arrived for [`MAX_QUIET`], and at the latest [`MAX_DELAY_US`] after a change. After a start, the
 //! worker first searches what was received since the last recorded progress. It runs on threads of low priority and reads the spans of many
 //! traces at a time.
 
@@ -27,10 +27,10 @@ use tokio_util::sync::CancellationToken;
 pub use queue::FindingSearchQueue;
 use session_histories::SessionHistories;
 
-/// Time between two looks at the traces that wait.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-/// Time without a new span after which a trace is searched, in microseconds.
-const QUIET_US: i64 = 8_000_000;
+/// Longest time between two looks at the traces that wait.
+const MAX_LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// Longest time without a new span after which a trace is searched.
+const MAX_QUIET: Duration = Duration::from_secs(8);
 /// Maximum time between a change of a trace and its search, in microseconds.
 const MAX_DELAY_US: i64 = 20_000_000;
 /// Maximum number of traces that are read at a time.
@@ -94,24 +94,29 @@ pub struct FindingSearchWorker {
     findings: Arc<FindingStore>,
     changed: Arc<FindingSearchQueue>,
     histories: SessionHistories,
+    quiet: Duration,
 }
 
 impl FindingSearchWorker {
-    /// Creates a worker, which is notified of changes of `store` from now on.
+    /// Creates a worker, which is notified of changes of `store` from now on. `quiet` is the time without new spans after which a trace is
+    /// searched, if it is shorter than eight seconds.
     pub fn new(
         store: Arc<Store>,
         engine: QueryEngine,
         meta: Arc<MetadataStore>,
         findings: Arc<FindingStore>,
         changed: Arc<FindingSearchQueue>,
+        quiet: Duration,
     ) -> FindingSearchWorker {
         store.subscribe_to_rows(changed.clone());
-        FindingSearchWorker { store, engine, meta, findings, changed, histories: SessionHistories::new(now_us()) }
+        let histories = SessionHistories::new(now_us());
+        FindingSearchWorker { store, engine, meta, findings, changed, histories, quiet: quiet.min(MAX_QUIET) }
     }
 
     /// Searches traces until `stop` is cancelled.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut looks = tokio::time::interval(LOOK_INTERVAL);
+        let quiet_us = i64::try_from(self.quiet.as_micros()).unwrap_or(i64::MAX);
+        let mut looks = tokio::time::interval(self.quiet.clamp(Duration::from_millis(100), MAX_LOOK_INTERVAL));
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut period = self.first_period();
         self.changed.set_complete(period.is_none());
@@ -121,7 +126,7 @@ impl FindingSearchWorker {
                 () = stop.cancelled() => break,
                 _ = looks.tick() => {}
             }
-            let due = self.changed.take_due(now_us(), QUIET_US, MAX_DELAY_US);
+            let due = self.changed.take_due(now_us(), quiet_us, MAX_DELAY_US);
             let is_idle = due.is_empty();
             let is_running = self.search_all(due, &stop).await;
             self.changed.end_search();

@@ -110,6 +110,7 @@ export const findings = {
   'findings.of': 'Findings: {name}',
   'findings.close': 'Close',
   'findings.showTraces': 'Show traces',
+  'findings.createAlert': 'Create alert',
   'findings.time': 'Time',
   'findings.finding': 'Finding',
   'findings.trace': 'Trace',

@@ -97,6 +97,7 @@ export const findings = {
   'findings.of': '検出結果: {name}',
   'findings.close': '閉じる',
   'findings.showTraces': 'トレースを表示',
+  'findings.createAlert': 'アラートを作成',
   'findings.time': '時刻',
   'findings.finding': '検出結果',
   'findings.trace': 'トレース',

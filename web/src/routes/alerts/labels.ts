@@ -32,12 +32,18 @@ const METRIC_TEXT: Record<AlertMeasure, TextKey> = {
   client_dropped: 'alerts.metric.clientDropped',
   error_events: 'alerts.metric.errorEvents',
   score: 'alerts.metric.scoreMean',
+  score_bad_rate: 'alerts.metric.scoreBadRate',
+  score_count: 'alerts.metric.scoreCount',
+  findings: 'alerts.metric.findings',
 };
 
 export const METRICS = Object.keys(METRIC_TEXT) as AlertMeasure[];
 
 /** What is not made of spans is measured as a whole: no filter, no groups, no comparison. */
-export const METRIC_FACTS: Record<AlertMeasure, { unit: Unit; of_spans: boolean }> = FACTS.AlertMetric;
+export const METRIC_FACTS: Record<
+  AlertMeasure,
+  { unit: Unit; of_spans: boolean; has_filter: boolean; of_scores: boolean }
+> = FACTS.AlertMetric;
 
 const isMetric = (measure: string): measure is AlertMeasure => measure in METRIC_TEXT;
 

@@ -52,6 +52,14 @@ export const EMPTY_RULE: RuleForm = {
   notification: EMPTY_NOTIFICATION,
 };
 
+/** A new rule with what a link names. An unknown measure is ignored. */
+export function newRuleOf({ measure, filter, name }: { measure?: string; filter?: string; name?: string }): RuleForm {
+  const known = measure !== undefined && measure in METRIC_FACTS ? (measure as AlertMeasure) : EMPTY_RULE.measure;
+  // One trace with findings is worth a notification.
+  const warning = known === 'findings' ? '0' : '';
+  return { ...EMPTY_RULE, measure: known, warning, filter: filter ?? '', name: name ?? '' };
+}
+
 export const WINDOWS = ['1m', '5m', '15m', '30m', '1h', '6h', '12h', '1d', '7d', '30d'];
 
 /** The unit of a rule's thresholds: a change is a share, whatever is measured. */
@@ -132,8 +140,8 @@ export function ruleOf(form: RuleForm, was?: Rule): RuleDraft | Problem {
     name: form.name.trim(),
     enabled: form.enabled,
     measure: form.measure,
-    ...(form.score.trim() && form.measure === 'score' && { score: form.score.trim() }),
-    ...(!isWhole && form.filter.trim() && { filter: form.filter.trim() }),
+    ...(form.score.trim() && METRIC_FACTS[form.measure].of_scores && { score: form.score.trim() }),
+    ...(METRIC_FACTS[form.measure].has_filter && form.filter.trim() && { filter: form.filter.trim() }),
     ...(!isWhole && form.groupBy.trim() && { group_by: form.groupBy.trim() }),
     ...(was?.max_groups !== undefined && { max_groups: was.max_groups }),
     window: form.window,

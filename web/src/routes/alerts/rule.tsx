@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { useParams } from '@tanstack/react-router';
+import { useParams, useSearch } from '@tanstack/react-router';
 import { rulesQuery, useRemove, useSaveRule } from '../../api/alerts';
 import type { Rule, RuleDraft } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
@@ -11,7 +11,7 @@ import { usePageTitle } from '../../shell/page-title';
 import { EditorPage, EditorHead, GroupByRow, CommonFields, SaveRow, useEditor } from './editor';
 import { SelectRow, TextRow } from './form-fields';
 import { RulePreview } from './rule-preview';
-import { EMPTY_RULE, formOf, ruleOf, TYPED_UNIT, unitOf, WINDOWS, type Problem, type RuleForm } from './rule-draft';
+import { newRuleOf, formOf, ruleOf, TYPED_UNIT, unitOf, WINDOWS, type Problem, type RuleForm } from './rule-draft';
 import { METRIC_FACTS, METRICS, metricText } from './labels';
 import './alerts.css';
 
@@ -40,11 +40,12 @@ export default function RulePage() {
 function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
   const t = useT();
   const { zone } = useLocale();
+  const linked = useSearch({ from: '/app/p/$project/alerts/rules/$rule' });
   const { form, draft, problem, place, set, submit, end } = useEditor<RuleForm, RuleDraft>({
     project,
     what: 'rules',
     id: rule?.id ?? null,
-    first: () => (rule ? formOf(rule) : { ...EMPTY_RULE, timeZone: zone }),
+    first: () => (rule ? formOf(rule) : { ...newRuleOf(linked), timeZone: zone }),
     read: (typed) => ruleOf(typed, rule ?? undefined),
     save: useSaveRule(project),
     remove: useRemove(project, 'rules'),
@@ -81,21 +82,19 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
             options={METRICS.map((measure) => ({ value: measure, label: metricText(t, measure) }))}
             onChange={(measure) => set({ measure })}
           />
-          {form.measure === 'score' && (
+          {METRIC_FACTS[form.measure].of_scores && (
             <TextRow label={t('alerts.scoreName')} value={form.score} required onChange={(score) => set({ score })} />
           )}
-          {!isWhole && (
-            <>
-              <TextRow
-                label={t('filter.label')}
-                hint={t('alerts.filterWhy')}
-                value={form.filter}
-                placeholder="model:gpt-4o environment:production"
-                onChange={(filter) => set({ filter })}
-              />
-              <GroupByRow hint={t('alerts.groupByWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />
-            </>
+          {METRIC_FACTS[form.measure].has_filter && (
+            <TextRow
+              label={t('filter.label')}
+              hint={t('alerts.filterWhy')}
+              value={form.filter}
+              placeholder={isWhole ? 'finding:tool_loop' : 'model:gpt-4o environment:production'}
+              onChange={(filter) => set({ filter })}
+            />
           )}
+          {!isWhole && <GroupByRow hint={t('alerts.groupByWhy')} value={form.groupBy} onChange={(groupBy) => set({ groupBy })} />}
           <SelectRow
             label={t('alerts.window')}
             value={form.window}

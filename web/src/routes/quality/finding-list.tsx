@@ -7,6 +7,7 @@ import type { FindingKind, ListedFinding } from '../../api/types';
 import { Explanation, SeverityChip } from '../../components/findings';
 import { findingName, wastesCost } from '../../components/findings/labels';
 import { Icon } from '../../components/icons';
+import { Permitted } from '../../components/permission';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { Timestamp, UnknownValue, UserText } from '../../components/values';
@@ -53,6 +54,16 @@ export function FindingList({ kind, scope, onClose }: FindingListProps) {
         >
           {t('findings.showTraces')}
         </Link>
+        <Permitted operation="post /api/v1/projects/{project}/alerts/rules" project={project.id}>
+          <Link
+            className="button"
+            to="/p/$project/alerts/rules/$rule"
+            params={{ project: String(project.id), rule: 'new' }}
+            search={(was) => ({ ...was, kind: undefined, measure: 'findings', filter: joinFilters(scope.q, fieldTerm('finding', kind)), name })}
+          >
+            {t('findings.createAlert')}
+          </Link>
+        </Permitted>
         <button type="button" className="icon-button" onClick={onClose} title={t('findings.close')} aria-label={t('findings.close')}>
           <Icon name="close" />
         </button>
