@@ -115,6 +115,7 @@ export function span(trace, parent, { usage, cost, ...fields }) {
     prompt_version: null,
     error_preview: null,
     scores: [],
+    findings: [],
     incomplete: false,
     start_time: '',
     duration_ms: 0,
@@ -353,6 +354,8 @@ export function finish(trace, spans, errors, exact = false) {
     output_preview: calls.findLast((call) => call.output_preview)?.output_preview ?? null,
     error_preview: errors[0] ? `${errors[0].type}: ${errors[0].value}` : null,
     scores: [],
+    findings: [],
+    wasted_cost: null,
   };
   return { at: Date.parse(root.start_time), summary, spans, errors };
 }

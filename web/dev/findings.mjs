@@ -75,7 +75,7 @@ const argumentFault = (n) => FAULTS[n % FAULTS.length];
 const WASTING = ['tool_loop', 'agent_ping_pong', 'retry_storm', 'run_limit', 'answer_empty'];
 
 /** Longer traces are not searched. */
-const MAX_SPANS = 500;
+const MAX_SPANS = 2000;
 const isSearched = ({ spans }) => spans.length <= MAX_SPANS;
 
 const number = (text) => Number.parseInt(text, 16);
@@ -92,8 +92,8 @@ function findingOf({ summary, spans }, [kind, , severity, reason], n) {
     // The page writes the sentence from the reason.
     explanation: `Found ${kind.replaceAll('_', ' ')}.`,
     reason: reason(n),
-    // A call without a price has an unknown cost.
-    wasted_cost: WASTING.includes(kind) ? summary.cost && summary.cost * 0.6 : 0,
+    // Calls of unknown cost are left out.
+    wasted_cost: WASTING.includes(kind) ? (summary.cost ?? 0) * 0.6 : 0,
   };
 }
 
@@ -140,7 +140,7 @@ const listed = (searched) =>
 const distinct = (found) => new Set(found.map(({ trace }) => trace.summary.trace_id)).size;
 
 /** Null if nothing is known, not zero. */
-const wasted = (found) => (found.every(({ finding }) => finding.wasted_cost === null) ? null : sum(found, ({ finding }) => finding.wasted_cost));
+const wasted = (found) => sum(found, ({ finding }) => finding.wasted_cost);
 
 const exampleOf = ({ trace: { summary }, finding: { span_ids, explanation, reason } }) => ({
   trace_id: summary.trace_id,

@@ -139,6 +139,7 @@ export function spanlessTrace({ trace_id: trace, name, errors, lines }) {
       error_preview: errors[0] ? `${errors[0].type}: ${errors[0].value}` : null,
       scores: [],
       findings: [],
+      wasted_cost: null,
       cost: 0,
       models: [],
       user_id: null,

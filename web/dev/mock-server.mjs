@@ -274,7 +274,7 @@ function answer(method, path, params, body) {
     const found = findTrace(one);
     if (method === 'DELETE') return receipt(...traces.splice(traces.indexOf(found), 1));
     return {
-      trace: { ...found.summary, findings: findingsOf(found) ?? [] },
+      trace: { ...found.summary, findings: [] },
       spans: found.spans,
       errors: found.errors.map(errorEvent),
       scores: scoresOfTrace(found.summary.trace_id),
@@ -294,7 +294,7 @@ function answer(method, path, params, body) {
   if (name === 'traces')
     return page(
       sorted(
-        found.traces.map((trace) => ({ ...trace.summary, findings: findingsOf(trace) ?? [] })),
+        found.traces.map((trace) => ({ ...trace.summary, findings: findingsOf(trace) ?? [], wasted_cost: findingsOf(trace) && sum(findingsOf(trace), ({ wasted_cost: usd }) => usd) })),
         params.get('sort') ?? undefined,
       ),
       'traces',

@@ -191,6 +191,7 @@ export function breakdown(id, params) {
       runs: runs.length,
       failed_runs: runs.filter(({ status }) => status === 'error').length,
       runs_per_minute: runs.length / ((to - from) / 60_000),
+      wasted_cost: null,
       run_duration_ms: {
         mean: runs.length ? sum(durations, (ms) => ms) / durations.length : null,
         p50: quantile(durations, 0.5),

@@ -4,122 +4,182 @@
 export const FACTS = {
   "AlertMetric": {
     "cache_read_tokens": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "tokens"
     },
     "cache_write_tokens": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "tokens"
     },
     "calls": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "count"
     },
     "client_dropped": {
+      "has_filter": false,
+      "of_scores": false,
       "of_spans": false,
       "unit": "count"
     },
     "cost": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "usd"
     },
     "duration_p50": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "ms"
     },
     "duration_p90": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "ms"
     },
     "duration_p95": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "ms"
     },
     "duration_p99": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "ms"
     },
     "error_events": {
+      "has_filter": false,
+      "of_scores": false,
       "of_spans": false,
       "unit": "count"
     },
     "error_rate": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "ratio"
     },
     "failed": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "count"
     },
     "findings": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": false,
       "unit": "count"
     },
     "input_tokens": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "tokens"
     },
     "new_input_tokens": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "tokens"
     },
     "output_tokens": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "tokens"
     },
     "reasoning_tokens": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "tokens"
     },
     "refusals": {
+      "has_filter": false,
+      "of_scores": false,
       "of_spans": false,
       "unit": "count"
     },
     "score": {
+      "has_filter": false,
+      "of_scores": true,
       "of_spans": false,
       "unit": "score"
     },
     "score_bad_rate": {
+      "has_filter": false,
+      "of_scores": true,
       "of_spans": false,
       "unit": "ratio"
     },
     "score_count": {
+      "has_filter": false,
+      "of_scores": true,
       "of_spans": false,
       "unit": "count"
     },
     "spans": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "count"
     },
     "time_to_first_token_p50": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "ms"
     },
     "time_to_first_token_p90": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "ms"
     },
     "time_to_first_token_p95": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "ms"
     },
     "time_to_first_token_p99": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "ms"
     },
     "tool_failure_rate": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "ratio"
     },
     "tool_failures": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "count"
     },
     "total_tokens": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "tokens"
     },
     "unpriced_calls": {
+      "has_filter": true,
+      "of_scores": false,
       "of_spans": true,
       "unit": "count"
     }

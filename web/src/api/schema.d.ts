@@ -3990,7 +3990,7 @@ export interface components {
             /** @description ID of the trace. */
             trace_id: string;
         };
-        /** @description Reason of a finding: a code with its parameters, from which a sentence in any language can be made. `Display` writes English. */
+        /** @description Reason of a finding: a code with its parameters, from which a sentence in any language can be made. */
         FindingExplanation: {
             /**
              * Format: int64
@@ -4042,7 +4042,7 @@ export interface components {
             /** @enum {string} */
             code: "model_retries";
             /** @description Requested model, if known. */
-            model?: string | null;
+            model: string | null;
         } | {
             /**
              * Format: int64
@@ -4060,7 +4060,7 @@ export interface components {
              * Format: int64
              * @description Output tokens, if known.
              */
-            output_tokens?: number | null;
+            output_tokens: number | null;
             /** @description How the limit is known. */
             source: components["schemas"]["TruncationSource"];
         } | {
@@ -4070,7 +4070,7 @@ export interface components {
              * Format: int64
              * @description Output tokens, if known.
              */
-            output_tokens?: number | null;
+            output_tokens: number | null;
         } | {
             /** @enum {string} */
             code: "asked_again";
@@ -4108,10 +4108,10 @@ export interface components {
              * Format: int64
              * @description Number in the message, such as the maximum of turns, if there is one.
              */
-            maximum?: number | null;
+            maximum: number | null;
         } | {
             /** @description Name of the agent, if known. */
-            agent?: string | null;
+            agent: string | null;
             /** @enum {string} */
             code: "grew";
             /**
@@ -4128,7 +4128,7 @@ export interface components {
              * Format: int64
              * @description Context window of the model in tokens, if known.
              */
-            window?: number | null;
+            window: number | null;
         } | {
             /** @description Language of the answer, in the same form. */
             answered: string;

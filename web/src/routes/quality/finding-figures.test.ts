@@ -4,7 +4,7 @@ import { makeFormat } from '../../format';
 import { changeOfKind, sortKinds } from './finding-figures';
 
 const format = makeFormat('en', 'UTC');
-const row = (kind: FindingKind, traces: number, cost: number | null, before: number | null = null): FindingKindSummary => ({
+const row = (kind: FindingKind, traces: number, cost: number, before: number | null = null): FindingKindSummary => ({
   detector: 'signal',
   kind,
   severity: 'warning',
@@ -18,11 +18,11 @@ const row = (kind: FindingKind, traces: number, cost: number | null, before: num
 const names = (kinds: FindingKindSummary[]) => kinds.map(({ kind }) => kind);
 
 describe('kinds in a table', () => {
-  const kinds = [row('refusal', 40, 0), row('tool_loop', 3, 0.5), row('wrong_language', 90, 0), row('run_limit', 7, null), row('retry_storm', 2, 2)];
+  const kinds = [row('refusal', 40, 0), row('tool_loop', 3, 0.5), row('wrong_language', 90, 0), row('run_limit', 7, 0), row('retry_storm', 2, 2)];
 
-  it('begin with the most expensive one, and end with those of unknown cost', () => {
+  it('begin with the most expensive one, and with most traces for the same cost', () => {
     expect(names(sortKinds(kinds))).toEqual(['retry_storm', 'tool_loop', 'wrong_language', 'refusal', 'run_limit']);
-    expect(names(sortKinds(kinds, 'wasted_cost'))).toEqual(['wrong_language', 'refusal', 'tool_loop', 'retry_storm', 'run_limit']);
+    expect(names(sortKinds(kinds, 'wasted_cost'))).toEqual(['wrong_language', 'refusal', 'run_limit', 'tool_loop', 'retry_storm']);
   });
 
   it('are sorted by another figure if asked, and by cost if the figure is unknown', () => {

@@ -10,11 +10,7 @@ const FIELDS = ['findings', 'traces', 'wasted_cost'] as const;
 export function sortKinds(kinds: readonly FindingKindSummary[], sort: string = BY_COST): FindingKindSummary[] {
   const field = FIELDS.find((one) => one === sort.replace('-', '')) ?? 'wasted_cost';
   const sign = sort.startsWith('-') ? -1 : 1;
-  return kinds.toSorted((a, b) => {
-    const [left, right] = [a[field], b[field]];
-    if (left === null || right === null) return Number(left === null) - Number(right === null) || b.traces - a.traces;
-    return sign * (left - right) || b.traces - a.traces;
-  });
+  return kinds.toSorted((a, b) => sign * (a[field] - b[field]) || b.traces - a.traces);
 }
 
 /** How the number of traces differs from the period before; `new` if there were none, null if that is unknown. */

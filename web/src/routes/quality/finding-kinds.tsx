@@ -82,7 +82,7 @@ export function FindingKinds({ summary, open, sort = BY_COST, stale }: FindingKi
       num: true,
       sort: 'wasted_cost',
       cell: (kind) => <WastedCost kind={kind} />,
-      foot: summary.wasted_cost === null ? <UnknownValue /> : <Cost usd={summary.wasted_cost} />,
+      foot: <Cost usd={summary.wasted_cost} />,
     },
     {
       key: 'examples',
@@ -124,7 +124,7 @@ function WastedCost({ kind: { kind, wasted_cost: cost } }: { kind: FindingKindSu
       </span>
     );
   }
-  return cost === null ? <UnknownValue /> : <b><Cost usd={cost} /></b>;
+  return <b><Cost usd={cost} /></b>;
 }
 
 function ChangeFigure({ kind }: { kind: FindingKindSummary }) {

@@ -10,7 +10,7 @@ import { Icon } from '../../components/icons';
 import { Permitted } from '../../components/permission';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { Table, type Column } from '../../components/table';
-import { Timestamp, UnknownValue, UserText } from '../../components/values';
+import { Timestamp, UserText } from '../../components/values';
 import { fieldTerm, joinFilters } from '../../filter-query';
 import { useT } from '../../i18n';
 import { useKeyboardShortcuts } from '../../keyboard';
@@ -89,7 +89,7 @@ function FindingTable({ rows, name, hasCost }: { rows: ListedFinding[]; name: st
     key: 'wasted',
     head: t('findings.wasted'),
     num: true,
-    cell: ({ wasted_cost: usd }) => (usd === null ? <UnknownValue /> : <Cost usd={usd} />),
+    cell: ({ wasted_cost: usd }) => <Cost usd={usd} />,
   };
   const columns: Column<ListedFinding>[] = [
     {

@@ -52,6 +52,7 @@ export function aSpan(id: string, parent: string | null, start: number, duration
     prompt_version: null,
     error_preview: null,
     scores: [],
+    findings: [],
     incomplete: false,
     start_time: new Date(Date.UTC(2026, 10, 23, 10) + start).toISOString(),
     duration_ms: duration,
