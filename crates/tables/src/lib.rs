@@ -4,6 +4,7 @@ pub mod audit_log;
 pub mod bills;
 pub mod database;
 pub mod error_events;
+pub mod evaluators;
 pub mod findings;
 pub mod forwards;
 pub mod log_lines;

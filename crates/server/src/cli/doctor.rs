@@ -12,7 +12,7 @@ use hinomi_store::free_bytes;
 use hinomi_store::repair;
 use hinomi_tables::metadata::MetadataStore;
 use hinomi_tables::{
-    audit_log, bills, database, error_events, findings, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores, share_links,
+    audit_log, bills, database, error_events, evaluators, findings, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores, share_links,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -22,11 +22,12 @@ use crate::config::Config;
 use crate::retention;
 
 /// Databases other than the manifest, and the newest supported format of each.
-const DATABASES: [(&str, u32); 14] = [
+const DATABASES: [(&str, u32); 15] = [
     ("hinomi.db", metadata::FORMAT),
     ("audit.db", audit_log::FORMAT),
     ("errors.db", error_events::FORMAT),
     ("scores.db", scores::FORMAT),
+    ("evaluators.db", evaluators::FORMAT),
     ("findings.db", findings::FORMAT),
     ("logs.db", log_lines::FORMAT),
     ("metrics.db", otel_metrics::FORMAT),

@@ -17,7 +17,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
 ];
 
 /// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.
-const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 38] = [
+const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 39] = [
     ("store", "rows", &["schema"]),
     ("tables", "database", &["secret_cipher"]),
     ("tables", "secret_cipher", &[]),
@@ -26,6 +26,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 38] = [
     ("tables", "audit_log", &["database"]),
     ("tables", "bills", &["database", "retained_rows"]),
     ("tables", "error_events", &["database", "retained_rows"]),
+    ("tables", "evaluators", &["database", "retained_rows"]),
     ("tables", "findings", &["database", "retained_rows"]),
     ("tables", "log_lines", &["database", "retained_rows"]),
     ("tables", "metadata", &["database"]),

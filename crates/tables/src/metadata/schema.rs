@@ -277,11 +277,12 @@ pub(super) fn reserve_project_ids(connection: &Connection, project: u64) -> rusq
 }
 
 /// Queries for the largest project ID in other databases.
-const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 18] = [
+const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 19] = [
     ("manifest.db", "SELECT max(value) FROM segments, json_each(segments.projects)"),
     ("errors.db", "SELECT max(project) FROM events"),
     ("scores.db", "SELECT max(project) FROM scores"),
     ("scores.db", "SELECT max(project) FROM definitions"),
+    ("evaluators.db", "SELECT max(project) FROM evaluators"),
     ("findings.db", "SELECT max(project) FROM searched_traces"),
     ("logs.db", "SELECT max(project) FROM lines"),
     ("metrics.db", "SELECT max(project) FROM metrics"),
