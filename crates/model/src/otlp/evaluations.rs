@@ -8,8 +8,8 @@ use super::span::DecodedSpan;
 use crate::clock::ClockDriftCorrector;
 use crate::decode_budget;
 use crate::score::{
-    EVALUATION_EVENT, ReportPlace, ReportedScore, Score, ScoreSource, ScoreTarget, read_evaluation, scores_of_report, scores_of_span,
-    target_of_event,
+    EVALUATION_EVENT, MAX_SCORES, ReportPlace, ReportedScore, Score, ScoreSource, ScoreTarget, read_evaluation, scores_of_report,
+    scores_of_span, target_of_event,
 };
 use crate::span::Span;
 
@@ -31,7 +31,7 @@ fn results_of_event(event: &str, attributes: &Map<String, Value>, body: &Value) 
             all.extend(item.as_object()?.clone());
             read_evaluation(&all, None)
         };
-        return list.iter().filter_map(of_item).collect();
+        return list.iter().take(MAX_SCORES).filter_map(of_item).collect();
     }
     let named = event.strip_prefix(NAMED_EVENT).filter(|_| event != EVALUATION_EVENT && !LIST_EVENTS.contains(&event));
     let result = read_evaluation(attributes, named).map(|result| {

@@ -1,13 +1,15 @@
 //! Scores that spans report: the spans of evaluators and judges, and rated spans.
 //!
-//! Each framework writes its results into attributes of its own. [`FAMILIES`] lists the names by which they are recognized, so that a span
-//! without such an attribute costs one look at its attribute names.
+//! Each framework writes its results into attributes of its own. [`ReportFamily`] recognizes them by the starts of their names, so that a
+//! span without such an attribute costs one pass over its attribute names.
 
 mod annotations;
 mod evaluated;
 mod evaluation;
 mod metrics;
 mod outputs;
+#[cfg(test)]
+mod speed;
 #[cfg(test)]
 mod tests;
 
@@ -30,24 +32,76 @@ pub(crate) const MAX_SCORES: usize = 100;
 const NAME_LIMIT: TextLimit = TextLimit(200);
 const EXPLANATION_LIMIT: TextLimit = TextLimit(4096);
 
-/// Reads the scores of one family of attributes.
-type ReadScores = fn(&Span, &mut Vec<ReportedScore>);
+/// Attributes in which one kind of client reports scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReportFamily {
+    /// `gen_ai.evaluation.*`: Strands, OpenSearch.
+    GenAiEvaluation,
+    /// Annotations and evaluations of OpenInference.
+    OpenInference,
+    TruLens,
+    /// `eval.NAME.score` and the like.
+    NamedMetrics,
+    Ragas,
+    Braintrust,
+    Mlflow,
+    Genkit,
+    PydanticEvals,
+}
 
-/// Starts of attribute names that only reports of scores have, and the function that reads these reports.
-const FAMILIES: [(&[&str], ReadScores); 9] = [
-    (&["gen_ai.evaluation."], evaluation::of_evaluator_span),
-    (
-        &["annotations.", "evaluations.", "trace.annotations.", "trace.evaluations.", "session.annotations.", "session.evaluations."],
-        annotations::of_annotations,
-    ),
-    (&["ai.observability.eval_root."], metrics::of_trulens),
-    (&["eval.", "trace_eval.", "session_eval."], metrics::of_named_metrics),
-    (&["ragas."], metrics::of_ragas),
-    (&["braintrust.scores"], metrics::of_braintrust),
-    (&["mlflow.assessments"], metrics::of_mlflow),
-    (&["genkit:metadata:evaluator"], outputs::of_genkit),
-    (&["case_name"], outputs::of_pydantic_evals),
-];
+impl ReportFamily {
+    /// All families, in the order in which they are read.
+    const ALL: [ReportFamily; 9] = [
+        ReportFamily::GenAiEvaluation,
+        ReportFamily::OpenInference,
+        ReportFamily::TruLens,
+        ReportFamily::NamedMetrics,
+        ReportFamily::Ragas,
+        ReportFamily::Braintrust,
+        ReportFamily::Mlflow,
+        ReportFamily::Genkit,
+        ReportFamily::PydanticEvals,
+    ];
+
+    /// Returns the family of an attribute by the start of its name; `None` for most attributes. It is called for each attribute of each span:
+    /// the first letter decides for most of them.
+    #[inline]
+    fn of_attribute(name: &str) -> Option<ReportFamily> {
+        let starts = |start: &str| name.starts_with(start);
+        match name.as_bytes().first()? {
+            b'g' if starts("gen_ai.evaluation.") => Some(ReportFamily::GenAiEvaluation),
+            b'g' if starts("genkit:metadata:evaluator") => Some(ReportFamily::Genkit),
+            b'a' if starts("annotations.") => Some(ReportFamily::OpenInference),
+            b'a' if starts("ai.observability.eval_root.") => Some(ReportFamily::TruLens),
+            b'b' if starts("braintrust.scores") => Some(ReportFamily::Braintrust),
+            b'c' if starts("case_name") => Some(ReportFamily::PydanticEvals),
+            b'e' if starts("eval.") => Some(ReportFamily::NamedMetrics),
+            b'e' if starts("evaluations.") => Some(ReportFamily::OpenInference),
+            b'm' if starts("mlflow.assessments") => Some(ReportFamily::Mlflow),
+            b'r' if starts("ragas.") => Some(ReportFamily::Ragas),
+            b's' if starts("session.annotations.") || starts("session.evaluations.") => Some(ReportFamily::OpenInference),
+            b's' if starts("session_eval.") => Some(ReportFamily::NamedMetrics),
+            b't' if starts("trace.annotations.") || starts("trace.evaluations.") => Some(ReportFamily::OpenInference),
+            b't' if starts("trace_eval.") => Some(ReportFamily::NamedMetrics),
+            _ => None,
+        }
+    }
+
+    /// Reads the scores of the family.
+    fn read(self, span: &Span, found: &mut Vec<ReportedScore>) {
+        match self {
+            ReportFamily::GenAiEvaluation => evaluation::of_evaluator_span(span, found),
+            ReportFamily::OpenInference => annotations::of_annotations(span, found),
+            ReportFamily::TruLens => metrics::of_trulens(span, found),
+            ReportFamily::NamedMetrics => metrics::of_named_metrics(span, found),
+            ReportFamily::Ragas => metrics::of_ragas(span, found),
+            ReportFamily::Braintrust => metrics::of_braintrust(span, found),
+            ReportFamily::Mlflow => metrics::of_mlflow(span, found),
+            ReportFamily::Genkit => outputs::of_genkit(span, found),
+            ReportFamily::PydanticEvals => outputs::of_pydantic_evals(span, found),
+        }
+    }
+}
 
 /// A result of an evaluation, as a span, event or log record reports it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -78,17 +132,24 @@ pub(crate) struct ReportPlace<'a> {
     pub(crate) moment: &'a str,
 }
 
+impl ReportPlace<'_> {
+    fn text(&self) -> String {
+        let trace = self.trace_id.map(|id| id.to_string()).unwrap_or_default();
+        let span = self.span_id.map(|id| id.to_string()).unwrap_or_default();
+        format!("{trace}-{span}-{}", self.moment)
+    }
+}
+
 /// Returns the scores that the attributes and messages of a span report. The same span, sent again, reports the same scores with the same
 /// IDs.
 pub fn scores_of_span(span: &Span) -> Vec<Score> {
     let mut reported = Vec::new();
-    let mut families: u32 = 0;
-    for name in span.attributes.keys() {
-        families |= family_of(name);
+    let mut families = [false; ReportFamily::ALL.len()];
+    for family in span.attributes.keys().filter_map(|name| ReportFamily::of_attribute(name)) {
+        families[family as usize] = true;
     }
-    for (index, (_, read)) in FAMILIES.iter().enumerate().filter(|(index, _)| families & (1 << index) != 0) {
-        debug_assert!(index < 32, "each family has a bit");
-        read(span, &mut reported);
+    for family in ReportFamily::ALL.into_iter().filter(|family| families[*family as usize]) {
+        family.read(span, &mut reported);
     }
     outputs::of_typesafe(span, &mut reported);
     if reported.is_empty() {
@@ -99,31 +160,26 @@ pub fn scores_of_span(span: &Span) -> Vec<Score> {
     scores.into_iter().map(|score| Score { environment: span.environment.clone(), ..score }).collect()
 }
 
-/// Returns the bit of the family that an attribute belongs to; 0 for most attributes.
-fn family_of(name: &str) -> u32 {
-    let first = name.as_bytes().first();
-    let is_start = |start: &&str| start.as_bytes().first() == first && name.starts_with(*start);
-    let families = FAMILIES.iter().enumerate().filter(|(_, (starts, _))| starts.iter().any(is_start));
-    families.map(|(index, _)| 1 << index).sum()
-}
-
 /// Returns the scores of a report. Results without a name, without a result, and those after [`MAX_SCORES`] are left out.
 pub(crate) fn scores_of_report(reported: Vec<ReportedScore>, place: &ReportPlace, at_us: i64) -> Vec<Score> {
-    // The order of a list has no meaning, but results with the same name must be told apart.
-    let mut same_name: HashMap<String, usize> = HashMap::new();
+    // The order of a list has no meaning, and a part of the span that arrives later may have more results: results are numbered only among
+    // those with the same name and target.
+    let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut scores: Vec<Score> = Vec::new();
     for one in reported.into_iter().take(MAX_SCORES) {
         let identifier = one.identifier.clone();
         let Some(mut score) = one.into_score(at_us) else { continue };
-        let evaluator = score.evaluator.as_ref().map_or("", |evaluator| evaluator.name.as_str());
-        let id = match &identifier {
-            Some(identifier) => id_of_identifier(&score, identifier),
-            None => {
-                let nth = same_name.entry(format!("{evaluator}\n{}", score.name)).or_default();
-                *nth += 1;
-                id_of_place(place, &score, evaluator, *nth)
-            }
+        let mut id = match &identifier {
+            Some(identifier) => fingerprint(&score, &["identifier", identifier]),
+            None => fingerprint(&score, &["place", &place.text(), score.evaluator.as_ref().map_or("", |evaluator| &evaluator.name)]),
         };
+        if identifier.is_none() {
+            let number = numbers.entry(id.clone()).or_default();
+            *number += 1;
+            if *number > 1 {
+                id = fingerprint(&score, &["repeated", &id, &number.to_string()]);
+            }
+        }
         // The same result in two forms is one score.
         if scores.iter().all(|other| other.id.as_ref() != Some(&id)) {
             score.id = Some(id);
@@ -133,20 +189,15 @@ pub(crate) fn scores_of_report(reported: Vec<ReportedScore>, place: &ReportPlace
     scores
 }
 
-fn id_of_place(place: &ReportPlace, score: &Score, evaluator: &str, nth: usize) -> String {
-    let trace = place.trace_id.map(|id| id.to_string()).unwrap_or_default();
-    let span = place.span_id.map(|id| id.to_string()).unwrap_or_default();
-    let without_trace = score.target.response_id.as_ref().or(score.target.session_id.as_ref()).filter(|_| place.trace_id.is_none());
-    let texts = [trace.as_str(), &span, without_trace.map_or("", String::as_str), place.moment, &score.name, evaluator, &nth.to_string()];
-    Fingerprint::of(&texts).trace_id().to_string()
-}
-
-fn id_of_identifier(score: &Score, identifier: &str) -> String {
+/// Returns an ID that depends on the name and target of a score, and on further texts.
+fn fingerprint(score: &Score, texts: &[&str]) -> String {
     let target = &score.target;
     let trace = target.trace_id.map(|id| id.to_string()).unwrap_or_default();
     let span = target.span_id.map(|id| id.to_string()).unwrap_or_default();
     let session = target.session_id.as_deref().unwrap_or_default();
-    Fingerprint::of(&["identifier", &trace, &span, session, &score.name, identifier]).trace_id().to_string()
+    let response = target.response_id.as_deref().unwrap_or_default();
+    let all = [&[trace.as_str(), &span, session, response, &score.name], texts].concat();
+    Fingerprint::of(&all).trace_id().to_string()
 }
 
 impl ReportedScore {

@@ -127,6 +127,7 @@ fn failed_and_incomplete_evaluations_are_log_lines() {
     for fields in [
         json!({ "gen_ai.evaluation.name": "Broken", "error.type": "ValueError", "gen_ai.evaluation.explanation": "no reference" }),
         json!({ "gen_ai.evaluation.name": "Broken", "error.type": "_OTHER", "gen_ai.evaluation.score.label": "error" }),
+        json!({ "gen_ai.evaluation.name": "Broken", "error.type": "Timeout", "gen_ai.evaluation.score.value": 0 }),
         json!({ "gen_ai.evaluation.name": "Tone" }),
         json!({ "gen_ai.evaluation.score.value": 1 }),
         json!({ "gen_ai.evaluation.name": "Tone", "gen_ai.evaluation.score.value": "NaN" }),

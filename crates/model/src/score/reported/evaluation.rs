@@ -40,14 +40,18 @@ const METADATA_NAMES: [(&str, &str); 8] = [
 ];
 const METADATA_PREFIX: &str = "gen_ai.evaluation.metadata.";
 
-/// Reads one result from its attributes. `name` replaces a missing name. `None` without a name or a result, and if the evaluation failed: a
-/// label beside `error.type` names the failure.
+/// Reads the result of an evaluation from its attributes. `name` replaces a missing name. `None` without a name or a result, and if the
+/// evaluation failed: a label or number beside `error.type` describes the failure.
 pub(crate) fn read_evaluation(attributes: &Map<String, Value>, name: Option<&str>) -> Option<ReportedScore> {
+    let failed = first_text(attributes, &["error.type"]).is_some();
+    if failed { None } else { read_result(attributes, name) }
+}
+
+fn read_result(attributes: &Map<String, Value>, name: Option<&str>) -> Option<ReportedScore> {
     let name = first_text(attributes, &["gen_ai.evaluation.name"]).or(name)?;
     let value = VALUE_NAMES.iter().find_map(|name| attributes.get(*name).filter(|value| !value.is_null())).cloned();
     let label = first_text(attributes, &LABEL_NAMES).map(str::to_owned);
-    let failed = first_text(attributes, &["error.type"]).is_some();
-    if value.is_none() && (label.is_none() || failed) {
+    if value.is_none() && label.is_none() {
         return None;
     }
     let text = |name: &str| first_text(attributes, &[name]).map(str::to_owned);
@@ -80,12 +84,14 @@ fn metadata(attributes: &Map<String, Value>) -> Map<String, Value> {
 
 /// Reads the result on the span of an evaluator, or on the rated span itself.
 pub(super) fn of_evaluator_span(span: &Span, found: &mut Vec<ReportedScore>) {
-    let Some(mut reported) = read_evaluation(&span.attributes, None) else { return };
-    if reported.value.is_none() && span.status == SpanStatus::Error {
-        return;
-    }
     // Strands names no kind for its evaluators.
     let is_evaluator = matches!(span.kind, SpanType::Evaluator | SpanType::Function | SpanType::Other);
+    // An error of a rated span is that of the rated call, and not of its evaluation.
+    let reported = if is_evaluator { read_evaluation(&span.attributes, None) } else { read_result(&span.attributes, None) };
+    let Some(mut reported) = reported else { return };
+    if reported.value.is_none() && is_evaluator && span.status == SpanStatus::Error {
+        return;
+    }
     let rated = explicit_target(span).unwrap_or_else(|| match is_evaluator {
         true => evaluator_target(span),
         false => ScoreTarget::trace(span.trace_id, Some(span.span_id)),

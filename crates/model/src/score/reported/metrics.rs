@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::super::{ScoreEvaluator, ScoreSource, ScoreTarget};
-use super::{ReportedScore, evaluated, first_text, json_of, source_of};
+use super::{MAX_SCORES, ReportedScore, evaluated, first_text, json_of, source_of};
 use crate::span::Span;
 
 /// Reads the root of an evaluation by TruLens, also in Snowflake. It links to the rated span.
@@ -101,7 +101,8 @@ pub(super) fn of_ragas(span: &Span, found: &mut Vec<ReportedScore>) {
 pub(super) fn of_braintrust(span: &Span, found: &mut Vec<ReportedScore>) {
     let Some(Value::Object(scores)) = json_of(&span.attributes, "braintrust.scores") else { return };
     let is_scorer = evaluated::is_evaluator(span);
-    found.extend(scores.into_iter().filter(|(_, value)| value.is_number()).map(|(name, value)| ReportedScore {
+    let scores = scores.into_iter().filter(|(_, value)| value.is_number()).take(MAX_SCORES);
+    found.extend(scores.map(|(name, value)| ReportedScore {
         name,
         value: Some(value),
         target: evaluated::of_carrier(span),
@@ -113,7 +114,7 @@ pub(super) fn of_braintrust(span: &Span, found: &mut Vec<ReportedScore>) {
 /// Reads assessments of MLflow in the JSON form of its API. Expectations are not scores.
 pub(super) fn of_mlflow(span: &Span, found: &mut Vec<ReportedScore>) {
     let Some(Value::Array(assessments)) = json_of(&span.attributes, "mlflow.assessments") else { return };
-    for assessment in assessments {
+    for assessment in assessments.into_iter().take(MAX_SCORES) {
         let text = |name: &str| assessment[name].as_str().map(str::to_owned);
         let Some(name) = text("assessment_name").or_else(|| text("name")) else { continue };
         let value = assessment["feedback"].get("value").or_else(|| assessment.get("value")).filter(|value| !value.is_null());

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::{ScoreEvaluator, ScoreSource, ScoreTarget};
-use super::{ReportedScore, first_text, json_of};
+use super::{MAX_SCORES, ReportedScore, first_text, json_of};
 use crate::span::{MessagePart, Span};
 
 fn own_target(span: &Span) -> ScoreTarget {
@@ -20,7 +20,7 @@ pub(super) fn of_genkit(span: &Span, found: &mut Vec<ReportedScore>) {
         Value::Array(all) => all.clone(),
         one => vec![one.clone()],
     };
-    for evaluation in evaluations {
+    for evaluation in evaluations.into_iter().take(MAX_SCORES) {
         let value = Some(evaluation["score"].clone()).filter(|value| !value.is_null());
         if value.is_none() && !evaluation["error"].is_null() {
             continue;
@@ -45,7 +45,8 @@ const CASE_RESULTS: [&str; 3] = ["assertions", "scores", "labels"];
 pub(super) fn of_pydantic_evals(span: &Span, found: &mut Vec<ReportedScore>) {
     for attribute in CASE_RESULTS {
         let Some(Value::Object(results)) = json_of(&span.attributes, attribute) else { continue };
-        for (name, result) in results.into_iter().filter(|(_, result)| result.get("value").is_some()) {
+        let results = results.into_iter().filter(|(_, result)| result.get("value").is_some());
+        for (name, result) in results.take(MAX_SCORES) {
             let text = |value: &Value| value.as_str().map(str::to_owned);
             let evaluator =
                 text(&result["source"]["name"]).map(|name| ScoreEvaluator { name, version: text(&result["evaluator_version"]) });
@@ -71,7 +72,7 @@ pub(super) fn of_typesafe(span: &Span, found: &mut Vec<ReportedScore>) {
     }
     for content in output_contents(span) {
         let Some(answers) = content["answers"].as_object() else { continue };
-        for (question, answer) in answers {
+        for (question, answer) in answers.iter().take(MAX_SCORES) {
             let kind = answer["type"].as_str().unwrap_or_default();
             let confidence = answer.get("confidence").filter(|value| value.is_number()).cloned();
             found.push(ReportedScore {

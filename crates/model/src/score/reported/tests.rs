@@ -68,8 +68,11 @@ fn an_evaluator_of_strands_rates_its_parent() {
     let on_answer = Span { kind: SpanType::Llm, ..rating.clone() };
     assert_eq!((target_of(&one(&on_answer)), one(&on_answer).evaluator), ((Some(TRACE), OWN), None), "a result on the rated call");
     assert_eq!(target_of(&one(&Span { parent_span_id: None, ..rating })), (Some(TRACE), None));
-    let failed = span(json!({ "gen_ai.evaluation.name": "x", "gen_ai.evaluation.score.label": "error", "error.type": "Timeout" }));
-    assert_eq!(scores_of_span(&failed), []);
+    for result in ["gen_ai.evaluation.score.label", "gen_ai.evaluation.score.value"] {
+        let failed = span(json!({ "gen_ai.evaluation.name": "x", result: "0", "error.type": "Timeout" }));
+        assert_eq!(scores_of_span(&failed), [], "{result}");
+        assert_eq!(one(&Span { kind: SpanType::Llm, ..failed }).name, "x", "the error is that of the rated call");
+    }
     let failed = span(json!({ "gen_ai.evaluation.name": "x", "gen_ai.evaluation.score.label": "error" }));
     assert_eq!(scores_of_span(&Span { status: SpanStatus::Error, ..failed }), []);
 }
@@ -147,6 +150,19 @@ fn annotations_rate_the_trace_or_the_conversation() {
     assert_eq!((target_of(&scores[0]), scores[0].value), ((Some(TRACE), None), Some(1.0)));
     assert_eq!((scores[1].target.session_id.as_deref(), scores[1].target.trace_id), (Some("s"), None));
     assert_eq!(scores_of_span(&annotated).len(), 1, "without a conversation, nothing is rated");
+}
+
+#[test]
+fn a_result_that_arrives_later_changes_no_other_id() {
+    let of_trace = json!({ "trace.annotations.0.annotation.name": "helpful", "trace.annotations.0.annotation.score": 1 });
+    let mut both = of_trace.clone();
+    both.as_object_mut()
+        .unwrap()
+        .extend([("annotations.0.annotation.name".to_owned(), json!("helpful")), ("annotations.0.annotation.score".to_owned(), json!(0))]);
+    let scores = scores_of_span(&span(both));
+    assert_eq!((scores.len(), target_of(&scores[1])), (2, (Some(TRACE), None)));
+    assert_eq!(one(&span(of_trace)).id, scores[1].id);
+    assert_ne!(scores[0].id, scores[1].id);
 }
 
 #[test]
@@ -301,6 +317,9 @@ fn answers_of_typesafe_are_scores() {
 fn results_are_limited() {
     let metric = |number: usize| (format!("eval.m{number}.score"), json!(number));
     assert_eq!(scores_of_span(&span(Value::Object((0..1000).map(metric).collect()))).len(), MAX_SCORES);
+    let results = |number: usize| (format!("m{number}"), json!({ "value": number }));
+    let cases = json!({ "case_name": "a", "scores": Value::Object((0..1000).map(results).collect()).to_string() });
+    assert_eq!(scores_of_span(&span(cases)).len(), MAX_SCORES);
     let long = one(&span(json!({ "eval.x.label": "é".repeat(1000), "eval.x.reason": "é".repeat(10_000) })));
     assert!(long.label.unwrap().len() < 300 && long.explanation.unwrap().len() < 4200);
 }
