@@ -47,11 +47,12 @@ enum ReportFamily {
     Mlflow,
     Genkit,
     PydanticEvals,
+    LangSmith,
 }
 
 impl ReportFamily {
     /// All families, in the order in which they are read.
-    const ALL: [ReportFamily; 9] = [
+    const ALL: [ReportFamily; 10] = [
         ReportFamily::GenAiEvaluation,
         ReportFamily::OpenInference,
         ReportFamily::TruLens,
@@ -61,6 +62,7 @@ impl ReportFamily {
         ReportFamily::Mlflow,
         ReportFamily::Genkit,
         ReportFamily::PydanticEvals,
+        ReportFamily::LangSmith,
     ];
 
     /// Returns the family of an attribute by the start of its name; `None` for most attributes. It is called for each attribute of each span:
@@ -77,6 +79,7 @@ impl ReportFamily {
             b'c' if starts("case_name") => Some(ReportFamily::PydanticEvals),
             b'e' if starts("eval.") => Some(ReportFamily::NamedMetrics),
             b'e' if starts("evaluations.") => Some(ReportFamily::OpenInference),
+            b'l' if starts("langsmith.metadata.target_run_id") => Some(ReportFamily::LangSmith),
             b'm' if starts("mlflow.assessments") => Some(ReportFamily::Mlflow),
             b'r' if starts("ragas.") => Some(ReportFamily::Ragas),
             b's' if starts("session.annotations.") || starts("session.evaluations.") => Some(ReportFamily::OpenInference),
@@ -99,6 +102,7 @@ impl ReportFamily {
             ReportFamily::Mlflow => metrics::of_mlflow(span, found),
             ReportFamily::Genkit => outputs::of_genkit(span, found),
             ReportFamily::PydanticEvals => outputs::of_pydantic_evals(span, found),
+            ReportFamily::LangSmith => outputs::of_langsmith(span, found),
         }
     }
 }
@@ -152,6 +156,9 @@ pub fn scores_of_span(span: &Span) -> Vec<Score> {
         family.read(span, &mut reported);
     }
     outputs::of_typesafe(span, &mut reported);
+    if reported.is_empty() {
+        outputs::of_phoenix(span, &mut reported);
+    }
     if reported.is_empty() {
         return Vec::new();
     }

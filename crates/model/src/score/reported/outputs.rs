@@ -1,10 +1,10 @@
-//! Scores in the output of an evaluation: Genkit, pydantic-evals, TypeSafe.
+//! Scores in the output of an evaluation: Genkit, LangSmith, Phoenix, Arize, pydantic-evals, TypeSafe.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::{ScoreEvaluator, ScoreSource, ScoreTarget};
-use super::{MAX_SCORES, ReportedScore, first_text, json_of};
-use crate::span::{MessagePart, Span};
+use super::{MAX_SCORES, ReportedScore, first_text, json_of, source_of};
+use crate::span::{MessagePart, Span, SpanStatus, SpanType};
 
 fn own_target(span: &Span) -> ScoreTarget {
     ScoreTarget::trace(span.trace_id, Some(span.span_id))
@@ -33,6 +33,97 @@ pub(super) fn of_genkit(span: &Span, found: &mut Vec<ReportedScore>) {
             target: own_target(span),
             source: Some(ScoreSource::Evaluator),
             evaluator: Some(ScoreEvaluator { name: evaluator.to_owned(), version: None }),
+            ..ReportedScore::default()
+        });
+    }
+}
+
+/// Reads the run of an evaluator of LangSmith. Its output is a number, boolean or text, one result with `key`, `score`, `value` and
+/// `comment`, or a list of these. The rated run is named by an ID that no span has: the evaluator's own span is rated.
+pub(super) fn of_langsmith(span: &Span, found: &mut Vec<ReportedScore>) {
+    // The steps of an evaluator have the same metadata.
+    if span.parent_span_id.is_some() || span.status == SpanStatus::Error {
+        return;
+    }
+    let Some(output) = json_of(&span.attributes, "gen_ai.completion").or_else(|| output_contents(span).next()) else { return };
+    let results = match &output {
+        Value::Object(fields) => fields.get("results").or_else(|| fields.get("output")).unwrap_or(&output),
+        other => other,
+    };
+    let results = results.as_array().map_or(std::slice::from_ref(results), Vec::as_slice);
+    let text = |name: &str| first_text(&span.attributes, &[name]).map(str::to_owned);
+    let target = ScoreTarget {
+        dataset_item_id: text("langsmith.metadata.reference_example_id"),
+        experiment_id: text("langsmith.metadata.experiment"),
+        ..own_target(span)
+    };
+    let rated_run = text("langsmith.metadata.target_run_id").map(|run| ("target_run_id".to_owned(), run.into()));
+    let metadata: Map<String, Value> = rated_run.into_iter().collect();
+    for result in results.iter().take(MAX_SCORES).filter(|result| result["extra"]["error"] != true) {
+        let field = |name: &str| result.get(name).filter(|value| !value.is_null());
+        let (score, value) = if result.is_object() { (field("score"), field("value")) } else { (Some(result), None) };
+        let is_score = |value: &&Value| value.is_number() || value.is_boolean() || value.is_string();
+        found.push(ReportedScore {
+            name: field("key").and_then(Value::as_str).unwrap_or(&span.name).to_owned(),
+            value: score.or(value).filter(is_score).cloned(),
+            label: value.and_then(Value::as_str).map(str::to_owned),
+            explanation: field("comment").and_then(Value::as_str).map(str::to_owned),
+            target: target.clone(),
+            source: Some(ScoreSource::Evaluator),
+            evaluator: Some(ScoreEvaluator { name: span.name.clone(), version: None }),
+            metadata: metadata.clone(),
+            ..ReportedScore::default()
+        });
+    }
+}
+
+/// Start of the names of evaluations in experiments of Phoenix and Arize, before the name of the evaluator.
+const EXPERIMENT_EVALUATION: &str = "Evaluation: ";
+/// Instrumentation scope of the evaluators of `phoenix.evals`, and the ends of their span names after the name of the evaluator.
+const PHOENIX_EVALS: &str = "phoenix.evals";
+const PHOENIX_EVALS_ENDS: [&str; 2] = [".evaluate", ".async_evaluate"];
+
+/// Returns the name of the evaluator of Phoenix or Arize to which a span belongs.
+fn phoenix_evaluator(span: &Span) -> Option<&str> {
+    if span.kind != SpanType::Evaluator || span.status == SpanStatus::Error {
+        return None;
+    }
+    let of_evals = || PHOENIX_EVALS_ENDS.iter().find_map(|end| span.name.strip_suffix(end));
+    let is_of_evals = || span.origin.as_deref().is_some_and(|origin| origin.starts_with(PHOENIX_EVALS));
+    span.name.strip_prefix(EXPERIMENT_EVALUATION).or_else(|| of_evals().filter(|_| is_of_evals()))
+}
+
+/// Reads the results of an evaluator of `phoenix.evals`, and of evaluators in experiments of Phoenix and Arize. Phoenix sends one result or a
+/// list as the output, Arize the fields of one result as attributes. The spans do not name the rated span, and a parent is never rated.
+pub(super) fn of_phoenix(span: &Span, found: &mut Vec<ReportedScore>) {
+    let Some(evaluator) = phoenix_evaluator(span) else { return };
+    let outputs: Vec<Value> = match json_of(&span.attributes, "output.value") {
+        Some(Value::Array(results)) => results,
+        Some(result) => vec![result],
+        None => output_contents(span).collect(),
+    };
+    let count = outputs.len();
+    let of_attributes = Some(&span.attributes).filter(|_| count == 0);
+    let results = outputs.iter().filter_map(Value::as_object).chain(of_attributes).enumerate();
+    let experiment = json_of(&span.attributes, "metadata").and_then(|metadata| Some(metadata["experiment_name"].as_str()?.to_owned()));
+    for (index, result) in results.take(MAX_SCORES) {
+        let text = |name: &str| first_text(result, &[name]).map(str::to_owned);
+        let metadata = result.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
+        // An evaluator of `phoenix.evals` in an experiment has a span of its own below this one, which reports the result.
+        let own_span = metadata.get("trace_id").and_then(Value::as_str) == Some(&span.trace_id.to_string());
+        if own_span && span.name.starts_with(EXPERIMENT_EVALUATION) {
+            continue;
+        }
+        let numbered = || if count > 1 { format!("{evaluator}-{}", index + 1) } else { evaluator.to_owned() };
+        found.push(ReportedScore {
+            name: text("name").unwrap_or_else(numbered),
+            value: result.get("score").filter(|score| score.is_number() || score.is_boolean()).cloned(),
+            label: text("label"),
+            explanation: text("explanation"),
+            target: ScoreTarget { experiment_id: experiment.clone(), ..ScoreTarget::trace(span.trace_id, None) },
+            source: text("kind").as_deref().and_then(source_of).or(Some(ScoreSource::Evaluator)),
+            evaluator: Some(ScoreEvaluator { name: evaluator.to_owned(), version: None }),
+            metadata,
             ..ReportedScore::default()
         });
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::*;
+use crate::span::SpanType;
 
 /// Attributes of a call as the GenAI conventions and HTTP instrumentation name them.
 const NAMES: [&str; 40] = [
@@ -68,7 +69,7 @@ fn nanoseconds(spans: &[Span]) -> f64 {
 #[ignore = "measures time"]
 fn speed_of_scores() {
     let attributes: Map<String, Value> = NAMES.iter().map(|name| ((*name).to_owned(), json!("value"))).collect();
-    let call = Span { operation: Some("chat".into()), op: "gen_ai.chat".into(), attributes, ..Span::default() };
+    let call = Span { operation: Some("chat".into()), op: "gen_ai.chat".into(), kind: SpanType::Llm, attributes, ..Span::default() };
     let mut rated = call.clone();
     rated.attributes.insert("gen_ai.evaluation.name".into(), json!("Relevance"));
     rated.attributes.insert("gen_ai.evaluation.score.value".into(), json!(0.8));
