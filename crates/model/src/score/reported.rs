@@ -65,27 +65,31 @@ impl ReportFamily {
         ReportFamily::LangSmith,
     ];
 
-    /// Returns the family of an attribute by the start of its name; `None` for most attributes. It is called for each attribute of each span:
-    /// the first letter decides for most of them.
+    /// Returns the family of an attribute by the start of its name; `None` for most attributes.
+    ///
+    /// It is called for each attribute of each span. The first and the eighth byte decide for nearly all names: many begin with `gen_ai.`
+    /// or `session.`.
     #[inline]
     fn of_attribute(name: &str) -> Option<ReportFamily> {
         let starts = |start: &str| name.starts_with(start);
-        match name.as_bytes().first()? {
-            b'g' if starts("gen_ai.evaluation.") => Some(ReportFamily::GenAiEvaluation),
-            b'g' if starts("genkit:metadata:evaluator") => Some(ReportFamily::Genkit),
-            b'a' if starts("annotations.") => Some(ReportFamily::OpenInference),
-            b'a' if starts("ai.observability.eval_root.") => Some(ReportFamily::TruLens),
-            b'b' if starts("braintrust.scores") => Some(ReportFamily::Braintrust),
-            b'c' if starts("case_name") => Some(ReportFamily::PydanticEvals),
-            b'e' if starts("eval.") => Some(ReportFamily::NamedMetrics),
-            b'e' if starts("evaluations.") => Some(ReportFamily::OpenInference),
-            b'l' if starts("langsmith.metadata.target_run_id") => Some(ReportFamily::LangSmith),
-            b'm' if starts("mlflow.assessments") => Some(ReportFamily::Mlflow),
-            b'r' if starts("ragas.") => Some(ReportFamily::Ragas),
-            b's' if starts("session.annotations.") || starts("session.evaluations.") => Some(ReportFamily::OpenInference),
-            b's' if starts("session_eval.") => Some(ReportFamily::NamedMetrics),
-            b't' if starts("trace.annotations.") || starts("trace.evaluations.") => Some(ReportFamily::OpenInference),
-            b't' if starts("trace_eval.") => Some(ReportFamily::NamedMetrics),
+        let [first, _, _, _, _, _, _, eighth, ..] = name.as_bytes() else { return None };
+        match (first, eighth) {
+            (b'g', b'e') if starts("gen_ai.evaluation.") => Some(ReportFamily::GenAiEvaluation),
+            (b'g', b'm') if starts("genkit:metadata:evaluator") => Some(ReportFamily::Genkit),
+            (b'a', b'i') if starts("annotations.") => Some(ReportFamily::OpenInference),
+            (b'a', b'r') if starts("ai.observability.eval_root.") => Some(ReportFamily::TruLens),
+            (b'b', b'u') if starts("braintrust.scores") => Some(ReportFamily::Braintrust),
+            (b'c', b'm') if starts("case_name") => Some(ReportFamily::PydanticEvals),
+            (b'e', b'i') if starts("evaluations.") => Some(ReportFamily::OpenInference),
+            (b'e', _) if starts("eval.") => Some(ReportFamily::NamedMetrics),
+            (b'l', b't') if starts("langsmith.metadata.target_run_id") => Some(ReportFamily::LangSmith),
+            (b'm', b'a') if starts("mlflow.assessments") => Some(ReportFamily::Mlflow),
+            (b'r', _) if starts("ragas.") => Some(ReportFamily::Ragas),
+            (b's', b'.') if starts("session.annotations.") || starts("session.evaluations.") => Some(ReportFamily::OpenInference),
+            (b's', b'_') if starts("session_eval.") => Some(ReportFamily::NamedMetrics),
+            (b't', b'n') if starts("trace.annotations.") => Some(ReportFamily::OpenInference),
+            (b't', b'v') if starts("trace.evaluations.") => Some(ReportFamily::OpenInference),
+            (b't', b'v') if starts("trace_eval.") => Some(ReportFamily::NamedMetrics),
             _ => None,
         }
     }

@@ -89,7 +89,8 @@ fn decoded(folder: &Path) -> (Vec<Span>, Vec<ErrorEvent>) {
         Some(signal) => {
             let encoding =
                 if request["headers"].to_string().contains("application/json") { OtlpEncoding::Json } else { OtlpEncoding::Binary };
-            (otlp::decode(body.into(), signal, encoding, &context()).unwrap().spans, Vec::new())
+            let decoded = otlp::decode(body.into(), signal, encoding, &context()).unwrap();
+            (decoded.spans, decoded.errors)
         }
         None => {
             let decoded = decode(&body, &context()).unwrap();

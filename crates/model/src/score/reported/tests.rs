@@ -279,6 +279,58 @@ fn a_genkit_test_case_is_rated() {
 }
 
 #[test]
+fn evaluators_of_langsmith_are_rated() {
+    let evaluator = |output: Value| Span {
+        name: "judged".into(),
+        parent_span_id: None,
+        ..span(json!({
+            "langsmith.metadata.target_run_id": "run-1", "langsmith.metadata.experiment": "capitals-1",
+            "langsmith.metadata.reference_example_id": "example-1", "gen_ai.completion": output.to_string(),
+        }))
+    };
+    let score = one(&evaluator(json!({ "key": "helpfulness", "score": 0.9, "value": "good", "comment": "It names the capital." })));
+    assert_eq!(summary(std::slice::from_ref(&score)), [("helpfulness", Some(0.9), Some("good"), ScoreSource::Evaluator)]);
+    assert_eq!((target_of(&score), score.explanation.as_deref()), ((Some(TRACE), OWN), Some("It names the capital.")));
+    assert_eq!((score.target.experiment_id.as_deref(), score.target.dataset_item_id.as_deref()), (Some("capitals-1"), Some("example-1")));
+    assert_eq!(score.metadata["target_run_id"], "run-1");
+    let alone = one(&evaluator(json!({ "output": true })));
+    assert_eq!((alone.name.as_str(), alone.value), ("judged", Some(1.0)));
+    let list = scores_of_span(&evaluator(json!({ "results": [
+        { "key": "a", "score": 1 }, { "key": "b", "value": "neutral" }, { "key": "c", "comment": "no key", "extra": { "error": true } },
+    ] })));
+    assert_eq!(summary(&list), [("a", Some(1.0), None, ScoreSource::Evaluator), ("b", None, Some("neutral"), ScoreSource::Evaluator)]);
+    assert_eq!(scores_of_span(&evaluator(json!({ "output": null }))), []);
+    let step = Span { parent_span_id: PARENT, ..evaluator(json!({ "score": 5 })) };
+    assert_eq!(scores_of_span(&step), [], "a step of an evaluator has the same metadata");
+}
+
+#[test]
+fn evaluators_of_phoenix_and_arize_rate_the_trace() {
+    let of_evals = |output: Value| Span {
+        name: "tone.evaluate".into(),
+        origin: Some("phoenix.evals.tracing".into()),
+        ..evaluator(json!({ "output.value": output.to_string() }))
+    };
+    let result = json!({ "name": "tone", "score": 0.5, "label": "neutral", "explanation": "Calm.", "kind": "llm" });
+    let inline = of_evals(json!([result]));
+    let score = one(&inline);
+    assert_eq!(summary(std::slice::from_ref(&score)), [("tone", Some(0.5), Some("neutral"), ScoreSource::Judge)]);
+    assert_eq!((target_of(&score), score.explanation.as_deref()), ((Some(TRACE), None), Some("Calm.")));
+    assert_eq!(scores_of_span(&Span { status: SpanStatus::Error, ..inline.clone() }), []);
+    assert_eq!(scores_of_span(&Span { origin: None, ..inline.clone() }), [], "any other evaluator may return a score");
+    assert_eq!(scores_of_span(&Span { kind: SpanType::Function, ..inline }), []);
+
+    let of_experiment = |attributes: Value| Span { name: "Evaluation: tone".into(), ..evaluator(attributes) };
+    let several = of_experiment(json!({ "output.value": "[{\"name\":\"brevity\",\"score\":1.0},{\"label\":\"short\"}]" }));
+    let source = ScoreSource::Evaluator;
+    assert_eq!(summary(&scores_of_span(&several)), [("brevity", Some(1.0), None, source), ("tone-2", None, Some("short"), source)]);
+    let own_span = json!({ "score": 1, "metadata": { "trace_id": TRACE } }).to_string();
+    assert_eq!(scores_of_span(&of_experiment(json!({ "output.value": own_span }))), [], "its own span reports the result");
+    let of_arize = one(&of_experiment(json!({ "score": 0.5, "label": "neutral", "metadata": "{\"experiment_name\":\"capitals-1\"}" })));
+    assert_eq!((of_arize.name.as_str(), of_arize.value, of_arize.target.experiment_id.as_deref()), ("tone", Some(0.5), Some("capitals-1")));
+}
+
+#[test]
 fn a_case_of_pydantic_evals_is_rated() {
     let result = |value: Value| json!({ "value": value, "reason": "Because.", "source": { "name": "Judge", "arguments": null } });
     let scores = scores_of_span(&span(json!({
