@@ -67,6 +67,7 @@ fn nanoseconds(spans: &[Span]) -> f64 {
 
 #[test]
 #[ignore = "measures time"]
+#[expect(clippy::print_stdout, reason = "it prints what it measured")]
 fn speed_of_scores() {
     let attributes: Map<String, Value> = NAMES.iter().map(|name| ((*name).to_owned(), json!("value"))).collect();
     let call = Span { operation: Some("chat".into()), op: "gen_ai.chat".into(), kind: SpanType::Llm, attributes, ..Span::default() };
