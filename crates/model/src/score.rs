@@ -12,6 +12,7 @@ use crate::span::names;
 
 pub use record::ScoreRecord;
 pub use reported::scores_of_span;
+pub(crate) use reported::{EVALUATION_EVENT, MAX_SCORES, ReportPlace, ReportedScore, read_evaluation, scores_of_report, target_of_event};
 
 names!(
     /// Type of the value of a score.

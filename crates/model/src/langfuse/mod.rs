@@ -37,7 +37,7 @@ pub use assemble::{OP_PREFIX, ROOT_OP};
 pub use event::LangfuseEvent;
 use event::{LangfuseEntityKind, LangfuseEventTimes};
 pub use ids::{ObservationTrace, span_id, trace_id};
-pub use scores::{DecodedScores, read_scores, scores};
+pub use scores::{DecodedScores, read_scores, score_results, scores};
 
 /// Reason why a request is rejected as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -267,8 +267,11 @@ impl<'a> LangfuseBatchReader<'a> {
         match LangfuseEntityKind::of(kind).ok_or(broken(OutcomeReason::UnknownEventType))? {
             LangfuseEntityKind::Log => Ok(0),
             LangfuseEntityKind::Score => {
-                self.scores
-                    .push(scores::of_body(body, stamp.at_us, self.clock.received_us()).map_err(|reason| (OutcomeCategory::Score, reason))?);
+                let score = scores::of_body(body, stamp.at_us, self.clock.received_us());
+                let mut score = score.map_err(|reason| (OutcomeCategory::Score, reason))?;
+                // Clients send a batch again with the same IDs of its events.
+                score.id = score.id.or_else(|| ids::text(event.as_object()?, "id").map(|id| format!("event-{id}")));
+                self.scores.push(score);
                 Ok(2 * size_of::<Score>() + decode_budget::object(body))
             }
             LangfuseEntityKind::Trace => {

@@ -190,6 +190,59 @@ fn scores_have_types_targets_and_sources() {
     }
 }
 
+#[test]
+fn values_fit_their_data_type() {
+    let read = |kind: &str, value: Value| {
+        let body = json!({ "traceId": "t", "name": "n", "dataType": kind, "value": value });
+        scores(&body, 7, ScoreSource::Sdk).map(|mut read| {
+            let score = read.remove(0);
+            (score.value, score.label, score.comment)
+        })
+    };
+    assert_eq!(read("NUMERIC", json!("0.5")), Ok((Some(0.5), None, None)));
+    assert_eq!(read("BOOLEAN", json!(0)), Ok((Some(0.0), None, None)));
+    assert_eq!(read("BOOLEAN", json!("true")), Ok((Some(1.0), None, None)));
+    assert_eq!(read("CATEGORICAL", json!("good")), Ok((None, Some("good".into()), None)));
+    assert_eq!(read("TEXT", json!("Wrong city.")), Ok((None, None, Some("Wrong city.".into()))));
+    for (kind, value) in [("NUMERIC", json!("high")), ("NUMERIC", json!("NaN")), ("BOOLEAN", json!(0.5)), ("CATEGORICAL", json!([1]))] {
+        assert_eq!(read(kind, value.clone()), Err("invalid_score"), "{kind} {value}");
+    }
+    assert_eq!(read("TEXT", json!(" ")), Err("score_without_value"));
+    // As Langfuse returns it.
+    let returned = json!({ "traceId": "t", "name": "n", "dataType": "CATEGORICAL", "value": 1, "stringValue": "good" });
+    let score = scores(&returned, 7, ScoreSource::Sdk).unwrap().remove(0);
+    assert_eq!((score.data_type, score.value, score.label.as_deref()), (ScoreDataType::Categorical, Some(1.0), Some("good")));
+}
+
+#[test]
+fn a_correction_is_a_text() {
+    let body = json!({ "traceId": "t", "dataType": "CORRECTION", "value": "Paris.", "source": "ANNOTATION", "metadata": ["a"], "executionTraceId": "j" });
+    let score = scores(&body, 7, ScoreSource::Sdk).unwrap().remove(0);
+    assert_eq!((score.name.as_str(), score.data_type, score.comment.as_deref()), ("correction", ScoreDataType::Text, Some("Paris.")));
+    assert_eq!((&score.metadata["correction"], &score.metadata["value"]), (&json!(true), &json!(["a"])));
+    assert_eq!((score.source, score.judge_trace_id.as_deref()), (ScoreSource::Annotation, Some("j")));
+}
+
+#[test]
+fn an_invalid_score_of_a_list_does_not_affect_the_others() {
+    let valid = json!({ "trace_id": "t", "name": "n", "value": 1 });
+    let read = score_results(&json!([valid, { "name": "n", "value": 1 }, 7, valid]), 7, ScoreSource::Api);
+    let read: Vec<_> = read.into_iter().map(|read| read.map(|score| score.source)).collect();
+    let lost = [OutcomeReason::ScoreWithoutTrace, OutcomeReason::ScoreWithoutName];
+    assert_eq!(read, [Ok(ScoreSource::Api), Err(lost[0]), Err(lost[1]), Ok(ScoreSource::Api)]);
+}
+
+#[test]
+fn a_score_of_a_batch_that_is_sent_again_has_the_same_id() {
+    let event = |id: &str, body: Value| json!({ "id": id, "type": "score-create", "timestamp": "2026-11-23T15:34:08Z", "body": body });
+    let batch = json!({ "batch": [
+        event("e1", json!({ "traceId": "t", "name": "n", "value": 1 })), event("e2", json!({ "traceId": "t", "name": "n", "value": 1, "id": "own" })),
+    ] });
+    let read = || decode(batch.to_string().as_bytes(), &context(), &|_| None).unwrap().scores;
+    assert_eq!(read().iter().map(|score| score.id.as_deref()).collect::<Vec<_>>(), [Some("event-e1"), Some("own")]);
+    assert_eq!(read(), read());
+}
+
 /// Returns the events of a client that names the trace of an observation only when it creates it, and sends Go's zero for unknown times.
 fn eino() -> Vec<Value> {
     let at = |seconds: f64| jiff::Timestamp::from_microsecond(NOW_US + (seconds * 1e6) as i64 - 60 * SECOND_US).unwrap().to_string();

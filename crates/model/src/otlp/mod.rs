@@ -32,7 +32,7 @@ use crate::normalize::attribute_names::AttributeDialect;
 use crate::otel_metric::MetricPoint;
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use crate::outcome_reason::OutcomeReason;
-use crate::score::{Score, ScoreTarget};
+use crate::score::Score;
 use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
 use crate::{decode_budget, failure, normalize};
@@ -160,7 +160,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
             }
             let thrown = span.as_ref().map(exceptions::OtlpException::exceptions_of_span).unwrap_or_default();
             let counts = span.as_ref().map_or([0; 3], |span| span.left_out);
-            let results = span.as_ref().map(evaluations::results_of_span).unwrap_or_default();
+            let results = span.as_ref().map(evaluations::evaluations_of_span).unwrap_or_default();
             let mut span = match span.and_then(|span| span.into_raw(&around, &clock)) {
                 Ok(raw) => decode_budget::with_refund(|| match family {
                     Some(family) => family.canonical(raw, context.price),
@@ -178,13 +178,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
                 failure::refine(&mut span, thrown.failure_report());
             }
             decode_budget::charge_span(&span);
-            for (attributes, time_ns) in results {
-                let at_us = i64::try_from(time_ns / 1000).ok().filter(|at_us| clock.is_plausible(*at_us)).unwrap_or(span.end_us);
-                decoded.scores.extend(
-                    evaluations::score_of(&attributes, ScoreTarget::trace(span.trace_id, Some(span.span_id)), at_us)
-                        .filter(evaluations::charge),
-                );
-            }
+            decoded.scores.extend(evaluations::scores_of_events(results, &span, &clock));
             for thrown in thrown {
                 let error = thrown.event(&span, ErrorReporter::SpanEvent, &clock, context.earlier_grouping);
                 if !decode_budget::charge_error(&error) {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::EnvelopeReader;
+use super::envelope::event_id;
 use super::scrub::scrubbed;
 use crate::clock::is_possible;
 use crate::messages::{TextLimit, trim_text};
@@ -13,9 +14,11 @@ use crate::{decode_budget, lenient_json, time};
 
 /// Name of the scores.
 const FEEDBACK_NAME: &str = "user_feedback";
-/// Name of the field in the metadata with the ID of the error event that the user reports. If the feedback names no trace, the score
-/// belongs to the trace of this event.
+/// Name of the field in the metadata with the ID of the error event that the user reports: 32 hex digits in lower case. If the feedback
+/// names no trace, the score belongs to the trace of this event.
 pub const ASSOCIATED_EVENT: &str = "associated_event_id";
+/// Fields of the user of an event, the best name first.
+const USER_FIELDS: [&str; 3] = ["email", "username", "id"];
 /// Maximum bytes of a message, and of a name or an address.
 const MESSAGE_LIMIT: TextLimit = TextLimit(10 << 10);
 const NAME_LIMIT: TextLimit = TextLimit(1024);
@@ -32,23 +35,29 @@ pub(super) fn read_feedback(payload: &[u8], reader: &mut EnvelopeReader) {
         span_id: id("span_id").and_then(|id| id.parse().ok()).filter(|_| id("trace_id").is_some()),
         ..ScoreTarget::default()
     };
-    let author = text(feedback, "contact_email", NAME_LIMIT).or_else(|| text(feedback, "name", NAME_LIMIT));
+    let user = event.get("user").and_then(Value::as_object);
+    let of_user = || USER_FIELDS.iter().find_map(|name| text(user?, name, NAME_LIMIT));
+    let author = text(feedback, "contact_email", NAME_LIMIT).or_else(|| text(feedback, "name", NAME_LIMIT)).or_else(of_user);
     let mut score = match text(feedback, "message", MESSAGE_LIMIT) {
         Some(message) => feedback_score(reader, target, message, author),
         None => return drop_item(reader),
     };
-    score.id = event.get("event_id").and_then(Value::as_str).map(|id| format!("sentry-feedback-{id}"));
-    score.environment = event.get("environment").and_then(Value::as_str).map(str::to_owned);
+    let own_id = event.get("event_id").and_then(Value::as_str).and_then(event_id);
+    score.id = own_id.or_else(|| reader.header.event_id.clone()).map(|id| format!("sentry-feedback-{id}"));
+    score.environment = text(&event, "environment", NAME_LIMIT);
     let sent_us = match event.get("timestamp") {
         Some(Value::String(at)) => time::from_text(at),
         Some(Value::Number(seconds)) => seconds.as_f64().map(|seconds| (seconds * 1e6) as i64),
         _ => None,
     };
     score.at_us = sent_us.filter(|at| is_possible(*at, reader.received_us)).unwrap_or(score.at_us);
-    for name in ["name", "source", "url", ASSOCIATED_EVENT] {
+    for name in ["name", "source", "url", "replay_id"] {
         if let Some(value) = text(feedback, name, NAME_LIMIT) {
             score.metadata.insert(name.to_owned(), value.into());
         }
+    }
+    if let Some(reported) = text(feedback, ASSOCIATED_EVENT, NAME_LIMIT).as_deref().and_then(event_id) {
+        score.metadata.insert(ASSOCIATED_EVENT.to_owned(), reported.into());
     }
     add(score, reader);
 }
@@ -56,7 +65,7 @@ pub(super) fn read_feedback(payload: &[u8], reader: &mut EnvelopeReader) {
 /// Reads an item `user_report`: what a user says of an error event.
 pub(super) fn read_user_report(payload: &[u8], reader: &mut EnvelopeReader) {
     let Some(report) = object(payload, reader) else { return };
-    let (message, event) = (text(&report, "comments", MESSAGE_LIMIT), text(&report, "event_id", NAME_LIMIT));
+    let (message, event) = (text(&report, "comments", MESSAGE_LIMIT), text(&report, "event_id", NAME_LIMIT).as_deref().and_then(event_id));
     let (Some(message), Some(event)) = (message, event) else { return drop_item(reader) };
     let author = text(&report, "email", NAME_LIMIT).or_else(|| text(&report, "name", NAME_LIMIT));
     let mut score = feedback_score(reader, ScoreTarget::default(), message, author);

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::id::{SpanId, TraceId};
 use crate::mapping::MappingRuleSet;
-use crate::outcome::OutcomeKind;
+use crate::outcome::{OutcomeCategory, OutcomeKind};
 use crate::price::PriceBook;
 use crate::score::ScoreSource;
 use crate::span::SpanStatus;
@@ -372,4 +372,27 @@ fn feedback_of_end_users_becomes_scores() {
     assert_eq!((second.comment.as_deref(), second.target.is_empty()), (Some("It crashed."), true));
     assert_eq!(second.metadata["associated_event_id"], "c".repeat(32));
     assert_eq!(decoded.outcomes.len(), 2, "{:?}", decoded.outcomes);
+    assert!(decoded.outcomes.iter().all(|outcome| outcome.category == OutcomeCategory::Feedback));
+    assert_eq!(decoded.scores, self::decoded(&items).scores, "feedback that is sent again has the same ID");
+}
+
+#[test]
+fn feedback_belongs_to_the_trace_of_the_reported_event() {
+    let dashed = "0b3c1d2e-4f50-4617-8293-a4b5c6d7e8f9";
+    let event = json!({
+        "event_id": dashed.replace('-', ""), "message": "it broke", "timestamp": 1_795_510_790.5,
+        "contexts": { "trace": { "trace_id": "1".repeat(32), "span_id": "2".repeat(16) } },
+    });
+    let report = json!({ "event_id": dashed.to_ascii_uppercase(), "comments": "It crashed." });
+    let feedback = json!({
+        "event_id": "d".repeat(32), "user": { "username": "anna" },
+        "contexts": { "feedback": { "message": "Too slow.", "associated_event_id": dashed, "replay_id": "e".repeat(32) } },
+    });
+    let items = [("event", event), ("user_report", report), ("feedback", feedback)];
+    let items = items.map(|(kind, item)| (json!({ "type": kind }), item.to_string()));
+    let scores = decoded(&items).scores;
+    assert_eq!(scores.len(), 2);
+    assert!(scores.iter().all(|score| score.target.trace_id == Some(TraceId(0x1111_1111_1111_1111_1111_1111_1111_1111))));
+    assert!(scores.iter().all(|score| score.metadata["associated_event_id"] == dashed.replace('-', "")));
+    assert_eq!((scores[1].author.as_deref(), &scores[1].metadata["replay_id"]), (Some("anna"), &json!("e".repeat(32))));
 }

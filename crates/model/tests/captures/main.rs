@@ -1,6 +1,7 @@
 //! Decodes the requests of real clients: compares every case of `fixtures/captures` with its expected result.
 
 mod expected;
+mod scores;
 mod strange_input;
 
 use std::collections::{BTreeMap, HashMap};
@@ -66,23 +67,30 @@ fn bodies(case: &Path) -> Vec<Vec<u8>> {
     requests(case).into_iter().map(|folder| std::fs::read(folder.join("body.decoded")).unwrap()).collect()
 }
 
-/// Decodes one request.
-fn decoded(folder: &Path) -> (Vec<Span>, Vec<ErrorEvent>) {
-    let request: Value = serde_json::from_slice(&std::fs::read(folder.join("request.json")).unwrap()).unwrap();
-    let body = std::fs::read(folder.join("body.decoded")).unwrap();
-    let path = request["path"].as_str().unwrap();
+/// Returns the signal that a path of OTLP takes.
+fn signal_of(path: &str) -> Option<OtlpSignal> {
     let signals = [
         ("traces", OtlpSignal::Traces),
         ("TraceService", OtlpSignal::Traces),
         ("/logs", OtlpSignal::Logs),
         ("LogsService", OtlpSignal::Logs),
+        ("/metrics", OtlpSignal::Metrics),
+        ("MetricsService", OtlpSignal::Metrics),
     ];
-    let signals = signals.into_iter().chain([("/metrics", OtlpSignal::Metrics), ("MetricsService", OtlpSignal::Metrics)]);
-    match signals.into_iter().find(|(part, _)| path.contains(part)) {
-        Some((_, signal)) => {
+    signals.into_iter().find(|(part, _)| path.contains(part)).map(|(_, signal)| signal)
+}
+
+/// Decodes one request.
+fn decoded(folder: &Path) -> (Vec<Span>, Vec<ErrorEvent>) {
+    let request: Value = serde_json::from_slice(&std::fs::read(folder.join("request.json")).unwrap()).unwrap();
+    let body = std::fs::read(folder.join("body.decoded")).unwrap();
+    let path = request["path"].as_str().unwrap();
+    match signal_of(path) {
+        Some(signal) => {
             let encoding =
                 if request["headers"].to_string().contains("application/json") { OtlpEncoding::Json } else { OtlpEncoding::Binary };
-            (otlp::decode(body.into(), signal, encoding, &context()).unwrap().spans, Vec::new())
+            let decoded = otlp::decode(body.into(), signal, encoding, &context()).unwrap();
+            (decoded.spans, decoded.errors)
         }
         None => {
             let decoded = decode(&body, &context()).unwrap();

@@ -11,12 +11,12 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 
 use super::binary::ScopedItems;
-use super::evaluations::{self, EVALUATION_EVENT};
+use super::evaluations;
 use super::exceptions::OtlpException;
 use super::log_record::DecodedLogRecord;
 use super::span::{DecodedSpan, ResourceScope};
 use super::{DecodedOtlpRequest, Outcome, OutcomeCategory, agents};
-use crate::clock::{ClockDriftCorrector, DecodeContext};
+use crate::clock::{ClockDriftCorrector, DecodeContext, TimestampError};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::log_line::{LogLevel, LogLine, OccurrenceKeyGenerator};
@@ -24,7 +24,7 @@ use crate::messages::{TextLimit, trim_messages};
 use crate::normalize::RawSpan;
 use crate::outcome_reason::OutcomeReason;
 use crate::partial_spans::{PartialSpanState, SpanFragment};
-use crate::score::{Score, ScoreTarget};
+use crate::score::Score;
 use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
 use crate::{decode_budget, normalize, partial_spans};
@@ -155,8 +155,9 @@ impl<'a> LogRecordReader<'a> {
     }
 
     fn read_call_record(&mut self, record: &DecodedLogRecord, scope: &ResourceScope) -> Result<(), LogRecordDropReason> {
-        if let Some(score) = self.score(record) {
-            self.scores.push(score);
+        let scores = self.scores_of(record)?;
+        if !scores.is_empty() {
+            self.scores.extend(scores);
             return Ok(());
         }
         if let Some(held) = messages::of(record) {
@@ -168,14 +169,15 @@ impl<'a> LogRecordReader<'a> {
         }
     }
 
-    /// Returns the result of an evaluation in a record. A record without a trace must name the rated response.
-    fn score(&self, record: &DecodedLogRecord) -> Option<Score> {
-        if !record.names().any(|name| name == EVALUATION_EVENT) {
-            return None;
+    /// Returns the results of evaluations in a record. The record of a failed evaluation has none and becomes a log line.
+    fn scores_of(&self, record: &DecodedLogRecord) -> Result<Vec<Score>, LogRecordDropReason> {
+        if !evaluations::has_evaluation(record) {
+            return Ok(Vec::new());
         }
-        let target = record.trace().map_or_else(ScoreTarget::default, |(trace_id, span_id)| ScoreTarget::trace(trace_id, span_id));
         let at_us = i64::try_from(record.at_ns(&self.clock) / 1000).unwrap_or(i64::MAX);
-        evaluations::score_of(&record.attributes, target, at_us).filter(evaluations::charge)
+        let too_old = |TimestampError::TooOld| Outcome::dropped(OutcomeCategory::Log, OutcomeReason::TooOld, None);
+        let (at_us, _) = self.clock.corrected_time(at_us).map_err(too_old)?;
+        Ok(evaluations::scores_of_record(record, at_us))
     }
 
     /// Returns the exception in a record.
