@@ -37,7 +37,7 @@ use tower_http::compression::CompressionLayer;
 use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, QueryScheduler, ShareVisits};
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, ServerTls, raise_file_limit};
-use crate::finding_search::{FindingSearchQueue, FindingSearchWorker};
+use crate::finding_search::{FindingSearch, MAX_SEARCH_QUIET};
 use crate::forward::ForwardWorker;
 use crate::ingest::{self, IngestState, TelemetryStores, keyless};
 use crate::jobs::{JobRegistry, JobRunner};
@@ -46,6 +46,7 @@ use crate::reprice::RepriceJob;
 use crate::score_targets::ScoreTargetWorker;
 use crate::server_proof::ServerProof;
 use crate::sign_in::SignInService;
+use crate::trace_work::{TraceWorkDependencies, TraceWorkQueue, TraceWorker};
 use crate::usage_completion::UsageCompletionWorker;
 use crate::{body_drain, retention, security_headers, web_assets};
 use alert_sources::start_alert_evaluator;
@@ -90,7 +91,7 @@ pub struct App {
     connections: Arc<ConnectionRegistry>,
     low_priority: LowPriorityRuntime,
     completion: UsageCompletionWorker,
-    finding_search: FindingSearchWorker,
+    finding_search: TraceWorker<FindingSearch>,
     chores: ChoreSettings,
 }
 
@@ -129,9 +130,10 @@ impl App {
         let (engine, shutdown) = (QueryEngine::with_memory(shares.queries, shares.exports), CancellationToken::new());
         let reprice = RepriceJob { meta: meta.clone(), store: store.clone(), engine: engine.clone(), prices: prices.clone() };
         let quiet = Duration::from_secs(config.ingest.quiet_trace_s);
-        let finding_queue = Arc::new(FindingSearchQueue::default());
-        let finding_search =
-            FindingSearchWorker::new(store.clone(), engine.clone(), meta.clone(), findings.clone(), finding_queue.clone(), quiet);
+        let finding_queue = Arc::new(TraceWorkQueue::default());
+        let work = TraceWorkDependencies { store: store.clone(), engine: engine.clone(), meta: meta.clone() };
+        let search = FindingSearch::new(store.clone(), engine.clone(), findings.clone());
+        let finding_search = TraceWorker::new(work, finding_queue.clone(), quiet.min(MAX_SEARCH_QUIET), search);
         let completion = UsageCompletionWorker::new(store.clone(), engine.clone(), meta.clone(), prices.clone(), quiet);
         let jobs = JobRunner::new(meta.clone(), JobRegistry::default().with(reprice), low_priority.handle().clone(), shutdown.clone());
         let api = ApiState {

@@ -22,6 +22,7 @@ pub mod score_targets;
 pub mod security_headers;
 pub mod server_proof;
 pub mod sign_in;
+pub mod trace_work;
 pub mod transfer;
 pub mod usage_completion;
 pub mod web_assets;

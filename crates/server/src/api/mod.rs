@@ -84,12 +84,12 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::GroupRole;
-use crate::finding_search::FindingSearchQueue;
 use crate::forward::ForwardWorker;
 use crate::ingest::IngestKeyUsage;
 use crate::jobs::JobRunner;
 use crate::retention::{RetentionHoldTracker, RetentionResources};
 use crate::sign_in::SignInService;
+use crate::trace_work::TraceWorkQueue;
 pub use accounts::{create_password_link, password_url};
 pub use error::ApiError;
 pub use file_response::ExportLimiter;
@@ -127,7 +127,7 @@ pub struct ApiState {
     /// Findings of traces.
     pub findings: Arc<FindingStore>,
     /// Traces that wait for the search of faults.
-    pub finding_queue: Arc<FindingSearchQueue>,
+    pub finding_queue: Arc<TraceWorkQueue>,
     /// Log lines.
     pub logs: Arc<LogStore>,
     /// OpenTelemetry metrics.

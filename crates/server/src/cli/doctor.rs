@@ -12,7 +12,8 @@ use hinomi_store::free_bytes;
 use hinomi_store::repair;
 use hinomi_tables::metadata::MetadataStore;
 use hinomi_tables::{
-    audit_log, bills, database, error_events, evaluators, findings, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores, share_links,
+    audit_log, bills, database, error_events, evaluators, findings, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores,
+    share_links,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 

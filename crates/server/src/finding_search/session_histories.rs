@@ -10,7 +10,7 @@ use hinomi_query::{ProjectSnapshot, QueryError};
 use hinomi_store::rows::SpanRow;
 use hinomi_tables::findings::SearchedTrace;
 
-use super::{MAX_SEARCHED_BYTES, MAX_SEARCHED_SPANS};
+use crate::trace_work::{MAX_TRACE_BYTES, MAX_TRACE_SPANS};
 
 /// How far before a trace the earlier traces of its conversation are read, in microseconds: six hours.
 const LOOK_BACK_US: i64 = 6 * 3_600_000_000;
@@ -103,7 +103,7 @@ impl SessionHistories {
             traces.drain(..traces.len().saturating_sub(MAX_EARLIER_TRACES));
             wanted.extend(traces.iter().map(|(trace, _)| *trace));
         }
-        let mut full = snapshot.full_traces(&wanted, MAX_SEARCHED_SPANS, MAX_SEARCHED_BYTES).await?;
+        let mut full = snapshot.full_traces(&wanted, MAX_TRACE_SPANS, MAX_TRACE_BYTES).await?;
         let mut found: HashMap<String, Vec<(TraceId, Vec<SpanRow>)>> =
             first.keys().map(|session| ((*session).to_owned(), Vec::new())).collect();
         for (session, traces) in traces {

@@ -17,7 +17,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
 ];
 
 /// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.
-const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 39] = [
+const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 40] = [
     ("store", "rows", &["schema"]),
     ("tables", "database", &["secret_cipher"]),
     ("tables", "secret_cipher", &[]),
@@ -55,7 +55,8 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 39] = [
     ("server", "query_parameters", &[]),
     ("server", "sign_in", &["config"]),
     ("server", "score_targets", &[]),
-    ("server", "finding_search", &[]),
+    ("server", "trace_work", &[]),
+    ("server", "finding_search", &["trace_work"]),
     (
         "server",
         "api",
@@ -71,6 +72,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 39] = [
             "reprice",
             "retention",
             "sign_in",
+            "trace_work",
             "transfer",
         ],
     ),

@@ -126,7 +126,7 @@ pub struct EvaluatorRecord {
 #[derive(Debug, Clone, PartialEq)]
 pub enum EvaluatorChange {
     /// The evaluator was stored.
-    Stored(EvaluatorRecord),
+    Stored(Box<EvaluatorRecord>),
     /// Another evaluator of the project has the name.
     NameTaken,
     /// The project has too many evaluators.
@@ -214,7 +214,7 @@ impl EvaluatorStore {
                     transaction.last_insert_rowid()
                 }
             };
-            Ok(select_one(transaction, project, id)?.map_or(EvaluatorChange::NotFound, EvaluatorChange::Stored))
+            Ok(select_one(transaction, project, id)?.map_or(EvaluatorChange::NotFound, |record| EvaluatorChange::Stored(Box::new(record))))
         })
     }
 

@@ -17,7 +17,7 @@ fn draft(change: serde_json::Value) -> EvaluatorDraft {
 
 fn put(store: &EvaluatorStore, id: Option<i64>, change: serde_json::Value) -> EvaluatorRecord {
     match store.store_evaluator(1, id, &draft(change), 5).unwrap() {
-        EvaluatorChange::Stored(record) => record,
+        EvaluatorChange::Stored(record) => *record,
         other => panic!("{other:?}"),
     }
 }

@@ -24,8 +24,9 @@ use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::visibility::MessageVisibility;
 use super::{ApiError, ApiState};
-use crate::finding_search::{MAX_SEARCHED_BYTES, MAX_SEARCHED_SPANS, RunFindings, search_run};
+use crate::finding_search::{RunFindings, search_run};
 use crate::query_parameters::{FilterParameters, FindingListParameters};
+use crate::trace_work::{MAX_TRACE_BYTES, MAX_TRACE_SPANS};
 
 /// Maximum number of pages of stored findings that are read for one page of the response. A rare filter may select few of them.
 const MAX_READ_PAGES: usize = 50;
@@ -50,7 +51,7 @@ pub(super) async fn of_trace(
     messages: MessageVisibility,
     trace: TraceId,
 ) -> Result<TraceFindings, ApiError> {
-    let mut full = api.snapshot(project).full_traces(&[trace], MAX_SEARCHED_SPANS, MAX_SEARCHED_BYTES).await?;
+    let mut full = api.snapshot(project).full_traces(&[trace], MAX_TRACE_SPANS, MAX_TRACE_BYTES).await?;
     if !full.too_large.is_empty() {
         return Ok(TraceFindings::default());
     }
@@ -77,7 +78,7 @@ pub(super) async fn add_to_traces(api: &ApiState, project: u64, traces: &mut [Tr
         trace.findings = findings.remove(&id).unwrap_or_default().into_iter().map(record_of).collect();
         trace.wasted_cost = match costs.get(&id) {
             Some(cost) => cost.map(Usd::dollars),
-            None => api.finding_queue.is_searched(project, id).then_some(0.0),
+            None => api.finding_queue.is_processed(project, id).then_some(0.0),
         };
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Traces that changed and wait for their search.
+//! Traces that changed and wait for work.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use hinomi_store::{RowChangeSubscriber, RowChanges};
 /// Maximum number of traces that wait. The spans of further traces are found by the time of their reception.
 const MAX_WAITING_TRACES: usize = 500_000;
 
-/// Times of the first and the last change of a trace since its last search, in microseconds since the Unix epoch.
+/// Times of the first and the last change of a trace since it was last processed, in microseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy)]
 struct ChangeTimes {
     first_us: i64,
@@ -22,40 +22,62 @@ struct ChangeTimes {
 #[derive(Debug, Default)]
 struct WaitingTraces {
     changes: HashMap<(u64, TraceId), ChangeTimes>,
-    /// Traces that are being searched.
-    in_search: HashSet<(u64, TraceId)>,
+    /// Traces that are being processed.
+    in_process: HashSet<(u64, TraceId)>,
     /// Time of the first change that was not noted because too many traces waited.
     overflow_us: Option<i64>,
 }
 
 impl WaitingTraces {
-    fn is_unsearched(&self, trace: &(u64, TraceId)) -> bool {
-        self.changes.contains_key(trace) || self.in_search.contains(trace)
+    fn is_unprocessed(&self, trace: &(u64, TraceId)) -> bool {
+        self.changes.contains_key(trace) || self.in_process.contains(trace)
     }
 }
 
 /// Notes which traces with a call, an agent or a tool changed.
 #[derive(Debug, Default)]
-pub struct FindingSearchQueue {
+pub struct TraceWorkQueue {
     waiting: Mutex<WaitingTraces>,
-    /// False while spans that were received earlier remain to be searched.
+    /// False while spans that were received earlier remain to be processed.
     is_complete: AtomicBool,
+    /// True if no changes are noted.
+    is_paused: AtomicBool,
 }
 
-impl FindingSearchQueue {
+/// A trace that is due, with the time of its first change in microseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DueTrace {
+    pub(super) project: u64,
+    pub(super) trace: TraceId,
+    pub(super) first_us: i64,
+}
+
+impl TraceWorkQueue {
     fn lock(&self) -> MutexGuard<'_, WaitingTraces> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether all spans of a trace have been searched.
-    pub fn is_searched(&self, project: u64, trace: TraceId) -> bool {
+    /// Returns whether all spans of a trace have been processed.
+    pub fn is_processed(&self, project: u64, trace: TraceId) -> bool {
         let waiting = self.lock();
-        self.is_complete.load(Ordering::Acquire) && waiting.overflow_us.is_none() && !waiting.is_unsearched(&(project, trace))
+        self.is_complete.load(Ordering::Acquire) && waiting.overflow_us.is_none() && !waiting.is_unprocessed(&(project, trace))
     }
 
-    /// Sets whether no spans that were received earlier remain to be searched.
+    /// Sets whether no spans that were received earlier remain to be processed.
     pub(super) fn set_complete(&self, is_complete: bool) {
         self.is_complete.store(is_complete, Ordering::Release);
+    }
+
+    /// Sets whether changes are noted.
+    pub(super) fn set_paused(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::Release);
+    }
+
+    /// Returns a trace to the queue whose processing failed.
+    pub(super) fn retry(&self, due: DueTrace, now_us: i64) {
+        let mut waiting = self.lock();
+        let times = waiting.changes.entry((due.project, due.trace)).or_insert(ChangeTimes { first_us: due.first_us, last_us: now_us });
+        times.first_us = times.first_us.min(due.first_us);
     }
 
     /// Notes a change of a trace.
@@ -71,19 +93,21 @@ impl FindingSearchQueue {
     }
 
     /// Removes and returns the traces that have not changed for `quiet_us`, or whose first change was `max_delay_us` ago.
-    pub(super) fn take_due(&self, now_us: i64, quiet_us: i64, max_delay_us: i64) -> Vec<(u64, TraceId)> {
+    pub(super) fn take_due(&self, now_us: i64, quiet_us: i64, max_delay_us: i64) -> Vec<DueTrace> {
         let is_due = |_: &(u64, TraceId), times: &mut ChangeTimes| {
-            times.last_us <= now_us - quiet_us || times.first_us <= now_us - max_delay_us || times.last_us > now_us
+            times.last_us <= now_us - quiet_us || times.first_us <= now_us.saturating_sub(max_delay_us) || times.last_us > now_us
         };
         let mut waiting = self.lock();
-        let due: Vec<(u64, TraceId)> = waiting.changes.extract_if(is_due).map(|(trace, _)| trace).collect();
-        waiting.in_search = due.iter().copied().collect();
+        let due = waiting.changes.extract_if(is_due);
+        let due: Vec<DueTrace> =
+            due.map(|((project, trace), ChangeTimes { first_us, .. })| DueTrace { project, trace, first_us }).collect();
+        waiting.in_process = due.iter().map(|due| (due.project, due.trace)).collect();
         due
     }
 
-    /// Notes that the search of the traces of [`take_due`](Self::take_due) has ended.
-    pub(super) fn end_search(&self) {
-        self.lock().in_search.clear();
+    /// Notes that the traces of [`take_due`](Self::take_due) have been processed.
+    pub(super) fn end_process(&self) {
+        self.lock().in_process.clear();
     }
 
     /// Returns the time of the earliest change of a waiting trace.
@@ -99,9 +123,9 @@ impl FindingSearchQueue {
     }
 }
 
-impl RowChangeSubscriber for FindingSearchQueue {
+impl RowChangeSubscriber for TraceWorkQueue {
     fn select(&self, row: &SpanRow) -> Option<SpanRow> {
-        if matches!(row.span.kind, SpanType::Llm | SpanType::Agent | SpanType::Tool) {
+        if !self.is_paused.load(Ordering::Acquire) && matches!(row.span.kind, SpanType::Llm | SpanType::Agent | SpanType::Tool) {
             self.note_change(row.project_id, row.span.trace_id, jiff::Timestamp::now().as_microsecond());
         }
         None
@@ -116,10 +140,10 @@ mod tests {
 
     #[test]
     fn a_trace_waits_until_it_is_quiet_but_not_longer_than_the_limit() {
-        let changed = FindingSearchQueue::default();
+        let changed = TraceWorkQueue::default();
         let note = |trace, time_us| changed.note_change(1, TraceId(trace), time_us);
         let due = |now_us| {
-            let mut due: Vec<u128> = changed.take_due(now_us, 10, 30).into_iter().map(|(_, trace)| trace.0).collect();
+            let mut due: Vec<u128> = changed.take_due(now_us, 10, 30).into_iter().map(|due| due.trace.0).collect();
             due.sort_unstable();
             due
         };
@@ -130,9 +154,9 @@ mod tests {
         note(1, 9);
         changed.set_complete(true);
         assert_eq!(due(15), [2]);
-        assert!(!changed.is_searched(1, TraceId(1)) && !changed.is_searched(1, TraceId(2)));
-        changed.end_search();
-        assert!(changed.is_searched(1, TraceId(2)));
+        assert!(!changed.is_processed(1, TraceId(1)) && !changed.is_processed(1, TraceId(2)));
+        changed.end_process();
+        assert!(changed.is_processed(1, TraceId(2)));
         note(1, 18);
         note(1, 27);
         assert_eq!(due(30), [1], "it has been changing for too long");
