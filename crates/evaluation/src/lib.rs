@@ -1,4 +1,4 @@
 //! Quality of answers, without input or output: signals of runs, and the statistics of scores.
 
-pub mod intervals;
 pub mod signals;
+pub mod statistics;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use hinomi_evaluation::intervals::WeightedSums;
+use hinomi_evaluation::statistics::intervals::WeightedSums;
 use hinomi_model::score::{ScoreDataType, ScoreSource};
 use hinomi_tables::scores::{NamedScoreFigures, ScoreFigures};
 use serde::Serialize;

@@ -4,7 +4,7 @@
 //! values that would be as precise: the square of the sum of the weights, divided by the sum of their squares (Kish).
 
 /// Quantile of the normal distribution for 95 % intervals.
-const Z: f64 = 1.959_963_984_540_054;
+pub(super) const Z: f64 = 1.959_963_984_540_054;
 
 /// Sums over weighted values.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -20,6 +20,12 @@ pub struct WeightedSums {
 }
 
 impl WeightedSums {
+    /// Returns the sums over `n` values of which `positives` are 1 and the others 0, each with the weight 1.
+    pub fn of_counts(positives: u64, n: u64) -> WeightedSums {
+        let (positives, n) = (positives as f64, n as f64);
+        WeightedSums { weight: n, squared_weight: n, sum: positives, square_sum: positives }
+    }
+
     /// Returns the weighted mean; `None` without values.
     pub fn mean(&self) -> Option<f64> {
         (self.weight > 0.0).then(|| self.sum / self.weight)
