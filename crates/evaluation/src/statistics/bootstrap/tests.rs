@@ -54,10 +54,15 @@ fn items_that_share_a_conversation_count_less() {
 }
 
 #[test]
-fn the_corrected_interval_of_skewed_differences_reaches_further_to_the_long_side() {
+fn intervals_of_skewed_differences_are_those_of_scipy() {
     let items = independent((0..30).map(|item| if item < 3 { 10.0 } else { f64::from(item) * 0.01 }));
-    let [percentile, corrected] = METHODS.map(|method| bootstrap_mean(&items, &options(method)).unwrap());
-    assert!(corrected.high > percentile.high && corrected.low > percentile.low, "{percentile:?} {corrected:?}");
+    let interval = |method| bootstrap_mean(&items, &BootstrapOptions { resamples: 50_000, ..options(method) }).unwrap();
+    // scipy.stats.bootstrap of SciPy 1.17.1, at the level that `expanded_tail` returns.
+    let expected = [(BootstrapMethod::Percentile, 0.158, 2.453), (BootstrapMethod::BiasCorrectedAccelerated, 0.464, 2.792)];
+    for (method, low, high) in expected {
+        let interval = interval(method);
+        assert!((interval.low - low).abs() < 0.02 && (interval.high - high).abs() < 0.06, "{method:?}: {interval:?}");
+    }
 }
 
 #[test]
@@ -88,7 +93,7 @@ fn coverage(method: BootstrapMethod, clusters: u64, runs: u64) -> f64 {
                 items.push(PairedDifference { cluster, difference });
             }
         }
-        let options = BootstrapOptions { method, resamples: 400, seed, ..BootstrapOptions::default() };
+        let options = BootstrapOptions { method, resamples: 300, seed, ..BootstrapOptions::default() };
         let truth = 0.05 * 2.0 / 3.0;
         covered += i32::from(bootstrap_mean(&items, &options).is_some_and(|interval| interval.low <= truth && truth <= interval.high));
     }
@@ -97,8 +102,8 @@ fn coverage(method: BootstrapMethod, clusters: u64, runs: u64) -> f64 {
 
 #[test]
 fn intervals_cover_the_truth_about_as_often_as_they_say() {
-    for method in METHODS {
-        let coverage = coverage(method, 50, 2_000);
-        assert!((0.93..=0.965).contains(&coverage), "{method:?}: {coverage}");
+    for (method, expected) in [(BootstrapMethod::Percentile, 0.935..=0.965), (BootstrapMethod::BiasCorrectedAccelerated, 0.925..=0.96)] {
+        let coverage = coverage(method, 100, 2_000);
+        assert!(expected.contains(&coverage), "{method:?}: {coverage}");
     }
 }

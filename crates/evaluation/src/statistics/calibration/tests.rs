@@ -64,6 +64,29 @@ fn the_rate_of_a_perfect_judge_with_many_labels_is_the_observed_one() {
 }
 
 #[test]
+fn corrected_intervals_are_those_of_a_second_implementation() {
+    // The score test in NumPy (bisection for the constrained rates), inverted with scipy.optimize.brentq.
+    let cases = [
+        ((260, 1_000), (14, 21), (2, 33), (0.127_999_380_889, 0.527_465_163_311)),
+        ((30, 100), (45, 50), (5, 50), (0.089_047_390_981, 0.388_615_268_777)),
+        ((3, 400), (180, 200), (1, 200), (0.0, 0.019_690_941_084)),
+        ((70, 300), (48, 50), (16, 50), (0.0, 0.050_558_604_906)),
+        ((0, 100), (50, 50), (0, 60), (0.0, 0.036_993_498_207)),
+    ];
+    for ((positives, n), (found, wrong), (alarms, right), (low, high)) in cases {
+        let calibration = JudgeCalibration {
+            true_positives: found,
+            false_negatives: wrong - found,
+            true_negatives: right - alarms,
+            false_positives: alarms,
+        };
+        let corrected = calibration.corrected_rate(&WeightedSums::of_counts(positives, n)).unwrap();
+        assert_near(corrected.low, low, 1e-8);
+        assert_near(corrected.high, high, 1e-8);
+    }
+}
+
+#[test]
 fn fewer_labels_and_unequal_weights_make_the_interval_wider() {
     let width = |labels, observed| {
         let corrected = with_rates(0.8, 0.9, labels).corrected_rate(&observed).unwrap();
