@@ -65,7 +65,8 @@ def alpha_case(dice):
 def adjustment_case(dice):
     """One to 30 p-values, some of them equal."""
     p_values = [round(dice.random() ** dice.choice([1, 3, 8]), dice.choice([2, 12])) for _ in range(dice.randint(1, 30))]
-    adjusted = {name: multipletests(p_values, method=method)[1].tolist() for name, method in [("holm", "holm"), ("benjamini_hochberg", "fdr_bh")]}
+    methods = {"holm": "holm", "benjamini_hochberg": "fdr_bh"}
+    adjusted = {name: multipletests(p_values, method=method)[1].tolist() for name, method in methods.items()}
     return {"p_values": p_values, **adjusted}
 
 

@@ -29,8 +29,8 @@ impl<L: Ord + Clone> ConfusionMatrix<L> {
         ConfusionMatrix::with_labels(labels, pairs)
     }
 
-    /// Counts pairs of labels (first rater, second rater) in a stated order of different labels, for example that of a scale. Pairs with any
-    /// other label are not counted.
+    /// Counts pairs of labels (first rater, second rater) in a stated order of different labels, for example that of a scale. Pairs with
+    /// any other label are not counted.
     pub fn with_labels(labels: Vec<L>, pairs: &[(L, L)]) -> ConfusionMatrix<L> {
         let mut counts = vec![0; labels.len() * labels.len()];
         let place = |label: &L| labels.iter().position(|known| known == label);
@@ -100,8 +100,8 @@ pub enum MeasurementScale {
 
 /// Returns Krippendorff's alpha of any number of raters.
 ///
-/// `items` has one row for each item, with the ratings that it received. The order of raters does not matter, so a rating that is missing may
-/// be `None` or left out. Ratings that are not finite count as missing. Items with fewer than two ratings are not used.
+/// `items` has one row for each item, with the ratings that it received. The order of raters does not matter, so a rating that is missing
+/// may be `None` or left out. Ratings that are not finite count as missing. Items with fewer than two ratings are not used.
 ///
 /// Source: Krippendorff, Computing Krippendorff's Alpha-Reliability (2011).
 ///

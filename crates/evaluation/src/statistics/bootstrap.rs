@@ -62,8 +62,8 @@ pub struct BootstrapInterval {
 
 /// Returns the mean of paired differences and its bootstrap interval. The order of the differences does not matter.
 ///
-/// Small numbers of clusters get a wider interval, as Hesterberg (2015) describes. Of 4,000 simulated 95 % intervals with 1,000 resamples, for
-/// clusters of one to three items of which 25 % change, the following share covers the truth:
+/// Small numbers of clusters get a wider interval, as Hesterberg (2015) describes. Of 4,000 simulated 95 % intervals with 1,000 resamples,
+/// for clusters of one to three items of which 25 % change, the following share covers the truth:
 ///
 /// | Clusters | 20 | 30 | 50 | 100 | 200 |
 /// |---|---|---|---|---|---|
@@ -72,9 +72,9 @@ pub struct BootstrapInterval {
 ///
 /// With few clusters that change, an interval promises more than it holds.
 ///
-/// Returns `None` with fewer than two clusters, for invalid options and for differences that are not finite. Also returns `None` if the mean
-/// is the same in every cluster, for example if no item changed: every resample then has the same mean, which says nothing about how sure
-/// it is.
+/// Returns `None` with fewer than two clusters, for invalid options and for differences that are not finite. Also returns `None` if the
+/// mean is the same in every cluster, for example if no item changed: every resample then has the same mean, which says nothing about how
+/// sure it is.
 pub fn bootstrap_mean(differences: &[PairedDifference], options: &BootstrapOptions) -> Option<BootstrapInterval> {
     let clusters = cluster_sums(differences)?;
     if options.resamples == 0 || !(options.confidence > 0.0 && options.confidence < 1.0) {
@@ -146,7 +146,8 @@ struct BcaCorrection {
 impl BcaCorrection {
     fn new(clusters: &[ClusterSum], total: ClusterSum, means: &[f64]) -> BcaCorrection {
         let mean = total.mean();
-        // Binary results have many resamples with exactly the mean: half of them count as below. Sums in another order differ in the last digits.
+        // Binary results have many resamples with exactly the mean: half of them count as below. Sums in another order differ in the last
+        // digits.
         let margin = 1e-12 * (1.0 + mean.abs());
         let below = means.partition_point(|resampled| *resampled < mean - margin);
         let up_to = means.partition_point(|resampled| *resampled <= mean + margin);
@@ -175,8 +176,8 @@ impl BcaCorrection {
 
 /// Returns the tail of the resampled means at which the end of an interval with this tail is.
 ///
-/// Resampled means vary less than means of new samples, by the factor (n - 1) / n in the variance, and n clusters do not know their variance
-/// exactly (Hesterberg, What Teachers Should Know About the Bootstrap, 2015, section 5.3).
+/// Resampled means vary less than means of new samples, by the factor (n - 1) / n in the variance, and n clusters do not know their
+/// variance exactly (Hesterberg, What Teachers Should Know About the Bootstrap, 2015).
 fn expanded_tail(tail: f64, clusters: usize) -> Option<f64> {
     let n = clusters as f64;
     Some(normal::cumulative((n / (n - 1.0)).sqrt() * normal::t_quantile(tail, n - 1.0)?))

@@ -1,7 +1,7 @@
 //! Calibration of a judge against people, and rates that are corrected for the errors of the judge.
 //!
-//! "Positive" is what the judge looks for, for example a wrong answer. The labels of people count as the truth. They must come from a random
-//! sample that was not used to write the judge's prompt.
+//! "Positive" is what the judge looks for, for example a wrong answer. The labels of people count as the truth. They must come from a
+//! random sample that was not used to write the judge's prompt.
 
 use super::corrected_rate::{CorrectionSamples, ObservedRate};
 use super::intervals::WeightedSums;
@@ -102,12 +102,13 @@ impl JudgeCalibration {
     ///
     /// `observed` has the value 1 for each item that the judge calls positive and 0 for the others. The interval inverts the score test.
     ///
-    /// Coverage was measured in 864 settings (true rate 0.05 to 0.9, sensitivity and specificity 0.67 to 0.97, 50 to 200 labels of each class,
-    /// 100 to 1,000 items) with 10,000 simulations each: the interval covers the truth in 95.1 % on average, 94.0 % at least and 96.8 % at most.
-    /// In 8 settings, all with 50 labels of each class, it covers more than 96.5 %.
+    /// Coverage was measured in 864 settings (true rate 0.05 to 0.9, sensitivity and specificity 0.67 to 0.97, 50 to 200 labels of each
+    /// class, 100 to 1,000 items) with 10,000 simulations each: the interval covers the truth in 95.1 % on average, 94.0 % at least and
+    /// 96.8 % at most. In 8 settings, all with 50 labels of each class, it covers more than 96.5 %.
     ///
-    /// Returns `None` without observed values or without labels of one class, and if sensitivity plus specificity is at most 1: the judge is
-    /// then not better than chance, and its verdicts say nothing about the true rate. It does not require [`JudgeCalibration::is_calibrated`].
+    /// Returns `None` without observed values or without labels of one class, and if sensitivity plus specificity is at most 1: the judge
+    /// is then not better than chance, and its verdicts say nothing about the true rate. It does not require
+    /// [`JudgeCalibration::is_calibrated`].
     pub fn corrected_rate(&self, observed: &WeightedSums) -> Option<CorrectedRate> {
         let (rate, n) = (observed.mean()?, observed.effective_n());
         if self.sensitivity()?.rate + self.specificity()?.rate <= 1.0 {

@@ -1,12 +1,12 @@
 //! Interval of a rate that is corrected for the errors of the judge who measured it.
 //!
-//! A judge with the sensitivity a and the false alarm rate f reports the rate q = p a + (1 - p) f where the true rate is p. All of q, a and f
-//! are observed in samples. A true rate p belongs to the interval if the score test does not reject it at 5 %: the square of
-//! q' - p a' - (1 - p) f' (observed rates), divided by its variance under the most likely q, a and f that satisfy the equation, is at most
-//! 1.96². This is the interval of Wilson for one rate, and of Miettinen and Nurminen (1985) for a difference, applied to this equation.
+//! A judge with the sensitivity a and the false alarm rate f reports the rate q = p a + (1 - p) f where the true rate is p. All of q, a and
+//! f are observed in samples. A true rate p belongs to the interval if the score test does not reject it at 5 %: the square of q' - p a' -
+//! (1 - p) f' (observed rates), divided by its variance under the most likely q, a and f that satisfy the equation, is at most 1.96². This
+//! is the interval of Wilson for one rate, and of Miettinen and Nurminen (1985) for a difference, applied to this equation.
 //!
-//! The closed formula of Lang and Reiczigel (2014) was measured too. It covers the truth in more than 99 % of simulations where few errors of
-//! the judge are seen (true rate 0.05, specificity 0.97, 50 labels of each class). The score test stays near 95 % there.
+//! The closed formula of Lang and Reiczigel (2014) was measured too. It covers the truth in more than 99 % of simulations where few errors
+//! of the judge are seen (true rate 0.05, specificity 0.97, 50 labels of each class). The score test stays near 95 % there.
 
 use super::intervals::Z;
 

@@ -1,7 +1,7 @@
 //! Statistics of scores: how sure a figure is, how far raters agree, and whether two sets of results differ.
 //!
-//! Functions return `None` where a figure is not defined. All functions that draw random numbers take a seed, and return the same result for
-//! the same seed and data.
+//! Functions return `None` where a figure is not defined. All functions that draw random numbers take a seed, and return the same result
+//! for the same seed and data.
 
 pub mod agreement;
 pub mod bootstrap;

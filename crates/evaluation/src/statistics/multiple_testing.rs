@@ -17,8 +17,8 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// Returns the p-values adjusted by the method of Benjamini and Hochberg (1995), which keeps the expected share of false positives among all
-/// positives (the false discovery rate) at the level.
+/// Returns the p-values adjusted by the method of Benjamini and Hochberg (1995), which keeps the expected share of false positives among
+/// all positives (the false discovery rate) at the level.
 ///
 /// Use it where many comparisons are listed and each is looked at separately.
 pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {

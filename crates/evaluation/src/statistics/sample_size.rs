@@ -1,7 +1,7 @@
 //! How many items a comparison of paired binary results needs, and what a number of items can detect.
 //!
-//! Each item has a result (passed or failed) before and after. The flip rate is the share of items whose result changes in either direction.
-//! The difference of the two pass rates then has the variance (flip rate - difference²) / items.
+//! Each item has a result (passed or failed) before and after. The flip rate is the share of items whose result changes in either
+//! direction. The difference of the two pass rates then has the variance (flip rate - difference²) / items.
 
 use super::normal;
 
@@ -41,8 +41,8 @@ impl PairedTestPlan {
 
     /// Returns the smallest number of items that detects a difference of the rates (0.05 for 5 points) with the planned power.
     ///
-    /// Returns `None` for an invalid plan, and for a difference of zero or above the flip rate, because rates cannot differ by more than the
-    /// share of items that changed.
+    /// Returns `None` for an invalid plan, and for a difference of zero or above the flip rate, because rates cannot differ by more than
+    /// the share of items that changed.
     pub fn required_items(&self, difference: f64) -> Option<u64> {
         let (factor, difference) = (self.factor()?, difference.abs());
         if !(difference > 0.0 && difference <= self.flip_rate) {
@@ -53,8 +53,8 @@ impl PairedTestPlan {
         Some(((items - 1e-9).ceil() as u64).max(1))
     }
 
-    /// Returns the smallest difference of the rates that this number of items detects with the planned power; `None` for an invalid plan, and
-    /// if not even a change of all items that flip, in one direction, would be detected.
+    /// Returns the smallest difference of the rates that this number of items detects with the planned power; `None` for an invalid plan,
+    /// and if not even a change of all items that flip, in one direction, would be detected.
     pub fn detectable_difference(&self, items: u64) -> Option<f64> {
         let factor = self.factor()?;
         let difference = (factor * self.flip_rate / (items as f64 + factor)).sqrt();
