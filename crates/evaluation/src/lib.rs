@@ -1,4 +1,5 @@
-//! Quality of answers, without input or output: signals of runs, and the statistics of scores.
+//! Quality of answers, without input or output: evaluators, signals of runs, and the statistics of scores.
 
+pub mod evaluators;
 pub mod signals;
 pub mod statistics;

@@ -43,7 +43,7 @@ pub use crate::filter::matcher::SpanMatcher;
 pub use error::QueryError;
 use filter::Filter;
 pub use response::*;
-pub use trace::FullTraces;
+pub use trace::{CallOutline, FullTraces, RunOutline};
 
 /// Memory limit of the segment footers that the query engine caches for its scans, in bytes.
 const METADATA_CACHE_BYTES: usize = 256 << 20;

@@ -1,5 +1,6 @@
 //! Whole traces: their spans and their totals.
 
+mod evaluation_targets;
 mod full_traces;
 pub(crate) mod span_detail;
 pub(crate) mod span_facts;
@@ -38,6 +39,7 @@ use super::scan::row_lookup::{LIST_SCHEMA, columns_of, project_columns};
 use super::trace::span_facts::SpanExclusion;
 use super::trace::summary::{error_preview, summarize};
 use super::trace::tree::{SpanTreeTotals, tree_totals};
+pub use evaluation_targets::{CallOutline, RunOutline};
 pub use full_traces::FullTraces;
 
 use super::{ProjectSnapshot, QueryScope, ScanMode, response};

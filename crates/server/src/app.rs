@@ -34,9 +34,10 @@ use tower::util::{MapRequestLayer, MapResponseLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, QueryScheduler, ShareVisits};
+use crate::api::{self, ApiState, DenialLimiter, ExportLimiter, QueryScheduler, QuietTimes, ShareVisits};
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, ServerTls, raise_file_limit};
+use crate::evaluation::{EvaluationBackfillJob, EvaluationService, EvaluationWork};
 use crate::finding_search::{FindingSearch, MAX_SEARCH_QUIET};
 use crate::forward::ForwardWorker;
 use crate::ingest::{self, IngestState, TelemetryStores, keyless};
@@ -92,6 +93,7 @@ pub struct App {
     low_priority: LowPriorityRuntime,
     completion: UsageCompletionWorker,
     finding_search: TraceWorker<FindingSearch>,
+    evaluation_worker: TraceWorker<EvaluationWork>,
     chores: ChoreSettings,
 }
 
@@ -113,7 +115,7 @@ impl App {
             let config = config.clone();
             move || open_stores(&config)
         };
-        let OpenedServices { stores, findings, prices, bills, share_links, outbox, alerts, audit } =
+        let OpenedServices { stores, findings, evaluators, prices, bills, share_links, outbox, alerts, audit } =
             tokio::task::spawn_blocking(opening).await??;
         let shares = MemoryBudget::from_config(config);
         tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory.limited");
@@ -133,9 +135,15 @@ impl App {
         let finding_queue = Arc::new(TraceWorkQueue::default());
         let work = TraceWorkDependencies { store: store.clone(), engine: engine.clone(), meta: meta.clone() };
         let search = FindingSearch::new(store.clone(), engine.clone(), findings.clone());
-        let finding_search = TraceWorker::new(work, finding_queue.clone(), quiet.min(MAX_SEARCH_QUIET), search);
+        let finding_search = TraceWorker::new(work.clone(), finding_queue.clone(), quiet.min(MAX_SEARCH_QUIET), search);
+        let evaluation_queue = Arc::new(TraceWorkQueue::active_while(evaluators.enabled_flag()));
+        let evaluation = (store.clone(), engine.clone());
+        let evaluation = Arc::new(EvaluationService::new(evaluation, scores.clone(), findings.clone(), evaluators));
+        let quiet_session = Duration::from_secs(config.evaluation.quiet_session_s);
+        let evaluation_worker = TraceWorker::new(work, evaluation_queue, quiet, EvaluationWork::new(evaluation.clone(), quiet_session));
         let completion = UsageCompletionWorker::new(store.clone(), engine.clone(), meta.clone(), prices.clone(), quiet);
-        let jobs = JobRunner::new(meta.clone(), JobRegistry::default().with(reprice), low_priority.handle().clone(), shutdown.clone());
+        let kinds = JobRegistry::default().with(reprice).with(EvaluationBackfillJob { service: evaluation.clone() });
+        let jobs = JobRunner::new(meta.clone(), kinds, low_priority.handle().clone(), shutdown.clone());
         let api = ApiState {
             meta,
             audit,
@@ -148,6 +156,8 @@ impl App {
             scores,
             findings,
             finding_queue,
+            evaluation,
+            quiet_times: QuietTimes { trace_s: config.ingest.quiet_trace_s, session_s: config.evaluation.quiet_session_s },
             logs,
             metrics,
             bills,
@@ -202,6 +212,7 @@ impl App {
             low_priority,
             completion,
             finding_search,
+            evaluation_worker,
             chores,
         })
     }
@@ -238,6 +249,7 @@ impl App {
             low_priority,
             completion,
             finding_search,
+            evaluation_worker,
             chores: settings,
         } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
@@ -255,6 +267,7 @@ impl App {
         let score_targets = ScoreTargetWorker::new(api.store.clone(), api.engine.clone(), api.scores.clone());
         let score_worker = low_priority.handle().spawn(score_targets.run(api.shutdown.clone()));
         let finding_worker = low_priority.handle().spawn(finding_search.run(api.shutdown.clone()));
+        let evaluation_worker = low_priority.handle().spawn(evaluation_worker.run(api.shutdown.clone()));
         let forward_worker = tokio::spawn(api.forwards.clone().run(api.shutdown.clone()));
 
         for listener in otlp {
@@ -282,6 +295,7 @@ impl App {
         let _ = completion_worker.await;
         let _ = score_worker.await;
         let _ = finding_worker.await;
+        let _ = evaluation_worker.await;
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, api.jobs.wait_until_idle()).await.is_err() {
             tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.jobs.interrupted");
         }

@@ -51,6 +51,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Limits of ingestion.
     pub ingest: IngestConfig,
+    /// Evaluation of answers.
+    pub evaluation: EvaluationConfig,
     /// Limits of queries.
     pub queries: QueryLimitsConfig,
     /// Use of the disk.
@@ -185,6 +187,14 @@ pub struct IngestConfig {
     pub quiet_trace_s: u64,
 }
 
+/// Evaluation of answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationConfig {
+    /// Seconds without a new trace after which a conversation is evaluated.
+    pub quiet_session_s: u64,
+}
+
 /// Project of requests without a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeylessProject {
@@ -218,6 +228,7 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             ingest: IngestConfig::default(),
+            evaluation: EvaluationConfig::default(),
             queries: QueryLimitsConfig::default(),
             disk: DiskConfig::default(),
             notify: NotifyConfig::default(),
@@ -227,6 +238,12 @@ impl Default for Config {
             sign_in: SignInConfig::default(),
             quiet_notifications: false,
         }
+    }
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        EvaluationConfig { quiet_session_s: 1_800 }
     }
 }
 

@@ -8,7 +8,7 @@ use whatlang::Lang;
 use super::finding::{FindingExplanation, FindingSeverity, SignalFinding};
 use super::phrases::names_language;
 use super::run::AnalyzedRun;
-use super::text::{last_text, prefix, texts};
+use super::text::{prefix, texts};
 
 /// Number of bytes of a text from which its language is determined.
 const TEXT_BYTES: usize = 4_000;
@@ -62,12 +62,11 @@ impl Script {
 /// Finds an answer in another language.
 pub(super) fn find(run: &AnalyzedRun, findings: &mut Vec<SignalFinding>) {
     let Some(answer) = run.final_answer() else { return };
-    let question = last_text(&answer.span.input_messages, "user").or_else(|| last_text(&run.root()?.input_messages, "user"));
-    let Some(question) = question else { return };
+    let Some(question) = run.question(answer) else { return };
     if answer.text.starts_with(['{', '[', '<']) || question.starts_with(['{', '[', '<']) {
         return;
     }
-    let Some((asked, answered)) = different_languages(prefix(question, TEXT_BYTES), prefix(answer.text, TEXT_BYTES)) else { return };
+    let Some((asked, answered)) = are_different_languages(question, answer.text) else { return };
     let messages = answer.span.input_messages.iter().chain(run.root().into_iter().flat_map(|root| &root.input_messages));
     let asks = |role: &str| matches!(role, "system" | "user" | "developer");
     let mut asking = messages.filter(|message| asks(&message.role)).take(MAX_MESSAGES).flat_map(texts);
@@ -78,9 +77,18 @@ pub(super) fn find(run: &AnalyzedRun, findings: &mut Vec<SignalFinding>) {
     findings.push(SignalFinding::new(FindingSeverity::Warning, 0.85, vec![answer.span.span_id], explanation).with_evidence(answer.text));
 }
 
-/// Returns the languages of two texts if they certainly differ.
-fn different_languages(question: &str, answer: &str) -> Option<(String, String)> {
-    let (question, answer) = (prose(question), prose(answer));
+/// Returns the ISO 639-3 code of the language of a text; `None` if it cannot be told.
+pub(crate) fn language_of(text: &str) -> Option<&'static str> {
+    let text = prose(prefix(text, TEXT_BYTES));
+    match main_script(&text, MIN_QUESTION)? {
+        Script::Latin | Script::Cyrillic | Script::Arabic | Script::Devanagari => reliable_language(&text).map(|language| language.code()),
+        script => Some(script.code()),
+    }
+}
+
+/// Returns the languages of a question and an answer if they certainly differ.
+pub(crate) fn are_different_languages(question: &str, answer: &str) -> Option<(String, String)> {
+    let (question, answer) = (prose(prefix(question, TEXT_BYTES)), prose(prefix(answer, TEXT_BYTES)));
     let asked = main_script(&question, MIN_QUESTION)?;
     let answered = main_script(&answer, MIN_ANSWER)?;
     if asked != answered {

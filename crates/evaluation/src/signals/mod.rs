@@ -29,8 +29,12 @@ pub use answers::is_refusal;
 pub use finding::{
     ArgumentFault, FindingDetector, FindingExplanation, FindingKind, FindingSeverity, RunLimitKind, SignalFinding, TruncationSource,
 };
+pub(crate) use language::{are_different_languages, language_of};
+pub(crate) use offered_tools::tool_requests;
 pub use questions::QuestionHistory;
 use run::AnalyzedRun;
+pub(crate) use run::output_text;
+pub(crate) use text::is_cut;
 
 /// Hash map with a fast hash function.
 type Map<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
@@ -39,6 +43,18 @@ type Set<T> = std::collections::HashSet<T, ahash::RandomState>;
 
 /// Maximum number of findings of one trace or conversation. The most severe ones are returned.
 pub const MAX_FINDINGS: usize = 200;
+
+/// Returns the text of the final answer of a trace; `None` if the run ended without text.
+pub(crate) fn final_answer<'a>(spans: &[&'a Span]) -> Option<&'a str> {
+    AnalyzedRun::of(spans).final_answer().map(|answer| answer.text)
+}
+
+/// Returns the final answer of a trace, and the question of the user that it answers, if it is known.
+pub(crate) fn question_and_answer<'a>(spans: &[&'a Span]) -> Option<(Option<&'a str>, &'a str)> {
+    let run = AnalyzedRun::of(spans);
+    let answer = run.final_answer()?;
+    Some((run.question(answer), answer.text))
+}
 
 /// Returns the findings of one trace, the most severe first. The spans may be in any order and incomplete. `question_repeated` is found
 /// by [`of_conversation`] alone.

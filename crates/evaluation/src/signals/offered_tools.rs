@@ -114,6 +114,30 @@ fn are_same_tool(called: &str, offered: &str) -> bool {
     called == offered || plain(called) == plain(offered) || plain(local_name(called)) == plain(local_name(offered))
 }
 
+/// Tool calls that models requested, and what is wrong with them.
+pub(crate) struct ToolRequests {
+    /// Number of requested tool calls.
+    pub(crate) requests: usize,
+    /// Number of those whose request came from a call that states its tools.
+    pub(crate) with_definitions: usize,
+    /// Findings of the kinds `unknown_tool` and `bad_tool_arguments`.
+    pub(crate) findings: Vec<SignalFinding>,
+}
+
+/// Checks the tool calls that the models of a trace requested.
+pub(crate) fn tool_requests(spans: &[&Span]) -> ToolRequests {
+    let run = AnalyzedRun::of(spans);
+    let mut checked = ToolRequests { requests: 0, with_definitions: 0, findings: Vec::new() };
+    for call in &run.calls {
+        let parts = call.output_messages.iter().flat_map(|message| &message.parts);
+        let requests = parts.filter(|part| matches!(part, MessagePart::ToolCall { .. })).count();
+        checked.requests += requests;
+        checked.with_definitions += if call.tool_definitions.is_some() { requests } else { 0 };
+    }
+    find(&run, &mut checked.findings);
+    checked
+}
+
 /// Finds requests for unknown tools and bad arguments.
 pub(super) fn find<'a>(run: &AnalyzedRun<'a>, findings: &mut Vec<SignalFinding>) {
     let mut found: Set<(&str, &'static str)> = Set::default();

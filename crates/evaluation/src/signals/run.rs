@@ -125,6 +125,11 @@ impl<'a> AnalyzedRun<'a> {
         })
     }
 
+    /// Returns the question of the user that an answer belongs to.
+    pub(super) fn question(&self, answer: FinalAnswer<'a>) -> Option<&'a str> {
+        last_text(&answer.span.input_messages, "user").or_else(|| last_text(&self.root()?.input_messages, "user"))
+    }
+
     /// Returns true if the run as a whole failed, so that its error is visible anyway.
     pub(super) fn has_failed(&self) -> bool {
         self.root().is_some_and(|root| root.status == SpanStatus::Error)
@@ -132,7 +137,7 @@ impl<'a> AnalyzedRun<'a> {
 }
 
 /// Returns the last text that a span returned, unless it requested tools after the text.
-pub(super) fn output_text(span: &Span) -> Option<&str> {
+pub(crate) fn output_text(span: &Span) -> Option<&str> {
     let last = span.output_messages.iter().rev().find(|message| message.role != "tool")?;
     let calls_tool = last.parts.iter().any(|part| matches!(part, MessagePart::ToolCall { .. }));
     if calls_tool { None } else { texts(last).next_back() }

@@ -63,7 +63,7 @@ fn hash_value(value: &Value, hasher: &mut AHasher) {
 }
 
 /// Returns whether ingestion or the client cut the end of a text.
-pub(super) fn is_cut(text: &str) -> bool {
+pub(crate) fn is_cut(text: &str) -> bool {
     let end = suffix(text.trim_end(), 48);
     end.ends_with("bytes cut]") || end.ends_with("...") || end.ends_with('…') || end.contains("[truncated") || end.ends_with("(truncated)")
 }

@@ -285,7 +285,23 @@ impl ProjectSnapshot {
             let traces = candidates.into_iter().filter(|(_, totals)| passes(totals)).map(|(trace, _)| trace).collect();
             spans.filter = Filter(vec![FilterTerm::InTraces(Arc::new(traces))]);
         }
-        let mut traces = self.totals(self.spans_in_scope(ScanMode::MostRows, &spans).await?, scope, filter, false).await?;
+        self.traces_that_pass(&spans, scope, filter).await
+    }
+
+    /// Returns the traces, out of the given ones, that a filter selects in the trace list, whenever they started.
+    ///
+    /// # Errors
+    ///
+    /// Returns the same errors as [`scope_of_traces`](ProjectSnapshot::scope_of_traces).
+    pub async fn select_among(&self, filter: &Filter, among: &HashSet<TraceId>) -> Result<HashSet<TraceId>, QueryError> {
+        let given = FilterTerm::InTraces(Arc::new(among.clone()));
+        let spans = QueryScope { filter: Filter(vec![given]), ..QueryScope::all() };
+        self.traces_that_pass(&spans, &spans, &TraceFilter::new(filter)?).await
+    }
+
+    /// Returns the traces of these spans that a filter selects. Spans outside of the scope count only for the totals and the root of a trace.
+    async fn traces_that_pass(&self, spans: &QueryScope, scope: &QueryScope, filter: &TraceFilter) -> Result<HashSet<TraceId>, QueryError> {
+        let mut traces = self.totals(self.spans_in_scope(ScanMode::MostRows, spans).await?, scope, filter, false).await?;
         let answer = |totals: &TraceTotals, at: usize| match &filter.tests[at] {
             TraceTest::AnySpan { is_long: true, .. } => None,
             TraceTest::AnySpan { .. } => Some(totals.passed_tests >> at & 1 == 1),

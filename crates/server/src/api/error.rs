@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::middleware::quarantine_retry::SuspectedSegmentDamage;
 use super::middleware::query_slots::QueryQueueFull;
+use crate::filter_targets::FilterTargetError;
 use crate::ingest::IngestRejection;
 use crate::query_parameters::QueryParameterError;
 
@@ -251,6 +252,18 @@ impl IntoResponse for ApiError {
 impl From<SqliteError> for ApiError {
     fn from(error: SqliteError) -> ApiError {
         ApiError::internal(error)
+    }
+}
+
+impl From<FilterTargetError> for ApiError {
+    fn from(error: FilterTargetError) -> Self {
+        match error {
+            FilterTargetError::Query(error) => error.into(),
+            FilterTargetError::Database(error) => ApiError::internal(error),
+            FilterTargetError::TooMany => {
+                ApiError::bad_request("too_many", error.to_string()).hint("Use a narrower condition on the score or finding.")
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Background jobs: progress, result and cancellation.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,8 +14,7 @@ use super::auth::{ApiCaller, AuthorizedCaller};
 use super::params::QueryParameters;
 use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
-use crate::jobs::JobHandler;
-use crate::reprice::{RepriceJob, RepriceProgress, RepriceReport, RepriceTask};
+use crate::reprice::RepriceReport;
 
 /// Default number of jobs in a response.
 const DEFAULT_JOBS: usize = 50;
@@ -28,11 +28,11 @@ pub(super) struct JobStatus {
     id: i64,
     /// ID of the project that the job works on.
     project_id: u64,
-    /// Kind of work. `reprice` recalculates the cost of stored calls.
+    /// Kind of work. `reprice` recalculates the cost of stored calls, `evaluate` evaluates stored data.
     kind: String,
     /// State of the job.
     state: JobState,
-    /// Number of items that have been processed. For `reprice`, the items are calls.
+    /// Number of items that have been processed. The items of `reprice` are calls, those of `evaluate` are targets.
     done: u64,
     /// Number of known items to process; 0 before the job starts.
     total: u64,
@@ -47,28 +47,48 @@ pub(super) struct JobStatus {
     /// Time at which the job was done, failed or was cancelled (RFC 3339); null while it has not ended.
     #[schema(required)]
     ended_at: Option<String>,
-    /// Start of the time range that `reprice` works on (RFC 3339); null for no start.
+    /// Start of the time range that the job works on (RFC 3339); null for no start.
     #[schema(required)]
     from: Option<String>,
-    /// End of the time range that `reprice` works on, exclusive (RFC 3339); null for no end.
+    /// End of the time range that the job works on, exclusive (RFC 3339); null for no end.
     #[schema(required)]
     to: Option<String>,
-    /// Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later calls may still have their previous
-    /// cost. Null before the job starts.
+    /// Progress (RFC 3339): calls or targets that start before this time have been processed. Null before the job starts.
     #[schema(required)]
     reached: Option<String>,
-    /// Changes made so far, or by the whole job once it has ended; null before the job starts.
+    /// Changes that `reprice` made so far, or in total once it has ended; null before the job starts, and for other kinds.
     #[schema(required)]
     result: Option<RepriceReport>,
+    /// ID of the evaluator of a job of kind `evaluate`; null for other kinds.
+    #[schema(required)]
+    evaluator_id: Option<i64>,
+    /// Number of evaluations of a job of kind `evaluate` by outcome, such as `scored`; empty for other kinds.
+    outcomes: BTreeMap<String, u64>,
+}
+
+/// Parts of the stored tasks of all kinds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct JobTaskFacts {
+    from_us: Option<i64>,
+    to_us: Option<i64>,
+    evaluator: Option<i64>,
+}
+
+/// Parts of the stored progress of all kinds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct JobProgressFacts {
+    reached_us: Option<i64>,
+    so_far: Option<RepriceReport>,
+    outcomes: BTreeMap<String, u64>,
 }
 
 impl JobStatus {
     pub(super) fn from_record(record: JobRecord) -> JobStatus {
-        let is_reprice = record.kind == RepriceJob::KIND;
-        let task = serde_json::from_str::<RepriceTask>(&record.task).ok().filter(|_| is_reprice);
-        let progress = record.progress.as_deref().filter(|_| is_reprice);
-        let progress = progress.and_then(|text| serde_json::from_str::<RepriceProgress>(text).ok());
-        let (from_us, to_us) = task.map_or((None, None), |task| (task.from_us, task.to_us));
+        let task = serde_json::from_str::<JobTaskFacts>(&record.task).unwrap_or_default();
+        let progress = record.progress.as_deref().map(serde_json::from_str::<JobProgressFacts>);
+        let progress = progress.and_then(Result::ok).unwrap_or_default();
         JobStatus {
             id: record.id,
             project_id: record.project,
@@ -80,10 +100,12 @@ impl JobStatus {
             created_at: rfc3339(record.created_us),
             started_at: record.started_us.map(rfc3339),
             ended_at: record.ended_us.map(rfc3339),
-            from: from_us.map(rfc3339),
-            to: to_us.map(rfc3339),
-            reached: progress.as_ref().map(|progress| rfc3339(progress.reached_us)),
-            result: progress.map(|progress| progress.so_far),
+            from: task.from_us.map(rfc3339),
+            to: task.to_us.map(rfc3339),
+            reached: progress.reached_us.map(rfc3339),
+            result: progress.so_far,
+            evaluator_id: task.evaluator,
+            outcomes: progress.outcomes,
         }
     }
 

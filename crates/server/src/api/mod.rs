@@ -11,8 +11,8 @@ mod channels;
 mod credentials;
 mod enum_facts;
 mod error;
+mod evaluators;
 mod file_response;
-mod filter_targets;
 mod findings;
 mod forwards;
 mod hints;
@@ -37,6 +37,7 @@ mod queries;
 mod repeated_denials;
 mod reprice;
 mod retention;
+mod routes;
 mod scim;
 mod scores;
 mod session;
@@ -54,14 +55,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use std::time::Instant;
 
-use axum::http::{HeaderName, Method, header};
 use axum::{Json, Router};
+use hinomi_alerting::AlertService;
 use hinomi_alerting::delivery::DeliveryWorker;
-use hinomi_alerting::{AlertMetric, AlertService};
-use hinomi_model::outcome_reason::{OutcomeReason, OutcomeReasonGroup};
-use hinomi_model::technical_tag::TechnicalTag;
-use hinomi_query::QueryEngine;
-use hinomi_query::{QueryScope, SeriesMeasure};
+use hinomi_query::filter::Filter;
+use hinomi_query::{QueryEngine, QueryScope};
 use hinomi_store::Store;
 use hinomi_tables::audit_log::AuditLog;
 use hinomi_tables::bills::BillStore;
@@ -78,12 +76,10 @@ use hinomi_tables::scores::ScoreStore;
 use hinomi_tables::share_links::ShareLinkStore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
-use tower_http::cors::{Any, CorsLayer};
-use utoipa::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::GroupRole;
+use crate::evaluation::EvaluationService;
+use crate::filter_targets::resolve_targets;
 use crate::forward::ForwardWorker;
 use crate::ingest::IngestKeyUsage;
 use crate::jobs::JobRunner;
@@ -96,12 +92,21 @@ pub use file_response::ExportLimiter;
 pub use findings::alert_count::FindingCounter;
 pub use middleware::shared_queries::QueryScheduler;
 use middleware::{audit_trail, quarantine_retry, request_timeout, shared_queries, unknown_params};
-use permission::permitted_routes;
 pub use repeated_denials::DenialLimiter;
+use routes::{described_routes, set_operation_ids};
 pub(crate) use scim::role_events;
 pub use shares::ShareVisits;
 pub use system::SystemProblem;
 pub use transfer::MISSING_SEGMENTS_HEADER;
+
+/// Times in seconds without new data after which evaluators run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuietTimes {
+    /// Time without new spans of a trace.
+    pub trace_s: u64,
+    /// Time without new traces of a conversation.
+    pub session_s: u64,
+}
 
 /// State that the handlers of the API share.
 #[derive(Debug)]
@@ -128,6 +133,10 @@ pub struct ApiState {
     pub findings: Arc<FindingStore>,
     /// Traces that wait for the search of faults.
     pub finding_queue: Arc<TraceWorkQueue>,
+    /// Evaluators.
+    pub evaluation: Arc<EvaluationService>,
+    /// Times after which traces and conversations are evaluated.
+    pub quiet_times: QuietTimes,
     /// Log lines.
     pub logs: Arc<LogStore>,
     /// OpenTelemetry metrics.
@@ -223,6 +232,7 @@ impl ApiState {
             self.errors.clone(),
             self.scores.clone(),
             self.findings.clone(),
+            self.evaluation.evaluators.clone(),
             self.logs.clone(),
             self.metrics.clone(),
             self.alerts.clone(),
@@ -241,9 +251,18 @@ impl ApiState {
         [self.store.version(), self.errors.version(), self.changes.load(Ordering::Acquire)]
     }
 
+    /// Replaces terms by scores and findings in a filter with the targets of those that match.
+    async fn resolve_filter(&self, project: u64, filter: Filter) -> Result<Filter, ApiError> {
+        if filter.target_tests()?.is_empty() {
+            return Ok(filter);
+        }
+        let (scores, findings) = (self.scores.clone(), self.findings.clone());
+        Ok(tokio::task::spawn_blocking(move || resolve_targets((&scores, &findings), project, filter)).await??)
+    }
+
     /// Returns a scope in which terms by scores and findings are resolved.
     async fn resolve_scope(&self, project: u64, scope: QueryScope) -> Result<QueryScope, ApiError> {
-        Ok(QueryScope { filter: filter_targets::resolve_filter(self, project, scope.filter).await?, ..scope })
+        Ok(QueryScope { filter: self.resolve_filter(project, scope.filter).await?, ..scope })
     }
 
     /// Returns a snapshot of a project for queries.
@@ -275,32 +294,6 @@ pub async fn scrape_project(api: &Arc<ApiState>, request: axum::extract::Request
     Ok(api.alerts.prometheus_text(project.id))
 }
 
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "Hinomi", description = "LLM monitoring. Times are RFC 3339 in UTC with microseconds, durations are in milliseconds, and amounts of money are in US dollars. Null means unknown, never zero."),
-    security(("token" = []), ("session" = [])),
-    components(schemas(AlertMetric, OutcomeReason, OutcomeReasonGroup, SeriesMeasure, TechnicalTag)),
-    modifiers(&OpenApiSecurityModifier)
-)]
-struct OpenApiDocument;
-
-/// Adds the authentication methods to the OpenAPI document.
-struct OpenApiSecurityModifier;
-
-impl utoipa::Modify for OpenApiSecurityModifier {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let components = openapi.components.get_or_insert_default();
-        let token =
-            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("API token, created with `hinomi token create`.")).build();
-        components.add_security_scheme("token", SecurityScheme::Http(token));
-        let session = ApiKeyValue::with_description(
-            "hinomi_session",
-            "Session cookie of the page. Changes also require the header `x-hinomi-page: 1`.",
-        );
-        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
-    }
-}
-
 /// Returns all routes with their OpenAPI document.
 pub fn routes(api: Arc<ApiState>) -> Router {
     let (router, mut description) = described_routes().split_for_parts();
@@ -325,212 +318,4 @@ pub fn routes(api: Arc<ApiState>) -> Router {
     let router = router.merge(session::routes());
     // Outermost, so that nothing sees the headers of a proxy before they are checked.
     router.layer(axum::middleware::from_fn_with_state(api.clone(), proxy_session::separate_identity)).with_state(api)
-}
-
-/// Gives each operation an ID of its own, from its method and path: handlers of several resources have the same name.
-fn set_operation_ids(description: &mut utoipa::openapi::OpenApi) {
-    for (path, item) in &mut description.paths.paths {
-        let words: Vec<&str> =
-            path.trim_start_matches("/api/v1").split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
-        let methods = [
-            ("get", &mut item.get),
-            ("put", &mut item.put),
-            ("post", &mut item.post),
-            ("delete", &mut item.delete),
-            ("patch", &mut item.patch),
-        ];
-        for (method, operation) in methods {
-            if let Some(operation) = operation {
-                operation.operation_id = Some(format!("{method}_{}", words.join("_")));
-            }
-        }
-    }
-}
-
-fn described_routes() -> OpenApiRouter<Arc<ApiState>> {
-    let v1 = account_routes().merge(telemetry_routes()).merge(score_routes()).merge(alert_routes()).merge(system_routes());
-    OpenApiRouter::with_openapi(OpenApiDocument::openapi())
-        .nest("/api/v1", v1)
-        .nest(scim::SCIM_PREFIX, scim::routes())
-        .merge(provider_routes())
-}
-
-/// Routes to which an identity provider sends browsers and reports.
-fn provider_routes() -> OpenApiRouter<Arc<ApiState>> {
-    permitted_routes!(OpenApiRouter::new();
-        openid_connect::start,
-        openid_connect::callback,
-        openid_connect::back_channel_logout,
-    )
-}
-
-/// Routes of sessions, credentials, projects, prices and jobs.
-fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
-    permitted_routes!(OpenApiRouter::new();
-        session::create,
-        session::end,
-        session::set_password,
-        session::me,
-        session::change_password,
-        sign_in::options,
-        accounts::list,
-        accounts::create,
-        accounts::update,
-        accounts::create_link,
-        members::list,
-        members::add,
-        members::update,
-        members::remove,
-        audit::list,
-        credentials::tokens,
-        credentials::create_token,
-        credentials::revoke_token,
-        credentials::sessions,
-        credentials::revoke_session,
-        projects::list,
-        projects::create,
-        projects::get,
-        projects::update,
-        retention::delete_project,
-        ingest_keys::list,
-        ingest_keys::create,
-        ingest_keys::update,
-        ingest_keys::rotate,
-        ingest_keys::delete,
-        prices::list,
-        prices::create,
-        prices::end,
-        prices::delete,
-        prices::unpriced,
-        reprice::reprice,
-        shares::list,
-        shares::create,
-        shares::get,
-        shares::revoke,
-        shares::shared::trace,
-        shares::shared::span,
-        shares::shared::logs,
-        shares::shared::media,
-        jobs::list,
-        jobs::get,
-        jobs::cancel,
-    )
-}
-
-/// Routes of stored telemetry and of its retention.
-fn telemetry_routes() -> OpenApiRouter<Arc<ApiState>> {
-    permitted_routes!(OpenApiRouter::new();
-        queries::summary,
-        queries::series,
-        queries::breakdown,
-        queries::facets,
-        traces::spans,
-        traces::traces,
-        traces::trace,
-        retention::delete_trace,
-        traces::span,
-        traces::search,
-        retention::pin,
-        retention::unpin,
-        retention::delete_user,
-        retention::of_trace,
-        retention::of_user,
-        retention::of_project,
-        retention::list,
-        retention::confirm,
-        logs::logs,
-        logs::project_logs,
-        media::get,
-        metrics::list,
-        metrics::series,
-        issues::issues,
-        issues::issue,
-        issues::event,
-        issues::tags,
-        issues::groups,
-        issues::merge,
-        issues::split,
-        outcomes::outcomes,
-    )
-}
-
-/// Routes of scores. Browsers of any origin may send feedback; the key may name the origins that it admits.
-fn score_routes() -> OpenApiRouter<Arc<ApiState>> {
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::POST])
-        .allow_headers([header::CONTENT_TYPE, HeaderName::from_static("x-hinomi-key")])
-        .max_age(Duration::from_secs(3600));
-    let feedback = permitted_routes!(OpenApiRouter::new(); scores::feedback::create,).layer(cors);
-    permitted_routes!(OpenApiRouter::new();
-        scores::create,
-        scores::list,
-        scores::delete,
-        scores::summary::get,
-        findings::list,
-        findings::summary::get,
-        scores::definitions::list,
-        scores::definitions::create,
-        scores::definitions::replace,
-        scores::definitions::delete,
-    )
-    .merge(feedback)
-}
-
-/// Routes of alert rules, budgets, incidents and notification channels.
-fn alert_routes() -> OpenApiRouter<Arc<ApiState>> {
-    permitted_routes!(OpenApiRouter::new();
-        channels::list,
-        channels::create,
-        channels::update,
-        channels::delete,
-        channels::test,
-        channels::deliveries,
-        alerts::rules::list,
-        alerts::rules::create,
-        alerts::rules::get,
-        alerts::rules::replace,
-        alerts::rules::delete,
-        alerts::rules::mute,
-        alerts::rules::unmute,
-        alerts::rules::preview,
-        alerts::budgets::list,
-        alerts::budgets::create,
-        alerts::budgets::get,
-        alerts::budgets::replace,
-        alerts::budgets::delete,
-        alerts::budgets::mute,
-        alerts::budgets::unmute,
-        alerts::budgets::state,
-        alerts::incidents::list,
-        alerts::incidents::get,
-        alerts::incidents::chart,
-        alerts::incidents::acknowledge,
-        alerts::incidents::resolve,
-        alerts::incidents::note,
-        alerts::incidents::snooze,
-        alerts::incidents::wake,
-    )
-}
-
-/// Routes of the server itself: forwards, mapping rules, bills, hints, live changes, exports, backups and the state of the system.
-fn system_routes() -> OpenApiRouter<Arc<ApiState>> {
-    permitted_routes!(OpenApiRouter::new();
-        forwards::list,
-        forwards::create,
-        forwards::get,
-        forwards::update,
-        forwards::delete,
-        mapping::get,
-        mapping::replace,
-        mapping::preview,
-        hints::hints,
-        bill::report,
-        bill::import,
-        live::live,
-        transfer::export,
-        transfer::import,
-        transfer::backup,
-        system::system,
-    )
 }

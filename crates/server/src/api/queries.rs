@@ -19,7 +19,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
-use super::filter_targets::resolve_filter;
 use super::findings::traces_by_finding;
 use super::params::QueryParameters;
 use super::permission::Viewer;
@@ -45,7 +44,7 @@ impl ApiState {
     pub(super) async fn errors_of_scope(&self, project: u64, scope: &ErrorEventScope) -> Result<ErrorEventFilter, ApiError> {
         let ErrorEventScope { of_event, of_event_or_trace: QueryScope { from_us, to_us, filter } } = scope;
         let (from_us, to_us) = (*from_us, *to_us);
-        let filter = &resolve_filter(self, project, filter.clone()).await?;
+        let filter = &self.resolve_filter(project, filter.clone()).await?;
         let range = ErrorEventFilter::in_range(from_us, to_us);
         if of_event.0.is_empty() && filter.0.is_empty() {
             return Ok(range);

@@ -9,6 +9,7 @@ use hinomi_store::{Store, StoreConfig};
 use hinomi_tables::audit_log::AuditLog;
 use hinomi_tables::bills::BillStore;
 use hinomi_tables::error_events::ErrorStore;
+use hinomi_tables::evaluators::EvaluatorStore;
 use hinomi_tables::findings::FindingStore;
 use hinomi_tables::forwards::ForwardStore;
 use hinomi_tables::log_lines::LogStore;
@@ -29,6 +30,7 @@ use crate::memory::MemoryBudget;
 pub(super) struct OpenedServices {
     pub(super) stores: TelemetryStores,
     pub(super) findings: Arc<FindingStore>,
+    pub(super) evaluators: Arc<EvaluatorStore>,
     pub(super) prices: Arc<ActivePrices>,
     pub(super) bills: Arc<BillStore>,
     pub(super) share_links: Arc<ShareLinkStore>,
@@ -59,6 +61,7 @@ pub(super) fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     let errors = ErrorStore::open(&config.data)?;
     let scores = ScoreStore::open(&config.data)?;
     let findings = FindingStore::open(&config.data)?;
+    let evaluators = EvaluatorStore::open(&config.data)?;
     let logs = LogStore::open(&config.data)?;
     let metrics = OtelMetricStore::open(&config.data)?;
     let bills = BillStore::open(&config.data)?;
@@ -84,6 +87,7 @@ pub(super) fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     Ok(OpenedServices {
         stores,
         findings: Arc::new(findings),
+        evaluators: Arc::new(evaluators),
         prices: Arc::new(prices),
         bills: Arc::new(bills),
         share_links: Arc::new(share_links),

@@ -78,7 +78,12 @@ pub const SETTINGS: &[ConfigSetting] = &[
     ConfigSetting {
         path: "ingest.quiet_trace_s",
         variable: "HINOMI_INGEST_QUIET_TRACE_S",
-        description: "seconds without new spans after which an agent's own usage is counted, if no call below it reports usage",
+        description: "seconds without new spans after which a trace is complete: it is evaluated, and an agent's own usage is counted if no call below it reports usage",
+    },
+    ConfigSetting {
+        path: "evaluation.quiet_session_s",
+        variable: "HINOMI_EVALUATION_QUIET_SESSION_S",
+        description: "seconds without a new trace after which a conversation is evaluated",
     },
     ConfigSetting {
         path: "queries.threads",

@@ -17,6 +17,7 @@ use hinomi_tables::database::SqliteError;
 use hinomi_tables::metadata::MetadataStore;
 use tokio_util::sync::CancellationToken;
 
+use crate::filter_targets::FilterTargetError;
 use queue::DueTrace;
 pub use queue::TraceWorkQueue;
 
@@ -44,6 +45,12 @@ pub enum TraceWorkError {
     /// A database could not be read or written.
     #[error(transparent)]
     Database(#[from] SqliteError),
+    /// The targets of a filter could not be looked up.
+    #[error(transparent)]
+    Filter(FilterTargetError),
+    /// An evaluator is not valid.
+    #[error("{0}")]
+    Evaluator(String),
     /// Spans were deleted while they were processed.
     #[error("spans were deleted while they were processed")]
     Erased,
@@ -71,11 +78,6 @@ pub trait TraceWork: Debug + Send + 'static {
     const MAX_DELAY_US: i64;
     /// How far back spans are processed if there is no recorded progress, in microseconds.
     const FIRST_PERIOD_US: i64;
-
-    /// Returns whether there is work. Otherwise changes are not noted.
-    fn is_active(&self) -> bool {
-        true
-    }
 
     /// Processes traces of a project.
     fn process(&mut self, project: u64, traces: &[TraceId]) -> impl Future<Output = Result<(), TraceWorkError>> + Send;
@@ -118,7 +120,6 @@ impl<W: TraceWork> TraceWorker<W> {
     /// Creates a worker, which is notified of changes of the store from now on. `quiet` is the time without new spans after which a trace is
     /// processed.
     pub fn new(dependencies: TraceWorkDependencies, queue: Arc<TraceWorkQueue>, quiet: Duration, work: W) -> TraceWorker<W> {
-        queue.set_paused(!work.is_active());
         dependencies.store.subscribe_to_rows(queue.clone());
         TraceWorker { dependencies, queue, quiet, work }
     }
@@ -136,7 +137,6 @@ impl<W: TraceWork> TraceWorker<W> {
                 () = stop.cancelled() => break,
                 _ = looks.tick() => {}
             }
-            self.queue.set_paused(!self.work.is_active());
             let due = self.queue.take_due(now_us(), quiet_us, W::MAX_DELAY_US);
             let is_idle = due.is_empty();
             let is_running = self.process_all(due, &stop).await;
@@ -165,7 +165,7 @@ impl<W: TraceWork> TraceWorker<W> {
     /// Returns the period whose spans were received after the recorded progress.
     fn first_period(&self) -> Option<CatchUpPeriod> {
         let snapshot = self.dependencies.store.snapshot();
-        if (snapshot.segments.is_empty() && snapshot.buffer.is_empty()) || !self.work.is_active() {
+        if (snapshot.segments.is_empty() && snapshot.buffer.is_empty()) || !self.queue.is_active() {
             return None;
         }
         let to_us = now_us();

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hinomi_model::id::TraceId;
 use hinomi_model::span::SpanType;
@@ -40,8 +40,8 @@ pub struct TraceWorkQueue {
     waiting: Mutex<WaitingTraces>,
     /// False while spans that were received earlier remain to be processed.
     is_complete: AtomicBool,
-    /// True if no changes are noted.
-    is_paused: AtomicBool,
+    /// False while no changes are noted; `None` if they are always noted.
+    is_active: Option<Arc<AtomicBool>>,
 }
 
 /// A trace that is due, with the time of its first change in microseconds since the Unix epoch.
@@ -53,6 +53,16 @@ pub(super) struct DueTrace {
 }
 
 impl TraceWorkQueue {
+    /// Creates a queue that notes changes while the flag is true.
+    pub fn active_while(flag: Arc<AtomicBool>) -> TraceWorkQueue {
+        TraceWorkQueue { is_active: Some(flag), ..TraceWorkQueue::default() }
+    }
+
+    /// Returns whether changes are noted.
+    pub(super) fn is_active(&self) -> bool {
+        self.is_active.as_ref().is_none_or(|flag| flag.load(Ordering::Acquire))
+    }
+
     fn lock(&self) -> MutexGuard<'_, WaitingTraces> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,11 +76,6 @@ impl TraceWorkQueue {
     /// Sets whether no spans that were received earlier remain to be processed.
     pub(super) fn set_complete(&self, is_complete: bool) {
         self.is_complete.store(is_complete, Ordering::Release);
-    }
-
-    /// Sets whether changes are noted.
-    pub(super) fn set_paused(&self, is_paused: bool) {
-        self.is_paused.store(is_paused, Ordering::Release);
     }
 
     /// Returns a trace to the queue whose processing failed.
@@ -125,7 +130,7 @@ impl TraceWorkQueue {
 
 impl RowChangeSubscriber for TraceWorkQueue {
     fn select(&self, row: &SpanRow) -> Option<SpanRow> {
-        if !self.is_paused.load(Ordering::Acquire) && matches!(row.span.kind, SpanType::Llm | SpanType::Agent | SpanType::Tool) {
+        if self.is_active() && matches!(row.span.kind, SpanType::Llm | SpanType::Agent | SpanType::Tool) {
             self.note_change(row.project_id, row.span.trace_id, jiff::Timestamp::now().as_microsecond());
         }
         None

@@ -18,6 +18,7 @@ mod disconnects;
 mod envelopes;
 mod erased_data;
 mod error_events;
+mod evaluators;
 mod explain;
 mod file_loss;
 mod filters;

@@ -17,7 +17,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
 ];
 
 /// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.
-const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 40] = [
+const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 42] = [
     ("store", "rows", &["schema"]),
     ("tables", "database", &["secret_cipher"]),
     ("tables", "secret_cipher", &[]),
@@ -55,7 +55,9 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 40] = [
     ("server", "query_parameters", &[]),
     ("server", "sign_in", &["config"]),
     ("server", "score_targets", &[]),
-    ("server", "trace_work", &[]),
+    ("server", "filter_targets", &[]),
+    ("server", "trace_work", &["filter_targets"]),
+    ("server", "evaluation", &["filter_targets", "jobs", "trace_work"]),
     ("server", "finding_search", &["trace_work"]),
     (
         "server",
@@ -63,6 +65,8 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 40] = [
         &[
             "backup",
             "config",
+            "evaluation",
+            "filter_targets",
             "finding_search",
             "forward",
             "ingest",

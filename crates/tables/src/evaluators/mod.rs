@@ -11,6 +11,8 @@ mod schema;
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::database::{PooledDatabase, SqliteError};
 
@@ -27,6 +29,8 @@ const DATABASE: &str = "evaluators.db";
 #[derive(Debug)]
 pub struct EvaluatorStore {
     database: PooledDatabase,
+    /// Whether an evaluator of any project is enabled.
+    has_enabled: Arc<AtomicBool>,
 }
 
 impl EvaluatorStore {
@@ -36,7 +40,9 @@ impl EvaluatorStore {
     ///
     /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<EvaluatorStore, SqliteError> {
-        Ok(EvaluatorStore { database: PooledDatabase::open_pool(dir.join(DATABASE), schema::MIGRATIONS)? })
+        let database = PooledDatabase::open_pool(dir.join(DATABASE), schema::MIGRATIONS)?;
+        let has_enabled = AtomicBool::new(database.read(records::has_enabled)?);
+        Ok(EvaluatorStore { database, has_enabled: Arc::new(has_enabled) })
     }
 }
 

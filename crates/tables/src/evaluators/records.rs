@@ -1,5 +1,8 @@
 //! Evaluators: what they evaluate, and how.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use hinomi_model::names;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -150,16 +153,14 @@ impl EvaluatorStore {
         })
     }
 
-    /// Returns the evaluators of all projects that are enabled. Blocks the calling thread.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the database cannot be read.
-    pub fn enabled_evaluators(&self) -> Result<Vec<EvaluatorRecord>, SqliteError> {
-        self.database.read(|transaction| {
-            let mut select = transaction.prepare_cached(&format!("SELECT {COLUMNS} FROM evaluators WHERE enabled = 1 ORDER BY id"))?;
-            select.query_map([], read_row)?.collect()
-        })
+    /// Returns whether an evaluator of any project is enabled. Evaluators that were deleted with their project may still count.
+    pub fn has_enabled(&self) -> bool {
+        self.has_enabled.load(Ordering::Acquire)
+    }
+
+    /// Returns the flag that is true while an evaluator of any project is enabled.
+    pub fn enabled_flag(&self) -> Arc<AtomicBool> {
+        self.has_enabled.clone()
     }
 
     /// Returns an evaluator; `None` if it does not exist. Blocks the calling thread.
@@ -214,6 +215,7 @@ impl EvaluatorStore {
                     transaction.last_insert_rowid()
                 }
             };
+            self.has_enabled.store(has_enabled(transaction)?, Ordering::Release);
             Ok(select_one(transaction, project, id)?.map_or(EvaluatorChange::NotFound, |record| EvaluatorChange::Stored(Box::new(record))))
         })
     }
@@ -225,7 +227,11 @@ impl EvaluatorStore {
     /// Returns an error if the database cannot be written.
     pub fn delete_evaluator(&self, project: u64, id: i64) -> Result<bool, SqliteError> {
         let delete = "DELETE FROM evaluators WHERE project = ?1 AND id = ?2";
-        self.database.write(|transaction| Ok(transaction.execute(delete, params![key(project), id])? > 0))
+        self.database.write(|transaction| {
+            let is_deleted = transaction.execute(delete, params![key(project), id])? > 0;
+            self.has_enabled.store(has_enabled(transaction)?, Ordering::Release);
+            Ok(is_deleted)
+        })
     }
 
     /// Returns the time before which all received spans have been evaluated, in microseconds since the Unix epoch. Blocks the calling thread.
@@ -247,6 +253,10 @@ impl EvaluatorStore {
         let set = "INSERT INTO progress VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET evaluated_until_us = ?1";
         self.database.write(|transaction| transaction.execute(set, [time_us]).map(drop))
     }
+}
+
+pub(super) fn has_enabled(transaction: &Transaction) -> rusqlite::Result<bool> {
+    transaction.prepare_cached("SELECT 1 FROM evaluators WHERE enabled = 1")?.exists([])
 }
 
 fn select_one(transaction: &Transaction, project: i64, id: i64) -> rusqlite::Result<Option<EvaluatorRecord>> {

@@ -33,8 +33,10 @@ fn the_version_increases_with_the_method_only() {
     assert_eq!(changed.version, 2);
     drop(store);
     let store = EvaluatorStore::open(dir.path()).unwrap();
-    assert_eq!(store.evaluators(1).unwrap(), [changed.clone()]);
-    assert_eq!(store.enabled_evaluators().unwrap(), [changed]);
+    assert_eq!(store.evaluators(1).unwrap(), std::slice::from_ref(&changed));
+    assert!(store.has_enabled());
+    put(&store, Some(changed.id), json!({ "enabled": false }));
+    assert!(!store.has_enabled());
     assert!(store.evaluators(2).unwrap().is_empty());
 }
 

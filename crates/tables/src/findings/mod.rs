@@ -13,18 +13,17 @@ mod tests;
 mod write;
 
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
 
 use hinomi_model::finding::{FindingDetector, FindingExplanation, FindingKind, FindingSeverity, SignalFinding};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
 
 use crate::database::{PooledDatabase, SqliteError};
+use crate::retained_rows::ErasureCounter;
 
 pub use figures::{FindingFigures, FindingKindFigures};
 pub use list::{FindingListQuery, FindingPage, FoundSpans};
 pub use schema::FORMAT;
-pub use write::ErasureCount;
 
 /// File name of the database.
 const DATABASE: &str = "findings.db";
@@ -34,7 +33,7 @@ const DATABASE: &str = "findings.db";
 pub struct FindingStore {
     database: PooledDatabase,
     /// Number of erasures. Findings of spans that were read before an erasure are not stored after it.
-    erasures: AtomicU64,
+    erasures: ErasureCounter,
 }
 
 impl FindingStore {
@@ -44,7 +43,10 @@ impl FindingStore {
     ///
     /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<FindingStore, SqliteError> {
-        Ok(FindingStore { database: PooledDatabase::open_pool(dir.join(DATABASE), schema::MIGRATIONS)?, erasures: AtomicU64::new(0) })
+        Ok(FindingStore {
+            database: PooledDatabase::open_pool(dir.join(DATABASE), schema::MIGRATIONS)?,
+            erasures: ErasureCounter::default(),
+        })
     }
 }
 

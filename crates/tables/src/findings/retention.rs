@@ -32,7 +32,7 @@ impl RetainedRows for FindingStore {
     }
 
     fn forget(&self, subject: &ErasureSubject) -> Result<bool, SqliteError> {
-        self.count_erasure();
+        self.erasures.increment();
         if let Some(names) = &subject.names {
             // Findings that were stored after the rows of these traces were erased.
             self.delete_traces(subject.project, names.traces.iter().copied())?;

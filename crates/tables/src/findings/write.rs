@@ -1,7 +1,6 @@
 //! Storing findings, and how far the search has come.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 
 use hinomi_model::id::TraceId;
 use hinomi_model::money::Usd;
@@ -9,20 +8,12 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{FindingStore, SearchedTrace, key};
 use crate::database::SqliteError;
-
-/// Number of erasures at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ErasureCount(u64);
+use crate::retained_rows::ErasureCount;
 
 impl FindingStore {
     /// Returns the number of erasures. It is read before the spans of traces are read.
     pub fn erasure_count(&self) -> ErasureCount {
-        ErasureCount(self.erasures.load(Ordering::Acquire))
-    }
-
-    /// Notes that spans are being erased.
-    pub(super) fn count_erasure(&self) {
-        self.erasures.fetch_add(1, Ordering::AcqRel);
+        self.erasures.current()
     }
 
     /// Replaces what is stored of some traces. Returns false, and stores nothing, if spans were erased since `read_at`: then the traces must

@@ -4,6 +4,7 @@
 //! has one list of all implementations and loops over it. No other code depends on the tables of a module. Most of an implementation is
 //! data ([`TableRetention`]): SQL conditions, from which this module builds the statements that count and delete rows.
 
+mod erasures;
 mod statements;
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,6 +16,7 @@ use hinomi_model::id::TraceId;
 use rusqlite::Transaction;
 
 use crate::database::SqliteError;
+pub use erasures::{ErasureCount, ErasureCounter};
 pub use statements::{count, count_expiring, delete_expired, empty_wal, erase, notable_traces, redact};
 
 /// Number of expired rows that were deleted, or the error. Rows that were deleted before an error stay deleted.

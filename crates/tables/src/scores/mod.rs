@@ -17,6 +17,7 @@ mod write;
 use std::path::Path;
 
 use crate::database::{PooledDatabase, SqliteError};
+use crate::retained_rows::ErasureCounter;
 
 pub use definitions::{DefinitionChange, DefinitionError, ScoreCategory, ScoreDefinition, ScoreDefinitionDraft, ScoreDirection};
 pub use figures::{NamedScoreFigures, ScoreBucket, ScoreFigures, ScoreLabelCount};
@@ -37,6 +38,8 @@ const MAX_BYTES_PER_TRACE: usize = 1 << 20;
 #[derive(Debug)]
 pub struct ScoreStore {
     database: PooledDatabase,
+    /// Number of erasures. Scores of spans that were read before an erasure are not stored after it.
+    erasures: ErasureCounter,
 }
 
 impl ScoreStore {
@@ -46,7 +49,7 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<ScoreStore, SqliteError> {
-        Ok(ScoreStore { database: PooledDatabase::open_pool(dir.join(DATABASE), schema::MIGRATIONS)? })
+        Ok(ScoreStore { database: PooledDatabase::open_pool(dir.join(DATABASE), schema::MIGRATIONS)?, erasures: ErasureCounter::default() })
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{DATABASE, ScoreStore};
+use crate::database::SqliteError;
 use crate::retained_rows::{
-    ErasedRowKind, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, TableRetention, blocking_expiry, delete_expired,
+    ErasedRowKind, ErasureSubject, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, TableRetention, blocking_expiry, delete_expired,
 };
 
 const OF_PROJECT: [RowSelection; 2] = [scores("project = ?1"), RowSelection::new("definitions", "project = ?1")];
@@ -37,5 +38,14 @@ impl RetainedRows for ScoreStore {
             }
             Ok(delete_expired(self.database.path(), &EXPIRED, project, before_us, &cutoffs.pinned)?.total())
         })
+    }
+
+    fn forget(&self, subject: &ErasureSubject) -> Result<bool, SqliteError> {
+        self.erasures.increment();
+        if let Some(names) = &subject.names {
+            // Scores of evaluators that were stored after the rows of these traces were erased.
+            self.delete_traces(subject.project, names.traces.iter().copied())?;
+        }
+        Ok(true)
     }
 }

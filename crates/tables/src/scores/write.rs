@@ -1,11 +1,13 @@
 //! Storing and deleting scores.
 
+use hinomi_model::id::TraceId;
 use hinomi_model::score::Score;
 use rand::Rng;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{ScoreStore, key};
 use crate::database::SqliteError;
+use crate::retained_rows::ErasureCount;
 
 /// Result of storing scores.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,14 +27,32 @@ impl ScoreStore {
     ///
     /// Returns an error if the database cannot be written. In this case, none of the scores is stored.
     pub fn store_scores(&self, project: u64, scores: &[Score]) -> Result<StoredScores, SqliteError> {
+        self.database.write(|transaction| store_all(transaction, project, scores))
+    }
+
+    /// Returns the number of erasures. It is read before the spans that are evaluated are read.
+    pub fn erasure_count(&self) -> ErasureCount {
+        self.erasures.current()
+    }
+
+    /// Stores scores of evaluated spans like [`store_scores`](Self::store_scores). Returns `None`, and stores nothing, if spans were erased
+    /// since `read_at`: then the spans must be read again. Blocks the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be written. In this case, none of the scores is stored.
+    pub fn store_evaluated(&self, project: u64, scores: &[Score], read_at: ErasureCount) -> Result<Option<StoredScores>, SqliteError> {
         self.database.write(|transaction| {
-            let mut stored = StoredScores::default();
-            for score in scores {
-                let (id, is_new) = store_score(transaction, key(project), score)?;
-                stored.duplicates += usize::from(!is_new);
-                stored.ids.push(id);
-            }
-            Ok(stored)
+            let is_current = self.erasure_count() == read_at;
+            is_current.then(|| store_all(transaction, project, scores)).transpose()
+        })
+    }
+
+    /// Deletes the scores of some traces. Blocks the calling thread.
+    pub(super) fn delete_traces(&self, project: u64, traces: impl Iterator<Item = TraceId>) -> Result<(), SqliteError> {
+        self.database.write(|transaction| {
+            let mut delete = transaction.prepare_cached("DELETE FROM scores WHERE project = ?1 AND trace = ?2")?;
+            traces.into_iter().try_for_each(|trace| delete.execute(params![key(project), trace.to_string()]).map(drop))
         })
     }
 
@@ -59,6 +79,16 @@ impl ScoreStore {
         self.database
             .write(|transaction| transaction.execute("DELETE FROM scores WHERE project = ?1 AND at_us < ?2", params![key(project), us]))
     }
+}
+
+fn store_all(transaction: &Transaction, project: u64, scores: &[Score]) -> rusqlite::Result<StoredScores> {
+    let mut stored = StoredScores::default();
+    for score in scores {
+        let (id, is_new) = store_score(transaction, key(project), score)?;
+        stored.duplicates += usize::from(!is_new);
+        stored.ids.push(id);
+    }
+    Ok(stored)
 }
 
 /// Returns the ID of the stored score, and whether it was not stored before.

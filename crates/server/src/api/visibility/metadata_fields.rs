@@ -74,6 +74,11 @@ const METADATA_FIELDS: &[(&str, ListedFields)] = &[
     ("ErrorAttachment", ListedFields::Only(&["content_type", "type"])),
     ("ErrorEvent", ListedFields::Only(&["culprit", "event_id", "level", "span_id", "time", "title", "trace_id", "type"])),
     ("ErrorReportingSdk", ListedFields::All),
+    ("Evaluator", ListedFields::All),
+    ("EvaluatorList", ListedFields::All),
+    ("EvaluatorPreview", ListedFields::All),
+    ("EvaluatorPreviewResult", ListedFields::Only(&["outcome"])),
+    ("EvaluatorPreviewTarget", ListedFields::All),
     ("Exception", ListedFields::Only(&["module", "thread_id", "type"])),
     ("ExceptionMechanism", ListedFields::Only(&["source", "type"])),
     ("ExplainedField", ListedFields::Only(&["field"])),
@@ -167,6 +172,7 @@ const METADATA_FIELDS: &[(&str, ListedFields)] = &[
     ("RotatedIngestKey", ListedFields::All),
     ("RuleShown", ListedFields::All),
     ("RunDurations", ListedFields::All),
+    ("SamplingRule", ListedFields::All),
     (
         "Score",
         ListedFields::Only(&[
