@@ -39,6 +39,8 @@ export function addresses({ all, spanless, line, rule, budget, incidents, issues
     '/p/$project/issues/$issue': [...new Set([issues[0], issues.at(-1), issues.find(({ type }) => type === 'RateLimitError')])].map(({ issue_id: id }) => `/p/1/issues/${id}`).concat('/p/1/issues/999999', `/p/1/issues/${issues[0].issue_id}?view=json`, `/p/1/issues/${issues[0].issue_id}${search('tag.plan:nobody')}`, ['[data-testid=library-frames]', '[data-testid=breadcrumb]', '.issues-folded-value button'].map((part) => [`/p/1/issues/${issues[0].issue_id}`, part])),
     '/p/$project/quality': ['/p/1/quality', without('/quality')],
     '/p/$project/quality/findings': ['/p/1/quality/findings', '/p/1/quality/findings?kind=tool_loop', `/p/1/quality/findings${nothing}`, without('/quality/findings'), ['/p/1/quality/findings', 'main details > summary']],
+    '/p/$project/quality/evaluators': ['/p/1/quality/evaluators', without('/quality/evaluators')],
+    '/p/$project/quality/evaluators/$evaluator': ['/p/1/quality/evaluators/new', '/p/1/quality/evaluators/999999'],
     '/p/$project/metrics': ['/p/1/metrics', '/p/1/metrics?by=model', without('/metrics'), ['/p/1/metrics', 'main button[aria-haspopup=menu]']],
     '/p/$project/mapping': ['/p/1/mapping', `/p/1/mapping?trace=${huge.trace}&span=${call}`, without('/mapping'), ['/p/1/mapping', '.mapping-fields summary']],
     '/p/$project/alerts': ['/p/1/alerts', without('/alerts')],

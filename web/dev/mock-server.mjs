@@ -3,6 +3,7 @@ import http from 'node:http';
 import { auditAnswer } from './audit.mjs';
 import { iso, makeTrace, START } from './data.mjs';
 import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
+import { evaluationJobs, evaluatorAnswer } from './evaluators.mjs';
 import { findingAnswer, findingFacet, findingsOf } from './findings.mjs';
 import { addLines, logsOf, projectLogs, spanless, spanlessTrace } from './logs.mjs';
 import { definitionAnswer, scoreAnswer, scoreSeries, scoresOfTrace } from './scores.mjs';
@@ -147,6 +148,7 @@ const change = (project, { retention = project.retention, ...changes }) =>
 const statusOf = (method, path, value) => {
   if (value === null) return 204;
   if (method !== 'POST' || /\/(preview|merge|split)$/.test(path)) return 200;
+  if (path.endsWith('/backfill')) return 202;
   if (path.endsWith('/reprice')) return 'state' in value ? 202 : 200;
   return 201;
 };
@@ -206,6 +208,7 @@ function answer(method, path, params, body) {
   if (what === 'deletions') return { deletions };
   if (what === 'tokens') return method === 'DELETE' ? revokeToken(number) : method === 'POST' ? createToken(body) : { tokens };
   if (what === 'sessions') return method === 'DELETE' ? endSession(number) : { sessions };
+  if (what === 'jobs' && params.get('kind') === 'evaluate') return evaluationJobs();
   if (what === 'jobs') return id ? repriceJob(method) : { jobs: [repriceJob(method)].filter(Boolean), next_cursor: null };
   if (what !== 'projects') fail(404, 'Nothing here');
   if (!id) {
@@ -242,6 +245,7 @@ function answer(method, path, params, body) {
   if (name === 'outcomes') return { outcomes: outcomes(number) };
   if (name === 'logs') return projectLogs(number, params);
   if (name === 'score-definitions') return definitionAnswer(method, one, body);
+  if (name === 'evaluators') return evaluatorAnswer(method, path, one, body);
   if (name === 'scores') return scoreAnswer(number, method, one, body);
   if (name === 'findings') return findingAnswer(number, one, params);
   if (name === 'series' && params.get('measure') === 'score') return scoreSeries();

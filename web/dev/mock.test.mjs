@@ -224,6 +224,15 @@ test('scores', async () => {
   expect(shown.scores).toHaveLength(1);
   await ask('delete', `${PROJECT}/scores/{score}`, { path: { score: ids[0] } });
   const draft = { name: 'tone', data_type: 'text', min: null, max: null, categories: [], better: null, bad_from: null, bad_labels: [], description: '' };
+  const evaluator = { name: 'polite', type: 'contains', config: { any: ['please'] }, target: 'trace' };
+  const { id: created } = await ask('post', `${PROJECT}/evaluators`, { body: { ...evaluator, q: '', sampling: 1, seed: null, daily_budget: null, enabled: true } });
+  await ask('get', `${PROJECT}/evaluators`);
+  await ask('post', `${PROJECT}/evaluators/preview`, { body: evaluator });
+  const ofEvaluator = { path: { evaluator: created } };
+  await ask('put', `${PROJECT}/evaluators/{evaluator}`, { ...ofEvaluator, body: { ...evaluator, q: '', sampling: 1, seed: null, daily_budget: null, enabled: false } });
+  await ask('post', `${PROJECT}/evaluators/{evaluator}/backfill`, { ...ofEvaluator, body: {} });
+  await ask('get', `${API}/jobs`, { query: { project: 1, kind: 'evaluate', limit: 1 } });
+  await ask('delete', `${PROJECT}/evaluators/{evaluator}`, ofEvaluator);
   const { id: definition } = await ask('post', `${PROJECT}/score-definitions`, { body: draft });
   await ask('get', `${PROJECT}/score-definitions`);
   await ask('delete', `${PROJECT}/score-definitions/{definition}`, { path: { definition } });

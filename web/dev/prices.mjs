@@ -66,6 +66,8 @@ export function repriceJob(method, body) {
       to: body.to ?? null,
       reached: iso(START),
       result: null,
+      evaluator_id: null,
+      outcomes: {},
     };
   if (job?.state === 'running') {
     const part = Math.min(1, (Date.now() - Date.parse(job.started_at)) / 15_000);

@@ -192,6 +192,18 @@ const findings = createRoute({
   component: lazyPage(() => import('./routes/quality/findings')),
 });
 
+const evaluators = createRoute({
+  getParentRoute: () => project,
+  path: '/quality/evaluators',
+  component: lazyPage(() => import('./routes/quality/evaluators')),
+});
+
+const evaluator = createRoute({
+  getParentRoute: () => project,
+  path: '/quality/evaluators/$evaluator',
+  component: lazyPage(() => import('./routes/quality/evaluator')),
+});
+
 const metrics = createRoute({
   getParentRoute: () => project,
   path: '/metrics',
@@ -247,6 +259,8 @@ const tree = root.addChildren([
       logs,
       bill,
       quality,
+      evaluators,
+      evaluator,
       findings,
       metrics,
       mapping,

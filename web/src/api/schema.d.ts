@@ -708,6 +708,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/evaluators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the evaluators of a project. */
+        get: operations["get_projects_project_evaluators"];
+        put?: never;
+        /**
+         * Creates an evaluator. It evaluates the data that arrives from now on.
+         * @description If the project has no score definition with the name of the evaluator, one is created: with the range of the values, which end is good, and
+         *     from which value a score is bad.
+         */
+        post: operations["post_projects_project_evaluators"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/evaluators/{evaluator}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns an evaluator. */
+        get: operations["get_projects_project_evaluators_evaluator"];
+        /** Replaces an evaluator. If its type, configuration or target change, its version increases. Its scores stay. */
+        put: operations["put_projects_project_evaluators_evaluator"];
+        post?: never;
+        /** Deletes an evaluator. Its scores stay. */
+        delete: operations["delete_projects_project_evaluators_evaluator"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/evaluators/{evaluator}/backfill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluates stored data with an evaluator, which may be disabled.
+         * @description The work is done by a job of kind `evaluate`. It selects the same targets as the preview. Targets that have been evaluated by this version
+         *     of the evaluator keep their score.
+         */
+        post: operations["post_projects_project_evaluators_evaluator_backfill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/evaluators/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Returns which stored targets an evaluator would evaluate, what that would cost, and its results for the newest targets. Nothing is stored. */
+        post: operations["post_projects_project_evaluators_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/export": {
         parameters: {
             query?: never;
@@ -3753,6 +3832,169 @@ export interface components {
             /** @description What happened, and to what. */
             message: string;
         };
+        /** @description Selects the stored data that is evaluated. */
+        EvaluationBackfillRequest: {
+            /**
+             * @description Start of the time range, inclusive: a day such as `2026-01-31` (UTC), an RFC 3339 time, Unix seconds, `now`, or an offset from now
+             *     such as `-7d`. Default: all stored data.
+             */
+            from?: string | null;
+            /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
+            to?: string | null;
+        };
+        /** @description An evaluator. */
+        Evaluator: {
+            /** @description Configuration of the type. */
+            config: {
+                [key: string]: unknown;
+            };
+            /** @description Time of creation (RFC 3339). */
+            created_at: string;
+            /**
+             * Format: double
+             * @description Maximum cost of a day in US dollars; null for no limit. Evaluators without a model cost nothing.
+             */
+            daily_budget: number | null;
+            /** @description False if the evaluator does not run. */
+            enabled: boolean;
+            /**
+             * Format: int64
+             * @description ID of the evaluator.
+             */
+            id: number;
+            /** @description Name of the evaluator and of its scores. */
+            name: string;
+            /**
+             * @description Number of evaluations of the last seven days (UTC) by outcome: `scored`, `too_large`, `gone`, or the reason why the evaluator did not
+             *     apply.
+             */
+            outcomes: {
+                [key: string]: number;
+            };
+            /** @description Filter in the filter language. Empty for all targets. */
+            q: string;
+            /** @description Which fraction of the targets is evaluated. */
+            sampling: components["schemas"]["EvaluatorSampling"];
+            /**
+             * Format: int64
+             * @description Seed of the sampling. Evaluators with the same seed and rate select the same conversations.
+             */
+            seed: number;
+            /** @description What is evaluated. */
+            target: components["schemas"]["EvaluatorTarget"];
+            /** @description Type of the evaluator, such as `contains`. */
+            type: string;
+            /** @description Time of the last change (RFC 3339). */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description Version: increases when type, configuration or target change.
+             */
+            version: number;
+        };
+        /** @description Fields of an evaluator. */
+        EvaluatorDraft: {
+            /** @description Configuration of the type. */
+            config: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: double
+             * @description Maximum cost of a day in US dollars; null for no limit. Evaluators without a model cost nothing.
+             */
+            daily_budget: number | null;
+            /** @description False if the evaluator does not run. Default: true. */
+            enabled: boolean;
+            /** @description Name of the evaluator and of its scores, unique in the project. */
+            name: string;
+            /** @description Filter in the filter language. Empty for all targets. */
+            q: string;
+            /** @description Which fraction of the targets is evaluated. Default: all. */
+            sampling: components["schemas"]["EvaluatorSampling"];
+            /**
+             * Format: int64
+             * @description Seed of the sampling. Evaluators with the same seed and rate select the same conversations. Null for the seed of the project.
+             */
+            seed: number | null;
+            /** @description What is evaluated. */
+            target: components["schemas"]["EvaluatorTarget"];
+            /** @description Type of the evaluator, such as `contains`. */
+            type: string;
+        };
+        /** @description Evaluators of a project. */
+        EvaluatorList: {
+            /** @description Evaluators by name. */
+            evaluators: components["schemas"]["Evaluator"][];
+            /**
+             * Format: int64
+             * @description Time in seconds without a new trace after which a conversation is evaluated.
+             */
+            quiet_session_s: number;
+            /**
+             * Format: int64
+             * @description Time in seconds without new spans after which a trace and its calls are evaluated.
+             */
+            quiet_trace_s: number;
+        };
+        /** @description What an evaluator would evaluate. */
+        EvaluatorPreview: {
+            /**
+             * Format: double
+             * @description Expected cost in US dollars. Evaluators without a model cost nothing.
+             */
+            cost: number;
+            /**
+             * Format: int64
+             * @description Number of targets that the filter matches.
+             */
+            of: number;
+            /** @description Results for the newest selected targets; at most 20. */
+            results: components["schemas"]["EvaluatorPreviewResult"][];
+            /**
+             * Format: int64
+             * @description Number of all selected targets.
+             */
+            selected: number;
+            /** @description Selected targets, the newest first; at most 10,000. */
+            targets: components["schemas"]["EvaluatorPreviewTarget"][];
+        };
+        /** @description Result for a target. */
+        EvaluatorPreviewResult: {
+            data_type: components["schemas"]["ScoreDataType"] | null;
+            /** @description Parts of texts that decided. */
+            evidence: string[];
+            /** @description What was compared, and what decided; null without a score. */
+            explanation: string | null;
+            /** @description Category; null if there is none. */
+            label: string | null;
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
+            /** @description `scored`, `too_large`, `gone`, or the reason why the evaluator does not apply. */
+            outcome: string;
+            /** @description The target. */
+            target: components["schemas"]["EvaluatorPreviewTarget"];
+            /**
+             * Format: double
+             * @description Number, or 1 and 0 for yes and no; null without a score, and for a category.
+             */
+            value: number | null;
+        };
+        /** @description A selected target. */
+        EvaluatorPreviewTarget: {
+            /** @description ID of the conversation; null if the target has none. */
+            session_id: string | null;
+            /** @description ID of the span; null for a trace or a conversation. */
+            span_id: string | null;
+            /** @description ID of the trace; null for a conversation. */
+            trace_id: string | null;
+        };
+        /** @description Which fraction of the targets is evaluated. */
+        EvaluatorSampling: number | components["schemas"]["SamplingRule"][];
+        /**
+         * @description What an evaluator evaluates.
+         * @enum {string}
+         */
+        EvaluatorTarget: "span" | "trace" | "session";
         /** @description An exception in a chain. */
         Exception: {
             /** @description Stack frames, the innermost frame last. */
@@ -4925,29 +5167,35 @@ export interface components {
             created_at: string;
             /**
              * Format: int64
-             * @description Number of items that have been processed. For `reprice`, the items are calls.
+             * @description Number of items that have been processed. The items of `reprice` are calls, those of `evaluate` are targets.
              */
             done: number;
             /** @description Time at which the job was done, failed or was cancelled (RFC 3339); null while it has not ended. */
             ended_at: string | null;
-            /** @description Start of the time range that `reprice` works on (RFC 3339); null for no start. */
+            /**
+             * Format: int64
+             * @description ID of the evaluator of a job of kind `evaluate`; null for other kinds.
+             */
+            evaluator_id: number | null;
+            /** @description Start of the time range that the job works on (RFC 3339); null for no start. */
             from: string | null;
             /**
              * Format: int64
              * @description ID of the job.
              */
             id: number;
-            /** @description Kind of work. `reprice` recalculates the cost of stored calls. */
+            /** @description Kind of work. `reprice` recalculates the cost of stored calls, `evaluate` evaluates stored data. */
             kind: string;
+            /** @description Number of evaluations of a job of kind `evaluate` by outcome, such as `scored`; empty for other kinds. */
+            outcomes: {
+                [key: string]: number;
+            };
             /**
              * Format: int64
              * @description ID of the project that the job works on.
              */
             project_id: number;
-            /**
-             * @description Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later calls may still have their previous
-             *     cost. Null before the job starts.
-             */
+            /** @description Progress (RFC 3339): calls or targets that start before this time have been processed. Null before the job starts. */
             reached: string | null;
             /** @description Reason for the failure; null unless the state is `failed`. */
             reason: string | null;
@@ -4956,7 +5204,7 @@ export interface components {
             started_at: string | null;
             /** @description State of the job. */
             state: components["schemas"]["JobState"];
-            /** @description End of the time range that `reprice` works on, exclusive (RFC 3339); null for no end. */
+            /** @description End of the time range that the job works on, exclusive (RFC 3339); null for no end. */
             to: string | null;
             /**
              * Format: int64
@@ -5983,6 +6231,16 @@ export interface components {
          * @enum {string}
          */
         RunLimitKind: "turns" | "iterations" | "recursion" | "time" | "budget";
+        /** @description A rate at which the targets of a filter are selected. */
+        SamplingRule: {
+            /** @description Filter in the filter language. Empty for all targets. */
+            q: string;
+            /**
+             * Format: double
+             * @description Fraction of the targets that are selected, from 0 to 1.
+             */
+            rate: number;
+        };
         /** @description Body of an error response of SCIM. */
         ScimError: {
             /** @description What happened, and to what. */
@@ -9058,6 +9316,272 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeletionPreview"];
+                };
+            };
+        };
+    };
+    get_projects_project_evaluators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluatorList"];
+                };
+            };
+        };
+    };
+    post_projects_project_evaluators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvaluatorDraft"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Evaluator"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_evaluators_evaluator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the evaluator. */
+                evaluator: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Evaluator"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_projects_project_evaluators_evaluator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the evaluator. */
+                evaluator: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvaluatorDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Evaluator"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_projects_project_evaluators_evaluator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the evaluator. */
+                evaluator: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The evaluator was deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_projects_project_evaluators_evaluator_backfill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the evaluator. */
+                evaluator: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvaluationBackfillRequest"];
+            };
+        };
+        responses: {
+            /** @description The job that evaluates the data. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobStatus"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_projects_project_evaluators_preview: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                 *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                 */
+                from?: string;
+                /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvaluatorDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluatorPreview"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
         };

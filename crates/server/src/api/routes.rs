@@ -1,6 +1,7 @@
 //! The routes of the API, with their OpenAPI document.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderName, Method, header};
 use hinomi_alerting::AlertMetric;

@@ -67,7 +67,7 @@ pub struct EvaluatorDraft {
     pub evaluator_type: String,
     /// Configuration of the type.
     #[serde(default = "empty_object")]
-    #[schema(value_type = Object, required)]
+    #[schema(value_type = BTreeMap<String, Value>, required)]
     pub config: Value,
     /// What is evaluated.
     pub target: EvaluatorTarget,

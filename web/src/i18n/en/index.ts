@@ -3,6 +3,7 @@ import { audit } from './audit';
 import { bill } from './bill';
 import { common } from './common';
 import { estimate } from './estimate';
+import { evaluators } from './evaluators';
 import { findings } from './findings';
 import { hints } from './hints';
 import { issueEvent } from './issue-event';
@@ -28,6 +29,7 @@ export const en = {
   ...bill,
   ...common,
   ...estimate,
+  ...evaluators,
   ...findings,
   ...hints,
   ...issues,

@@ -4,6 +4,7 @@ import { audit } from './audit';
 import { bill } from './bill';
 import { common } from './common';
 import { estimate } from './estimate';
+import { evaluators } from './evaluators';
 import { findings } from './findings';
 import { hints } from './hints';
 import { issueEvent } from './issue-event';
@@ -29,6 +30,7 @@ export const ja: Record<keyof typeof en, string> = {
   ...bill,
   ...common,
   ...estimate,
+  ...evaluators,
   ...findings,
   ...hints,
   ...issues,

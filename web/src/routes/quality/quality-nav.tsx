@@ -16,6 +16,9 @@ export function QualityNav() {
       <Link to="/p/$project/quality/findings" params={params} activeOptions={{ includeSearch: false }} activeProps={activeLink}>
         {t('findings.title')}
       </Link>
+      <Link to="/p/$project/quality/evaluators" params={params} activeOptions={{ includeSearch: false }} activeProps={activeLink}>
+        {t('evaluators.title')}
+      </Link>
     </nav>
   );
 }

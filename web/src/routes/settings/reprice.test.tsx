@@ -15,6 +15,8 @@ const job = (more: Partial<RepriceJob>): RepriceJob => ({
   id: 7,
   project_id: 1,
   kind: 'reprice',
+  evaluator_id: null,
+  outcomes: {},
   created_at: '11:59',
   started_at: '11:59',
   state: 'running',

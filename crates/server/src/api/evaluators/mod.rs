@@ -53,7 +53,7 @@ pub(super) struct EvaluatorView {
     #[serde(rename = "type")]
     evaluator_type: String,
     /// Configuration of the type.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     config: Value,
     /// What is evaluated.
     target: EvaluatorTarget,
