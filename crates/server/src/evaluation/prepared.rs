@@ -3,7 +3,8 @@
 use std::sync::{Arc, PoisonError};
 
 use hinomi_evaluation::evaluators::{CompiledEvaluator, EvaluatorConfigError};
-use hinomi_query::filter::{Filter, FilterError};
+use hinomi_query::filter::{Filter, FilterError, FilterTargets};
+use hinomi_query::{QueryError, SpanMatcher};
 use hinomi_tables::evaluators::{EvaluatorDraft, EvaluatorRecord, EvaluatorSampling};
 
 use super::EvaluationService;
@@ -32,6 +33,14 @@ pub enum EvaluatorDraftError {
         /// Reason.
         error: FilterError,
     },
+    /// A filter compares a value that cannot be compared.
+    #[error("{field}: {error}")]
+    FilterValue {
+        /// Field of the evaluator.
+        field: &'static str,
+        /// Reason.
+        error: Box<QueryError>,
+    },
     /// A rate is not between 0 and 1.
     #[error("sampling: {0} is not a rate; use a number from 0 to 1")]
     Rate(f64),
@@ -53,7 +62,10 @@ pub fn check_draft(draft: &EvaluatorDraft) -> Result<CompiledEvaluator, Evaluato
     if characters == 0 || characters > MAX_NAME_CHARACTERS || draft.name.chars().any(char::is_control) {
         return Err(EvaluatorDraftError::Name);
     }
-    let filter = |field, q: &str| Filter::parse(q).map(drop).map_err(|error| EvaluatorDraftError::Filter { field, error });
+    let filter = |field, q: &str| -> Result<(), EvaluatorDraftError> {
+        let parsed = Filter::parse(q).map_err(|error| EvaluatorDraftError::Filter { field, error })?;
+        check_values(parsed).map_err(|error| EvaluatorDraftError::FilterValue { field, error: Box::new(error) })
+    };
     filter("q", &draft.q)?;
     let rates: Vec<f64> = match &draft.sampling {
         EvaluatorSampling::Rate(rate) => vec![*rate],
@@ -70,6 +82,12 @@ pub fn check_draft(draft: &EvaluatorDraft) -> Result<CompiledEvaluator, Evaluato
         return Err(EvaluatorDraftError::Budget(budget));
     }
     Ok(CompiledEvaluator::compile(&draft.evaluator_type, &draft.config)?)
+}
+
+/// Checks that the values of a filter can be compared with their fields.
+fn check_values(filter: Filter) -> Result<(), QueryError> {
+    let no_targets = vec![FilterTargets::default(); filter.target_tests()?.len()];
+    SpanMatcher::new(&filter.resolve_targets(no_targets)).map(drop)
 }
 
 /// The rate at which the targets of a filter are selected.

@@ -6,6 +6,7 @@ use hinomi_evaluation::evaluators::{EvaluationResult, EvaluationValue};
 use hinomi_model::score::{Score, ScoreEvaluator, ScoreSource, ScoreTarget, ScoreValue};
 use hinomi_tables::evaluators::{EvaluationTally, EvaluatorRecord};
 use hinomi_tables::retained_rows::ErasureCount;
+use hinomi_tables::scores::SERVER_AUTHOR;
 use serde_json::{Map, Value};
 
 use super::EvaluationService;
@@ -75,8 +76,8 @@ fn score_of(evaluator: &EvaluatorRecord, evaluated: EvaluatedTarget) -> Option<S
         explanation: Some(explanation),
         metadata,
         source: ScoreSource::Evaluator,
+        author: Some(SERVER_AUTHOR.to_owned()),
         evaluator: Some(ScoreEvaluator { name: evaluator.draft.name.clone(), version: Some(evaluator.version.to_string()) }),
-        definition_id: None,
         environment,
         probability: target.probability,
         ..Score::new(rated, evaluator.draft.name.clone(), value, end_us)

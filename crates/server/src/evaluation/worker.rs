@@ -17,7 +17,9 @@ use crate::trace_work::{TraceWork, TraceWorkError, now_us};
 /// Maximum number of conversations that wait. Further ones are evaluated at once, and again when they change.
 const MAX_WAITING_SESSIONS: usize = 200_000;
 /// Maximum number of conversations that are evaluated at a time.
-const MAX_BATCH_SESSIONS: usize = 50;
+const MAX_BATCH_SESSIONS: usize = 200;
+/// Minimum time between two evaluations of conversations, in microseconds: half a minute.
+const SESSION_INTERVAL_US: i64 = 30_000_000;
 /// How far before its last trace the traces of a conversation are searched, in microseconds: 30 days.
 const MAX_SESSION_US: i64 = 30 * 86_400_000_000;
 
@@ -35,6 +37,8 @@ struct WaitingSession {
 pub struct EvaluationWork {
     service: Arc<EvaluationService>,
     quiet_session_us: i64,
+    /// Time of the last evaluation of conversations in microseconds since the Unix epoch.
+    sessions_evaluated_us: i64,
     sessions: HashMap<(u64, String), WaitingSession>,
 }
 
@@ -42,7 +46,7 @@ impl EvaluationWork {
     /// Creates the work. A conversation is evaluated when no new trace of it has arrived for `quiet_session`.
     pub fn new(service: Arc<EvaluationService>, quiet_session: Duration) -> EvaluationWork {
         let quiet_session_us = i64::try_from(quiet_session.as_micros()).unwrap_or(i64::MAX);
-        EvaluationWork { service, quiet_session_us, sessions: HashMap::new() }
+        EvaluationWork { service, quiet_session_us, sessions_evaluated_us: 0, sessions: HashMap::new() }
     }
 
     /// Selects and evaluates targets, and stores the scores.
@@ -57,9 +61,17 @@ impl EvaluationWork {
         let snapshot = self.service.snapshot(project);
         let mut work = Vec::new();
         for evaluator in evaluators {
-            let mut targets = select_targets(&snapshot, evaluator, CandidateScope::Traces(traces)).await?.targets;
-            targets.retain(&selects);
-            work.push((evaluator.clone(), targets));
+            match select_targets(&snapshot, evaluator, CandidateScope::Traces(traces)).await {
+                Ok(mut selection) => {
+                    selection.targets.retain(&selects);
+                    work.push((evaluator.clone(), selection.targets));
+                }
+                // One evaluator must not stop the others.
+                Err(error) if error.is_user_error() => {
+                    tracing::warn!(project, evaluator = evaluator.record.id, %error, "evaluator.select.failed");
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         let evaluated = self.service.evaluate(&snapshot, work).await?;
         self.service.store_results(project, evaluated, read_at).await.map(drop)
@@ -119,7 +131,14 @@ impl TraceWork for EvaluationWork {
     }
 
     async fn process_pending(&mut self) -> Result<(), TraceWorkError> {
-        let quiet_since_us = now_us().saturating_sub(self.quiet_session_us);
+        let now_us = now_us();
+        // Each evaluation searches the traces of all conversations that are due, so it waits until several are.
+        let interval_us = SESSION_INTERVAL_US.min(self.quiet_session_us);
+        if (self.sessions_evaluated_us..self.sessions_evaluated_us.saturating_add(interval_us)).contains(&now_us) {
+            return Ok(());
+        }
+        self.sessions_evaluated_us = now_us;
+        let quiet_since_us = now_us.saturating_sub(self.quiet_session_us);
         let is_full = self.sessions.len() > MAX_WAITING_SESSIONS;
         let is_due = |_: &(u64, String), waiting: &mut WaitingSession| is_full || waiting.changed_us <= quiet_since_us;
         let mut due: BTreeMap<u64, Vec<(String, WaitingSession)>> = BTreeMap::new();

@@ -29,6 +29,9 @@ pub use write::{StoredScores, random_id};
 /// File name of the database.
 const DATABASE: &str = "scores.db";
 
+/// Author of the scores that the server's own evaluators give. They do not make a trace notable, since they can rate every trace.
+pub const SERVER_AUTHOR: &str = "hinomi";
+
 /// Maximum number of scores of one trace in a response.
 pub const MAX_SCORES_PER_TRACE: usize = 500;
 /// Maximum total size of their texts in bytes.

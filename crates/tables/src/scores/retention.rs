@@ -21,7 +21,10 @@ const fn scores(condition: &'static str) -> RowSelection {
 
 static RULES: TableRetention = TableRetention {
     of_names: &OF_NAMES,
-    notable_traces: Some("SELECT DISTINCT trace FROM scores WHERE project = ?1 AND trace IS NOT NULL"),
+    // The author is `SERVER_AUTHOR`.
+    notable_traces: Some(
+        "SELECT DISTINCT trace FROM scores WHERE project = ?1 AND trace IS NOT NULL AND NOT (source = 'evaluator' AND author IS 'hinomi')",
+    ),
     ..TableRetention::new(DATABASE, &OF_PROJECT)
 };
 

@@ -4,6 +4,7 @@ use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::score::{Score, ScoreDataType, ScoreEvaluator, ScoreRecord, ScoreSource, ScoreTarget, ScoreValue};
 
 use super::*;
+use crate::retained_rows::{ErasedNames, ErasureSubject, RetainedRows, notable_traces};
 
 fn store() -> (tempfile::TempDir, ScoreStore) {
     let dir = tempfile::tempdir().unwrap();
@@ -214,4 +215,31 @@ fn scores_of_a_response_wait_for_its_call() {
     // The client sends its request again.
     assert_eq!(scores.store_scores(1, &[rating]).unwrap().duplicates, 1);
     assert!(scores.waiting_scores(6, 10).unwrap().is_empty());
+}
+
+#[test]
+fn scores_of_the_own_evaluators_do_not_make_a_trace_notable() {
+    let (dir, scores) = store();
+    let by = |trace: u128, author: Option<&str>| Score {
+        source: ScoreSource::Evaluator,
+        author: author.map(str::to_owned),
+        evaluator: Some(ScoreEvaluator { name: "tone".into(), version: Some("1".into()) }),
+        ..Score::new(ScoreTarget::trace(TraceId(trace), None), "tone", ScoreValue::Boolean(true), 5)
+    };
+    scores.store_scores(1, &[by(1, Some(SERVER_AUTHOR)), by(2, None), by(3, Some("someone"))]).unwrap();
+    let notable = notable_traces(dir.path(), &scores, 1).unwrap();
+    assert_eq!(notable, HashSet::from([TraceId(2), TraceId(3)]));
+}
+
+#[test]
+fn results_that_were_computed_before_an_erasure_are_not_stored() {
+    let (_dir, scores) = store();
+    let result = Score { source: ScoreSource::Evaluator, ..score("a", ScoreValue::Boolean(true), 5) };
+    let read_at = scores.erasure_count();
+    assert!(scores.store_evaluated(1, std::slice::from_ref(&result), read_at).unwrap().is_some());
+    let names = ErasedNames { traces: HashSet::from([TraceId(7)]), ..ErasedNames::default() };
+    scores.forget(&ErasureSubject { project: 1, names: Some(names) }).unwrap();
+    assert!(list(&scores, true).is_empty(), "what was stored meanwhile is deleted, too");
+    assert_eq!(scores.store_evaluated(1, &[result], read_at).unwrap(), None);
+    assert!(list(&scores, true).is_empty());
 }

@@ -48,7 +48,7 @@ function ScoreItem({ score }: { score: Score }) {
   const permission = usePermission('delete /api/v1/projects/{project}/scores/{score}', project.id);
   const node = score.span_id === null ? undefined : tree.byId.get(score.span_id);
   const by = score.evaluator?.name ?? score.author;
-  const texts = [score.explanation, score.comment].filter((text) => text !== null);
+  const texts = [score.explanation, score.comment, ...evidenceOf(score)].filter((text) => text !== null);
   return (
     <li>
       <span>
@@ -85,8 +85,8 @@ function ScoreItem({ score }: { score: Score }) {
       </span>
       {texts.length > 0 && (
         <span className="trace-score-texts">
-          {texts.map((text) => (
-            <span key={text} className="line-clamp">
+          {texts.map((text, at) => (
+            <span key={`${at} ${text}`} className="line-clamp">
               <UserText text={text} />
             </span>
           ))}
@@ -94,6 +94,12 @@ function ScoreItem({ score }: { score: Score }) {
       )}
     </li>
   );
+}
+
+/** The parts of texts that decided, which the evaluators of this server name. */
+function evidenceOf({ metadata }: Score): string[] {
+  const { evidence } = metadata as { evidence?: unknown };
+  return Array.isArray(evidence) ? evidence.filter((text) => typeof text === 'string') : [];
 }
 
 function valueText(score: Score, t: ReturnType<typeof useT>, format: Format): string {

@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 use super::audit_trail::{AuditDetails, audit_details};
 use super::auth::AuthorizedProject;
 use super::permission::{Admin, Viewer};
+use super::visibility::MessageVisibility;
 use super::{ApiError, ApiState, error};
 use crate::evaluation::{EvaluatorDraftError, check_draft, score_definition};
 
@@ -135,6 +136,7 @@ pub(super) async fn create(
     authorized: AuthorizedProject<Admin>,
     body: Result<Json<EvaluatorDraft>, JsonRejection>,
 ) -> Result<(StatusCode, Extension<AuditDetails>, Json<EvaluatorView>), ApiError> {
+    check_visibility(authorized.messages)?;
     let Json(draft) = body?;
     let (details, stored) = store(&api, authorized.project, None, draft).await?;
     Ok((StatusCode::CREATED, details, stored))
@@ -149,6 +151,7 @@ pub(super) async fn replace(
     Path((_project, evaluator)): Path<(String, String)>,
     body: Result<Json<EvaluatorDraft>, JsonRejection>,
 ) -> Result<(Extension<AuditDetails>, Json<EvaluatorView>), ApiError> {
+    check_visibility(authorized.messages)?;
     let Json(draft) = body?;
     store(&api, authorized.project, Some(evaluator_id(&evaluator)?), draft).await
 }
@@ -195,6 +198,11 @@ async fn stored_view(api: &ApiState, project: u64, id: i64) -> Result<EvaluatorV
     let (record, mut outcomes) = run_on_evaluators(api, read).await?;
     let record = record.ok_or_else(|| ApiError::not_found("evaluator"))?;
     Ok(view(record, outcomes.remove(&id).unwrap_or_default()))
+}
+
+/// Rejects callers from whom messages are hidden: the results of an evaluator tell what a text contains.
+fn check_visibility(messages: MessageVisibility) -> Result<(), ApiError> {
+    if messages.is_hidden() { Err(ApiError::messages_hidden()) } else { Ok(()) }
 }
 
 fn since_us() -> i64 {

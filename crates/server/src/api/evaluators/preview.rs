@@ -15,6 +15,7 @@ use super::super::auth::AuthorizedProject;
 use super::super::params::QueryParameters;
 use super::super::permission::Member;
 use super::super::{ApiError, ApiState, error};
+use super::check_visibility;
 use crate::evaluation::{CandidateScope, EvaluatedTarget, SelectedTarget, TargetOutcome, check_draft, select_targets};
 use crate::query_parameters::TimeRangeParameters;
 use crate::trace_work::TraceWorkError;
@@ -114,6 +115,7 @@ pub(in crate::api) async fn preview(
     QueryParameters(range): QueryParameters<TimeRangeParameters>,
     body: Result<Json<EvaluatorDraft>, JsonRejection>,
 ) -> Result<Json<EvaluatorPreview>, ApiError> {
+    check_visibility(authorized.messages)?;
     let Json(draft) = body?;
     let (from_us, to_us) = range.range()?;
     check_draft(&draft)?;
