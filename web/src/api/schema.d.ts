@@ -5234,6 +5234,8 @@ export interface components {
         };
         /** @description A finding with its trace. */
         ListedFinding: components["schemas"]["Finding"] & {
+            /** @description True if the settings of the project hide messages from the caller: texts are empty or null then. Left out otherwise. */
+            messages_hidden?: boolean;
             /** @description ID of the conversation of the trace. */
             session_id: string | null;
             /** @description Start of the trace. */

@@ -167,7 +167,7 @@ fn evaluators_are_changed_and_deleted() {
         (json!({ "config": { "any": ["a"], "shoe": 1 } }), "shoe"),
         (json!({ "q": "shoe:x" }), "q: "),
         (json!({ "q": "cost:>cheap" }), "q: "),
-        (json!({ "sampling": [{ "q": "model:>5", "rate": 1 }] }), "sampling"),
+        (json!({ "sampling": [{ "q": "cost:>cheap", "rate": 1 }] }), "sampling"),
         (json!({ "sampling": 1.5 }), "sampling"),
         (json!({ "sampling": [] }), "sampling"),
         (json!({ "daily_budget": -1 }), "daily_budget"),
