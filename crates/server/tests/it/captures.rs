@@ -136,9 +136,11 @@ fn wrong_in(server: &Server, case: &Path) -> Vec<String> {
     for want in list("scores") {
         // A score without a trace rates a conversation.
         let path = want["trace_id"].as_str().map_or("/scores?limit=1000".to_owned(), |trace| format!("/traces/{trace}"));
-        let is_wanted =
-            |score: &&Value| score["name"] == want["name"] && (!want["trace_id"].is_null() || score["session_id"] == want["session"]);
-        let score = server.ask(&path)["scores"].as_array().unwrap().iter().find(is_wanted).cloned().unwrap_or_default();
+        let answer = server.ask(&path);
+        let named: Vec<&Value> = answer["scores"].as_array().unwrap().iter().filter(|score| score["name"] == want["name"]).collect();
+        let by = |ours: &str, theirs: &str| named.iter().find(|score| want[theirs].is_string() && score[ours] == want[theirs]);
+        let found = by("id", "id").or_else(|| by("span_id", "observation")).or_else(|| by("session_id", "session"));
+        let score = found.or_else(|| named.first().filter(|_| !want["trace_id"].is_null())).copied().cloned().unwrap_or_default();
         let value = if want["value"].is_string() { &score["label"] } else { &score["value"] };
         same(format!("score {}", want["name"]), value, &want["value"]);
     }
