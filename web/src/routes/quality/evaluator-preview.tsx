@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { useEffect, useMemo, useState } from 'react';
 import { evaluatorPreviewQuery } from '../../api/evaluators';
 import type { EvaluatorDraft, EvaluatorPreviewResult } from '../../api/types';
+import { PermittedOrReason } from '../../components/permission';
 import { ErrorMessage, Skeleton } from '../../components/states';
 import { Chip, UserText } from '../../components/values';
 import { useT } from '../../i18n';
@@ -32,7 +33,9 @@ export function EvaluatorPreview({ project, draft }: { project: number; draft: E
       <div className="section-head">
         <h2>{t('evaluators.preview')}</h2>
       </div>
-      {asked ? <PreviewOf project={project} draft={asked} /> : <p className="text-dim">{t('evaluators.previewNeeds')}</p>}
+      <PermittedOrReason operation="post /api/v1/projects/{project}/evaluators/preview" project={project}>
+        {asked ? <PreviewOf project={project} draft={asked} /> : <p className="text-dim">{t('evaluators.previewNeeds')}</p>}
+      </PermittedOrReason>
     </section>
   );
 }
