@@ -130,6 +130,8 @@ impl<W: TraceWork> TraceWorker<W> {
         let mut looks = tokio::time::interval(self.quiet.clamp(Duration::from_millis(100), MAX_LOOK_INTERVAL));
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut period = self.first_period();
+        // A kill before the first regular record must not hide what arrives from now on.
+        self.record_progress(period).await;
         let mut recorded_us = now_us();
         loop {
             self.queue.set_complete(period.is_none());
