@@ -1,41 +1,31 @@
 //! `json_schema` and `tool_arguments`: JSON that the model wrote.
 
 use hinomi_model::finding::FindingKind;
-use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 use super::config::{ConfigFields, EvaluatorConfigError, invalid};
 use super::input::answers;
+use super::schema::{BoundedSchema, TooManySteps};
 use super::{EvaluationInput, EvaluationResult, EvaluationValueType, EvaluatorMethod, NotApplicableReason, evidence};
 use crate::signals::{is_cut, tool_requests};
 
-/// Largest schema in bytes of its JSON text, and largest compiled pattern of a schema in bytes.
-const MAX_SCHEMA_BYTES: usize = 256 * 1024;
-const MAX_PATTERN_BYTES: usize = 1 << 20;
 /// Longest answer that is parsed, in bytes.
-const MAX_ANSWER_BYTES: usize = 16 << 20;
-/// Maximum number of errors in the evidence.
-const MAX_ERRORS: usize = 5;
+const MAX_ANSWER_BYTES: usize = 2 << 20;
 
 /// The answer is JSON, and valid against a schema.
 #[derive(Debug)]
 pub(super) struct JsonSchemaMatch {
-    validator: Option<Validator>,
+    schema: Option<BoundedSchema>,
 }
 
 impl JsonSchemaMatch {
     pub(super) fn new(fields: &mut ConfigFields) -> Result<JsonSchemaMatch, EvaluatorConfigError> {
-        let Some(schema) = fields.value("schema") else { return Ok(JsonSchemaMatch { validator: None }) };
+        let Some(schema) = fields.value("schema") else { return Ok(JsonSchemaMatch { schema: None }) };
         if !schema.is_object() {
             return Err(invalid("schema", "use a JSON Schema, which is an object"));
         }
-        if schema.to_string().len() > MAX_SCHEMA_BYTES {
-            return Err(invalid("schema", format!("use at most {MAX_SCHEMA_BYTES} bytes")));
-        }
-        let patterns = PatternOptions::regex().size_limit(MAX_PATTERN_BYTES);
-        let built = jsonschema::options().with_pattern_options(patterns).build(schema);
-        let validator = built.map_err(|error| invalid("schema", format!("the schema is not valid: {error}")))?;
-        Ok(JsonSchemaMatch { validator: Some(validator) })
+        let schema = BoundedSchema::compile(schema).map_err(|reason| invalid("schema", reason))?;
+        Ok(JsonSchemaMatch { schema: Some(schema) })
     }
 }
 
@@ -48,17 +38,21 @@ fn unfenced(answer: &str) -> &str {
 
 impl JsonSchemaMatch {
     /// Returns the errors of an answer; none if it is valid.
-    fn errors(&self, answer: &str) -> Vec<String> {
-        let value: Value = match serde_json::from_str(unfenced(answer)) {
+    fn errors(&self, answer: &str) -> Result<Vec<String>, NotApplicableReason> {
+        let text = unfenced(answer);
+        if answer.len() > MAX_ANSWER_BYTES {
+            return Err(NotApplicableReason::TooLarge);
+        }
+        // Prose may end with dots; it is not JSON that was cut.
+        if is_cut(answer) && text.starts_with(['{', '[', '"', '`']) {
+            return Err(NotApplicableReason::TextCut);
+        }
+        let value: Value = match serde_json::from_str(text) {
             Ok(value) => value,
-            Err(error) => return vec![format!("no valid JSON: {error}")],
+            Err(error) => return Ok(vec![format!("not valid JSON: {error}")]),
         };
-        let Some(validator) = &self.validator else { return Vec::new() };
-        let error = |error: jsonschema::ValidationError| {
-            let path = error.instance_path().to_string();
-            format!("{}: {error}", if path.is_empty() { "/" } else { &path })
-        };
-        validator.iter_errors(&value).take(MAX_ERRORS).map(error).collect()
+        let Some(schema) = &self.schema else { return Ok(Vec::new()) };
+        schema.errors(&value).map_err(|TooManySteps| NotApplicableReason::TooLarge)
     }
 }
 
@@ -69,11 +63,9 @@ impl EvaluatorMethod for JsonSchemaMatch {
 
     fn evaluate(&self, input: &EvaluationInput) -> Result<EvaluationResult, NotApplicableReason> {
         let answers = answers(input)?;
-        if answers.iter().any(|answer| is_cut(answer) || answer.len() > MAX_ANSWER_BYTES) {
-            return Err(NotApplicableReason::TextCut);
-        }
-        let errors = answers.iter().map(|answer| self.errors(answer)).find(|errors| !errors.is_empty());
-        let what = if self.validator.is_some() { "valid against the schema" } else { "valid JSON" };
+        let checked = answers.iter().map(|answer| self.errors(answer)).collect::<Result<Vec<_>, _>>()?;
+        let errors = checked.into_iter().find(|errors| !errors.is_empty());
+        let what = if self.schema.is_some() { "valid against the schema" } else { "valid JSON" };
         Ok(match errors {
             None => EvaluationResult::boolean(true, format!("The answer is {what}.")),
             Some(errors) => EvaluationResult {

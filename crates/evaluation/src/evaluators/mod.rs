@@ -10,6 +10,7 @@ mod json;
 mod language;
 mod repetition;
 pub mod sampling;
+mod schema;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -128,6 +129,8 @@ names!(
         TextTooShort = "text_too_short",
         /// The client or the ingestion cut the text.
         TextCut = "text_cut",
+        /// The text is too long, or its check takes too many steps.
+        TooLarge = "too_large",
         /// No report tells the duration.
         NoDuration = "no_duration",
         /// The cost of a call is unknown.
