@@ -27,7 +27,7 @@ impl LatencyBound {
 /// Returns the time from the first start to the last end of spans in microseconds.
 fn duration_us(spans: &[&hinomi_model::span::Span]) -> Option<i64> {
     let known = || spans.iter().filter(|span| !span.has_no_duration);
-    Some(known().map(|span| span.end_us).max()? - known().map(|span| span.start_us).min()?)
+    Some(known().map(|span| span.end_us).max()?.saturating_sub(known().map(|span| span.start_us).min()?))
 }
 
 impl EvaluatorMethod for LatencyBound {
@@ -50,13 +50,14 @@ impl EvaluatorMethod for LatencyBound {
 /// The target costs at most an amount.
 #[derive(Debug)]
 pub(super) struct CostBound {
-    max_usd: f64,
+    max_cost: Usd,
 }
 
 impl CostBound {
     pub(super) fn new(fields: &mut ConfigFields) -> Result<CostBound, EvaluatorConfigError> {
         let max_usd = fields.number("max_usd", 0.0..=MAX_DOLLARS)?.ok_or_else(|| invalid("max_usd", "this field is required"))?;
-        Ok(CostBound { max_usd })
+        let max_cost = Usd::from_dollars(max_usd).ok_or_else(|| invalid("max_usd", "this amount is too large"))?;
+        Ok(CostBound { max_cost })
     }
 }
 
@@ -67,14 +68,14 @@ impl EvaluatorMethod for CostBound {
 
     fn evaluate(&self, input: &EvaluationInput) -> Result<EvaluationResult, NotApplicableReason> {
         let spans = spans(input);
-        let counted: Vec<_> = spans.iter().filter(|span| span.counted).collect();
-        let is_unknown = counted.iter().any(|span| span.is_call() && span.cost.is_none());
-        let costs: Vec<Usd> = counted.iter().filter_map(|span| span.cost.as_ref().map(|cost| cost.total)).collect();
+        let is_unknown = spans.iter().any(|span| span.counted && span.is_call() && span.cost.is_none());
+        // The same spans as in the totals: an agent may report a sum that its calls contain.
+        let costs: Vec<Usd> = spans.iter().filter(|span| span.is_billed()).filter_map(|span| Some(span.cost.as_ref()?.total)).collect();
         if is_unknown || costs.is_empty() {
             return Err(NotApplicableReason::NoCost);
         }
-        let dollars = costs.into_iter().map(|cost| cost.dollars()).sum::<f64>();
-        let explanation = format!("The cost is {dollars:.6} US dollars, and {} are allowed.", self.max_usd);
-        Ok(EvaluationResult::boolean(dollars <= self.max_usd, explanation))
+        let cost: Usd = costs.into_iter().sum();
+        let explanation = format!("The cost is {:.6} US dollars, and {} are allowed.", cost.dollars(), self.max_cost.dollars());
+        Ok(EvaluationResult::boolean(cost <= self.max_cost, explanation))
     }
 }
