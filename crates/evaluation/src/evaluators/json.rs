@@ -1,13 +1,12 @@
-//! `json_schema` and `tool_arguments`: JSON that the model wrote.
+//! `json_schema`: answers in JSON.
 
-use hinomi_model::finding::FindingKind;
 use serde_json::Value;
 
 use super::config::{ConfigFields, EvaluatorConfigError, invalid};
 use super::input::answers;
 use super::schema::{BoundedSchema, TooManySteps};
 use super::{EvaluationInput, EvaluationResult, EvaluationValueType, EvaluatorMethod, NotApplicableReason, evidence};
-use crate::signals::{is_cut, tool_requests};
+use crate::signals::is_cut;
 
 /// Longest answer that is parsed, in bytes.
 const MAX_ANSWER_BYTES: usize = 2 << 20;
@@ -71,42 +70,6 @@ impl EvaluatorMethod for JsonSchemaMatch {
             Some(errors) => EvaluationResult {
                 evidence: evidence(errors.iter().map(String::as_str)),
                 ..EvaluationResult::boolean(false, format!("The answer is not {what}."))
-            },
-        })
-    }
-}
-
-/// The arguments of all requested tool calls are valid against the definitions of the tools.
-#[derive(Debug)]
-pub(super) struct ToolArgumentsMatch;
-
-impl EvaluatorMethod for ToolArgumentsMatch {
-    fn value_type(&self) -> EvaluationValueType {
-        EvaluationValueType::Boolean
-    }
-
-    fn evaluate(&self, input: &EvaluationInput) -> Result<EvaluationResult, NotApplicableReason> {
-        let checked = match input {
-            EvaluationInput::Span(span) => vec![tool_requests(&[span])],
-            EvaluationInput::Trace(spans) => vec![tool_requests(spans)],
-            EvaluationInput::Session(traces) => traces.iter().map(|spans| tool_requests(spans)).collect(),
-        };
-        let requests: usize = checked.iter().map(|trace| trace.requests).sum();
-        let defined: usize = checked.iter().map(|trace| trace.with_definitions).sum();
-        let of_kind = |kind: FindingKind| checked.iter().flat_map(|trace| &trace.findings).filter(move |found| found.kind == kind);
-        let faults: Vec<_> = of_kind(FindingKind::BadToolArguments).collect();
-        if requests == 0 {
-            return Err(NotApplicableReason::NoToolCalls);
-        }
-        if faults.is_empty() && defined == 0 {
-            return Err(NotApplicableReason::NoToolDefinitions);
-        }
-        let texts: Vec<String> = faults.iter().map(|fault| fault.explanation.to_string()).collect();
-        Ok(match faults.len() {
-            0 => EvaluationResult::boolean(true, format!("The arguments of {defined} requested tool calls are valid.")),
-            n => EvaluationResult {
-                evidence: evidence(texts.iter().map(String::as_str)),
-                ..EvaluationResult::boolean(false, format!("The arguments of {n} tools are not valid."))
             },
         })
     }

@@ -15,6 +15,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod text_match;
+mod tool_arguments;
 mod words;
 
 use std::fmt;
@@ -27,11 +28,12 @@ use serde_json::Value;
 use bounds::{CostBound, LatencyBound};
 use config::ConfigFields;
 pub use config::EvaluatorConfigError;
-use json::{JsonSchemaMatch, ToolArgumentsMatch};
+use json::JsonSchemaMatch;
 use language::LanguageMatch;
 use repetition::Repetition;
 use sources::{SourceOverlap, SourcedNumbers};
 use text_match::{ContainsMatch, EditDistance, ExactMatch, RegexMatch};
+use tool_arguments::ToolArgumentsMatch;
 
 /// Names of the types, in the order in which the page offers them.
 #[rustfmt::skip]

@@ -1,5 +1,6 @@
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::span::{ChatMessage, MessagePart, Span, SpanType};
+use hinomi_model::money::Usd;
+use hinomi_model::span::{ChatMessage, Cost, CostSource, MessagePart, Span, SpanType};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -131,13 +132,27 @@ fn tool_arguments_are_checked_against_their_schema() {
         evaluate("tool_arguments", json!({}), &span)
     };
     let definitions = json!([{ "type": "function", "function": { "name": "book", "parameters": {
-        "type": "object", "required": ["day"], "properties": { "day": { "type": "integer" } } } } }]);
+        "type": "object", "required": ["day"], "properties": {
+            "day": { "type": "integer", "maximum": 7 }, "note": { "type": "string" } } } } }]);
     let value = |evaluation| match evaluation {
         Evaluation::Scored(result) => result.value,
         other => panic!("{other:?}"),
     };
     assert_eq!(value(requested("{\"day\": 3}", Some(definitions.clone()))), EvaluationValue::Boolean(true));
-    assert_eq!(value(requested("{}", Some(definitions))), EvaluationValue::Boolean(false));
+    assert_eq!(value(requested("{\"day\": 3, \"note\": null}", Some(definitions.clone()))), EvaluationValue::Boolean(true));
+    for wrong in ["{}", "{\"day\": 30}", "day=3", "[3]", "3", "null"] {
+        assert_eq!(value(requested(wrong, Some(definitions.clone()))), EvaluationValue::Boolean(false), "{wrong}");
+    }
+    let of_google = json!([{ "functionDeclarations": [{ "name": "book", "parameters": {
+        "type": "OBJECT", "required": ["day"], "properties": { "day": { "type": "INTEGER" } } } }] }]);
+    assert_eq!(value(requested("{\"day\": 3}", Some(of_google.clone()))), EvaluationValue::Boolean(true));
+    assert_eq!(value(requested("{\"day\": \"x\"}", Some(of_google))), EvaluationValue::Boolean(false));
+    let of_anthropic = json!([{ "name": "book", "input_schema": { "type": "object", "properties": { "day": { "enum": [1, 2] } } } }]);
+    assert_eq!(value(requested("{\"day\": 2}", Some(of_anthropic.clone()))), EvaluationValue::Boolean(true));
+    assert_eq!(value(requested("{\"day\": 3}", Some(of_anthropic))), EvaluationValue::Boolean(false));
+    for unknown in [json!(17), json!([{ "name": "look", "input_schema": { "type": "object" } }])] {
+        assert_eq!(requested("{\"day\": 3}", Some(unknown)), Evaluation::NotApplicable(NotApplicableReason::NoToolDefinitions));
+    }
     assert_eq!(value(requested("{\"day\": ", None)), EvaluationValue::Boolean(false));
     assert_eq!(requested("{\"day\": 3}", None), Evaluation::NotApplicable(NotApplicableReason::NoToolDefinitions));
     let without = evaluate("tool_arguments", json!({}), &call(1, "q", "a"));
@@ -151,6 +166,29 @@ fn bounds_need_known_figures() {
     let timeless = Span { has_no_duration: true, ..call(1, "q", "a") };
     assert_eq!(evaluate("latency", json!({ "max_ms": 1 }), &timeless), Evaluation::NotApplicable(NotApplicableReason::NoDuration));
     assert_eq!(evaluate("cost", json!({ "max_usd": 1 }), &call(1, "q", "a")), Evaluation::NotApplicable(NotApplicableReason::NoCost));
+}
+
+#[test]
+fn costs_are_summed_exactly_and_as_in_totals() {
+    let costing = |number: u64, picodollars: i64| {
+        let cost = Cost { total: Usd(picodollars), input: None, output: None, source: CostSource::Computed, price: None };
+        Span { cost: Some(cost), ..call(number, "q", "a") }
+    };
+    let (first, second) = (costing(1, 100_000_000_000), costing(2, 200_000_000_000));
+    let agent = Span { kind: SpanType::Agent, ..costing(3, 300_000_000_000) };
+    let evaluator = CompiledEvaluator::compile("cost", &json!({ "max_usd": 0.3 })).unwrap();
+    let Evaluation::Scored(result) = evaluator.evaluate(&EvaluationInput::Trace(&[&agent, &first, &second])) else { panic!() };
+    assert_eq!(result.value, EvaluationValue::Boolean(true), "{}", result.explanation);
+    let third = costing(4, 1);
+    let Evaluation::Scored(result) = evaluator.evaluate(&EvaluationInput::Trace(&[&first, &second, &third])) else { panic!() };
+    assert_eq!(result.value, EvaluationValue::Boolean(false), "{}", result.explanation);
+}
+
+#[test]
+fn times_at_the_ends_of_the_range_are_too_long() {
+    let endless = Span { start_us: i64::MIN, end_us: i64::MAX, ..call(1, "q", "a") };
+    let Evaluation::Scored(result) = evaluate("latency", json!({ "max_ms": 1 }), &endless) else { panic!() };
+    assert_eq!(result.value, EvaluationValue::Boolean(false));
 }
 
 #[test]

@@ -19,17 +19,22 @@ const UNCHECKED: &[&str] = &["$ref", "anyOf", "oneOf", "allOf", "not", "if", "pa
 /// is a fault only for tools that are known to take an object.
 pub(super) fn fault_of_json(arguments: &str, is_offered: bool) -> Option<ArgumentFault> {
     let text = arguments.trim();
-    let is_python =
-        text.starts_with("{'") || text.starts_with("['") || text.contains(": None") || text.contains(": True") || text.contains(": False");
     let looks_like_json = text.starts_with('{') || (is_offered && text.starts_with(['[', '"']) && text.len() > 2);
-    if !looks_like_json || is_python || text.len() > MAX_ARGUMENT_BYTES || is_cut(text) || text.contains("[Filtered]") {
+    if !looks_like_json || !are_as_the_model_wrote(text) {
         return None;
     }
     serde_json::from_str::<serde::de::IgnoredAny>(text).is_err().then_some(ArgumentFault::InvalidJson)
 }
 
+/// Returns false for arguments that a client cut, redacted or wrote in the notation of Python, and for too long ones.
+pub(crate) fn are_as_the_model_wrote(text: &str) -> bool {
+    let is_python =
+        text.starts_with("{'") || text.starts_with("['") || text.contains(": None") || text.contains(": True") || text.contains(": False");
+    !is_python && text.len() <= MAX_ARGUMENT_BYTES && !is_cut(text) && !text.contains("[Filtered]")
+}
+
 /// Returns the first fault of arguments against the schema of the tool.
-pub(super) fn fault_of_schema(arguments: &str, schema: &Value) -> Option<ArgumentFault> {
+pub(crate) fn fault_of_schema(arguments: &str, schema: &Value) -> Option<ArgumentFault> {
     let text = arguments.trim();
     if text.len() > MAX_ARGUMENT_BYTES || is_cut(text) {
         return None;

@@ -26,11 +26,12 @@ use hinomi_model::finding;
 use hinomi_model::span::Span;
 
 pub use answers::is_refusal;
+pub(crate) use arguments::{are_as_the_model_wrote, fault_of_schema};
 pub use finding::{
     ArgumentFault, FindingDetector, FindingExplanation, FindingKind, FindingSeverity, RunLimitKind, SignalFinding, TruncationSource,
 };
 pub(crate) use language::{are_different_languages, language_of};
-pub(crate) use offered_tools::tool_requests;
+pub(crate) use offered_tools::{ToolRequest, tool_requests, tools_that_rejected_arguments};
 pub use questions::QuestionHistory;
 use run::AnalyzedRun;
 pub(crate) use run::output_text;

@@ -114,28 +114,39 @@ fn are_same_tool(called: &str, offered: &str) -> bool {
     called == offered || plain(called) == plain(offered) || plain(local_name(called)) == plain(local_name(offered))
 }
 
-/// Tool calls that models requested, and what is wrong with them.
-pub(crate) struct ToolRequests {
-    /// Number of requested tool calls.
-    pub(crate) requests: usize,
-    /// Number of those whose request came from a call that states its tools.
-    pub(crate) with_definitions: usize,
-    /// Findings of the kinds `unknown_tool` and `bad_tool_arguments`.
-    pub(crate) findings: Vec<SignalFinding>,
+/// A tool call that a model requested.
+pub(crate) struct ToolRequest<'a> {
+    /// Name of the tool as requested.
+    pub(crate) tool: &'a str,
+    /// Arguments as sent.
+    pub(crate) arguments: &'a str,
+    /// True if the request offers the tool.
+    pub(crate) is_offered: bool,
+    /// Schema of the arguments, if the tool is offered with one.
+    pub(crate) schema: Option<Value>,
 }
 
-/// Checks the tool calls that the models of a trace requested.
-pub(crate) fn tool_requests(spans: &[&Span]) -> ToolRequests {
-    let run = AnalyzedRun::of(spans);
-    let mut checked = ToolRequests { requests: 0, with_definitions: 0, findings: Vec::new() };
-    for call in &run.calls {
-        let parts = call.output_messages.iter().flat_map(|message| &message.parts);
-        let requests = parts.filter(|part| matches!(part, MessagePart::ToolCall { .. })).count();
-        checked.requests += requests;
-        checked.with_definitions += if call.tool_definitions.is_some() { requests } else { 0 };
+/// Returns the tool calls that the models of a trace requested.
+pub(crate) fn tool_requests<'a>(spans: &[&'a Span]) -> Vec<ToolRequest<'a>> {
+    let mut requests = Vec::new();
+    for call in AnalyzedRun::of(spans).calls {
+        let mut tools = None;
+        for part in call.output_messages.iter().flat_map(|message| &message.parts) {
+            let MessagePart::ToolCall { name, arguments, .. } = part else { continue };
+            let tools = tools.get_or_insert_with(|| call.tool_definitions.as_ref().and_then(offered).unwrap_or_default());
+            let tool = tools.iter().find(|tool| are_same_tool(name, &tool.name));
+            let schema = tool.and_then(|tool| schema_of(&tool.definition));
+            requests.push(ToolRequest { tool: name, arguments, is_offered: tool.is_some(), schema });
+        }
     }
-    find(&run, &mut checked.findings);
-    checked
+    requests
+}
+
+/// Returns the names of the tools of a trace that rejected their arguments.
+pub(crate) fn tools_that_rejected_arguments<'a>(spans: &[&'a Span]) -> Vec<&'a str> {
+    let run = AnalyzedRun::of(spans);
+    let is_rejected = |failure: &str| contains_any(prefix(failure, 600), INVALID_ARGUMENTS);
+    run.tools.iter().filter(|call| call.failure.is_some_and(is_rejected)).map(|call| call.name).collect()
 }
 
 /// Finds requests for unknown tools and bad arguments.
