@@ -1,28 +1,31 @@
 //! Texts, durations and costs of a target.
 
+use std::borrow::Cow;
+
 use hinomi_model::span::Span;
 
 use super::{EvaluationInput, NotApplicableReason};
-use crate::signals::{final_answer, output_text, question_and_answer};
+use crate::signals::question_and_answer;
 
 /// Returns the answers of a target: of a call its output, of a trace its final answer, of a conversation the final answers of its traces.
-pub(super) fn answers<'a>(input: &EvaluationInput<'a>) -> Result<Vec<&'a str>, NotApplicableReason> {
-    let answers: Vec<&str> = match input {
-        EvaluationInput::Span(span) => output_text(span).into_iter().collect(),
-        EvaluationInput::Trace(spans) => final_answer(spans).into_iter().collect(),
-        EvaluationInput::Session(traces) => traces.iter().filter_map(|spans| final_answer(spans)).collect(),
-    };
-    if answers.is_empty() { Err(NotApplicableReason::NoAnswer) } else { Ok(answers) }
+pub(super) fn answers<'a>(input: &EvaluationInput<'a>) -> Result<Vec<Cow<'a, str>>, NotApplicableReason> {
+    let answers: Vec<Cow<str>> = answered(input)?.into_iter().map(|(_question, answer)| answer).collect();
+    Ok(answers)
 }
 
 /// Returns the answers of a target, each with the question of the user that came before it, if it is known.
-pub(super) fn answered<'a>(input: &EvaluationInput<'a>) -> Result<Vec<(Option<&'a str>, &'a str)>, NotApplicableReason> {
-    let answered: Vec<(Option<&str>, &str)> = match input {
-        EvaluationInput::Span(span) => question_and_answer(&[span]).into_iter().collect(),
-        EvaluationInput::Trace(spans) => question_and_answer(spans).into_iter().collect(),
-        EvaluationInput::Session(traces) => traces.iter().filter_map(|spans| question_and_answer(spans)).collect(),
-    };
+pub(super) fn answered<'a>(input: &EvaluationInput<'a>) -> Result<Vec<(Option<&'a str>, Cow<'a, str>)>, NotApplicableReason> {
+    let answered: Vec<(Option<&str>, Cow<str>)> = traces(input).iter().filter_map(|spans| question_and_answer(spans)).collect();
     if answered.is_empty() { Err(NotApplicableReason::NoAnswer) } else { Ok(answered) }
+}
+
+/// Returns the spans of each trace of a target, in order of time.
+pub(super) fn traces<'a>(input: &EvaluationInput<'a>) -> Vec<Vec<&'a Span>> {
+    match input {
+        EvaluationInput::Span(span) => vec![vec![span]],
+        EvaluationInput::Trace(spans) => vec![spans.to_vec()],
+        EvaluationInput::Session(traces) => traces.to_vec(),
+    }
 }
 
 /// Returns all spans of a target.

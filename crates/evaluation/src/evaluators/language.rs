@@ -3,7 +3,7 @@
 use super::config::{ConfigFields, EvaluatorConfigError, invalid};
 use super::input::answered;
 use super::{EvaluationInput, EvaluationResult, EvaluationValueType, EvaluatorMethod, NotApplicableReason};
-use crate::signals::{are_different_languages, language_of};
+use crate::signals::{LANGUAGE_TEXT_BYTES, are_confusable, are_different_languages, language_of};
 
 /// Codes of languages: of two letters (ISO 639-1), and of three (ISO 639-3).
 #[rustfmt::skip]
@@ -35,6 +35,9 @@ impl LanguageMatch {
         let short = |code: &str| LANGUAGES.iter().find(|(_, long)| *long == code).map_or(code.to_owned(), |(short, _)| (*short).to_owned());
         if let Some((wanted, code)) = self.expected {
             let found = language_of(answer)?;
+            if found != code && are_confusable(answer, found, code) {
+                return None;
+            }
             return Some((found == code, format!("The answer is in {}, and {wanted} is expected.", short(found))));
         }
         let question = question?;
@@ -59,6 +62,11 @@ impl EvaluatorMethod for LanguageMatch {
         let checked: Vec<(bool, String)> = answered.iter().filter_map(|(question, answer)| self.check(*question, answer)).collect();
         let worst = checked.iter().find(|(is_right, _)| !is_right).or(checked.first());
         let (is_right, explanation) = worst.ok_or(NotApplicableReason::UnknownLanguage)?;
-        Ok(EvaluationResult::boolean(*is_right, explanation.clone()))
+        let mut result = EvaluationResult::boolean(*is_right, explanation.clone());
+        if answered.iter().any(|(_, answer)| answer.len() > LANGUAGE_TEXT_BYTES) {
+            result.is_partial = true;
+            result.explanation.push_str(" Only the first 4,000 bytes of an answer were read.");
+        }
+        Ok(result)
     }
 }

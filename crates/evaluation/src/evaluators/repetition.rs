@@ -55,7 +55,7 @@ impl EvaluatorMethod for Repetition {
     }
 
     fn evaluate(&self, input: &EvaluationInput) -> Result<EvaluationResult, NotApplicableReason> {
-        let texts: Vec<(Vec<Token>, bool)> = answers(input)?.into_iter().map(|answer| tokens(answer, MAX_TOKENS)).collect();
+        let texts: Vec<(Vec<Token>, bool)> = answers(input)?.iter().map(|answer| tokens(answer, MAX_TOKENS)).collect();
         let is_partial = texts.iter().any(|(_, is_partial)| *is_partial);
         let shares: Vec<(f64, Option<String>)> =
             texts.iter().filter(|(tokens, _)| tokens.len() >= MIN_TOKENS).map(|(tokens, _)| repeated_share(tokens)).collect();
@@ -64,6 +64,9 @@ impl EvaluatorMethod for Repetition {
         }
         let mean = shares.iter().map(|(share, _)| share).sum::<f64>() / shares.len() as f64;
         let mut explanation = format!("{:.0} % of the answer repeats earlier parts of it.", mean * 100.0);
+        if shares.len() > 1 {
+            explanation.push_str(&format!(" The value is the mean of {} answers.", shares.len()));
+        }
         if is_partial {
             explanation.push_str(" Only the first 20,000 words or characters were read.");
         }

@@ -192,6 +192,58 @@ fn times_at_the_ends_of_the_range_are_too_long() {
 }
 
 #[test]
+fn answers_in_several_parts_are_read_as_a_whole() {
+    let parts = ["The tower is 330", " metres high", ".", "It stands in Paris."];
+    let parts = parts.map(|text| MessagePart::Text { text: text.to_owned() });
+    let span = Span { output_messages: vec![message("assistant", parts.to_vec())], ..call(1, "q", "") };
+    let whole = json!({ "expected": "The tower is 330 metres high.\nIt stands in Paris." });
+    for input in [EvaluationInput::Span(&span), EvaluationInput::Trace(&[&span])] {
+        let Evaluation::Scored(result) = CompiledEvaluator::compile("exact", &whole).unwrap().evaluate(&input) else { panic!() };
+        assert_eq!(result.value, EvaluationValue::Boolean(true));
+    }
+}
+
+#[test]
+fn results_say_when_only_a_part_was_read() {
+    let partial = |evaluator_type: &str, config: Value, answer: &str| {
+        let Evaluation::Scored(result) = evaluate(evaluator_type, config, &call(1, "The Eiffel Tower stands proudly.", answer)) else {
+            panic!()
+        };
+        (result.is_partial, result.explanation.contains("Only the first"))
+    };
+    let (a, longer) = ("a".repeat(5_000), "a".repeat(5_001));
+    let sentences = |count: usize| "The Eiffel Tower stands proudly. ".repeat(count);
+    assert_eq!(partial("edit_distance", json!({ "expected": a }), &a), (false, false));
+    assert_eq!(partial("edit_distance", json!({ "expected": longer }), &a), (true, true));
+    assert_eq!(partial("overlap", json!({ "sources": "input" }), &sentences(500)), (false, false));
+    assert_eq!(partial("overlap", json!({ "sources": "input" }), &sentences(501)), (true, true));
+    assert_eq!(partial("language", json!({ "expected": "en" }), &sentences(10)), (false, false));
+    assert_eq!(partial("language", json!({ "expected": "en" }), &sentences(200)), (true, true));
+    assert_eq!(partial("regex", json!({ "pattern": "[ab]*a[ab]{500}c" }), &"ab".repeat(200_000)), (true, true));
+}
+
+#[test]
+fn languages_that_are_easily_confused_are_not_judged() {
+    let of = |expected: &str, answer: &str| evaluate("language", json!({ "expected": expected }), &call(1, "q", answer));
+    assert_eq!(of("ja", "本日休業、営業時間変更"), Evaluation::NotApplicable(NotApplicableReason::UnknownLanguage));
+    let chinese = "埃菲尔铁塔位于法国巴黎市中心，是世界著名的建筑物之一。";
+    let Evaluation::Scored(result) = of("ja", chinese) else { panic!() };
+    assert_eq!(result.value, EvaluationValue::Boolean(false));
+}
+
+#[test]
+fn answers_of_a_conversation_are_compared_with_the_sources_up_to_their_turn() {
+    let retriever = |text_of: &str| Span { kind: SpanType::Retriever, output_messages: vec![text("tool", text_of)], ..call(0, "q", "") };
+    let (tower, elephants) = (retriever("The Eiffel Tower stands proudly."), retriever("Napoleon bought seven elephants."));
+    let (first, second) = (call(5, "q", "Napoleon bought seven elephants."), call(15, "q", "The Eiffel Tower stands proudly."));
+    let traces = [vec![&tower, &first], vec![&elephants, &second]];
+    let evaluator = CompiledEvaluator::compile("overlap", &json!({})).unwrap();
+    let Evaluation::Scored(result) = evaluator.evaluate(&EvaluationInput::Session(&traces)) else { panic!() };
+    assert_eq!(result.value, EvaluationValue::Number(0.5), "{}", result.explanation);
+    assert_eq!(result.evidence, ["Napoleon bought seven elephants."]);
+}
+
+#[test]
 fn conversations_are_as_good_as_their_worst_answer() {
     let (first, second) = (call(1, "q", "Yes, please."), call(9, "q", "No."));
     let traces = [vec![&first], vec![&second]];

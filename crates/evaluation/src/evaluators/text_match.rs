@@ -6,29 +6,26 @@ use super::config::{ConfigFields, EvaluatorConfigError, invalid};
 use super::input::answers;
 use super::{EvaluationInput, EvaluationResult, EvaluationValueType, EvaluatorMethod, NotApplicableReason};
 
-/// Maximum size of a compiled pattern in bytes.
-const MAX_PATTERN_BYTES: usize = 1 << 20;
+/// Sizes of compiled patterns in bytes, each with the number of bytes of an answer that such a pattern searches. In the worst case a
+/// search takes time in proportion to both: half a second on a processor of 2025. Most patterns and texts take a hundredth of it.
+const PATTERN_SIZES: [(usize, usize); 4] = [(8 << 10, 1 << 20), (32 << 10, 256 << 10), (128 << 10, 64 << 10), (512 << 10, 16 << 10)];
 /// Number of bytes of an answer that are searched for texts and patterns.
 const SEARCHED_BYTES: usize = 4 << 20;
-/// Number of characters of each text whose edit distance is computed.
+/// Number of characters of each text whose edit distance is computed. It is divided by the square root of the number of answers, since the
+/// time grows with its square.
 const COMPARED_CHARACTERS: usize = 5_000;
 
-/// Answers of a target that are searched, and whether one of them was cut.
-fn searched<'a>(input: &EvaluationInput<'a>) -> Result<(Vec<&'a str>, bool), NotApplicableReason> {
-    let answers = answers(input)?;
-    let is_partial = answers.iter().any(|answer| answer.len() > SEARCHED_BYTES);
-    let prefix = |answer: &'a str| &answer[..answer.floor_char_boundary(SEARCHED_BYTES.min(answer.len()))];
-    Ok((answers.into_iter().map(prefix).collect(), is_partial))
-}
-
-/// Returns a result about all answers: false with the reason of the first answer that fails.
+/// Returns a result about the first bytes of all answers: false with the reason of the first answer that fails.
 fn all_pass(
     input: &EvaluationInput,
+    searched_bytes: usize,
     passed: &str,
     fault: impl Fn(&str) -> Option<String>,
 ) -> Result<EvaluationResult, NotApplicableReason> {
-    let (answers, is_partial) = searched(input)?;
-    let failed = answers.iter().enumerate().find_map(|(at, answer)| fault(answer).map(|reason| (at, reason)));
+    let answers = answers(input)?;
+    let is_partial = answers.iter().any(|answer| answer.len() > searched_bytes);
+    let prefix = |answer: &'_ str| fault(&answer[..answer.floor_char_boundary(searched_bytes.min(answer.len()))]);
+    let failed = answers.iter().enumerate().find_map(|(at, answer)| prefix(answer).map(|reason| (at, reason)));
     let mut result = match failed {
         None => EvaluationResult::boolean(true, passed),
         Some((_, reason)) if answers.len() == 1 => EvaluationResult::boolean(false, reason),
@@ -36,7 +33,7 @@ fn all_pass(
     };
     if is_partial {
         result.is_partial = true;
-        result.explanation.push_str(" Only the first 4 MiB of the answer were searched.");
+        result.explanation.push_str(&format!(" Only the first {} KiB of an answer were searched.", searched_bytes >> 10));
     }
     Ok(result)
 }
@@ -68,7 +65,7 @@ impl EvaluatorMethod for ExactMatch {
     }
 
     fn evaluate(&self, input: &EvaluationInput) -> Result<EvaluationResult, NotApplicableReason> {
-        all_pass(input, "The answer equals the expected text.", |answer| {
+        all_pass(input, SEARCHED_BYTES, "The answer equals the expected text.", |answer| {
             let differs = plain(answer, self.ignores_case, self.trims) != self.expected;
             differs.then(|| "The answer differs from the expected text.".to_owned())
         })
@@ -101,7 +98,7 @@ impl EvaluatorMethod for ContainsMatch {
     }
 
     fn evaluate(&self, input: &EvaluationInput) -> Result<EvaluationResult, NotApplicableReason> {
-        all_pass(input, "The answer contains what it must contain, and nothing that it must not contain.", |answer| {
+        all_pass(input, SEARCHED_BYTES, "The answer contains what it must contain, and nothing that it must not contain.", |answer| {
             let answer = plain(answer, self.ignores_case, false);
             let contains = |text: &&String| answer.contains(&plain(text, self.ignores_case, false));
             if let Some(text) = self.none.iter().find(contains) {
@@ -120,6 +117,7 @@ impl EvaluatorMethod for ContainsMatch {
 #[derive(Debug)]
 pub(super) struct RegexMatch {
     pattern: Regex,
+    searched_bytes: usize,
     must_match: bool,
 }
 
@@ -127,12 +125,14 @@ impl RegexMatch {
     pub(super) fn new(fields: &mut ConfigFields) -> Result<RegexMatch, EvaluatorConfigError> {
         let (pattern, must_match) = (fields.required_text("pattern")?, fields.boolean("must_match", true)?);
         let ignores_case = fields.boolean("ignore_case", false)?;
-        let built = RegexBuilder::new(pattern).case_insensitive(ignores_case).size_limit(MAX_PATTERN_BYTES).build();
-        let pattern = built.map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => invalid("pattern", "the pattern is too large; use shorter repetitions"),
-            error => invalid("pattern", format!("the pattern is not valid: {error}")),
-        })?;
-        Ok(RegexMatch { pattern, must_match })
+        for (size, searched_bytes) in PATTERN_SIZES {
+            match RegexBuilder::new(pattern).case_insensitive(ignores_case).size_limit(size).build() {
+                Ok(pattern) => return Ok(RegexMatch { pattern, searched_bytes, must_match }),
+                Err(regex::Error::CompiledTooBig(_)) => {}
+                Err(error) => return Err(invalid("pattern", format!("the pattern is not valid: {error}"))),
+            }
+        }
+        Err(invalid("pattern", "the pattern is too large; use shorter repetitions"))
     }
 }
 
@@ -143,7 +143,7 @@ impl EvaluatorMethod for RegexMatch {
 
     fn evaluate(&self, input: &EvaluationInput) -> Result<EvaluationResult, NotApplicableReason> {
         let passed = if self.must_match { "The answer matches the pattern." } else { "The answer does not match the pattern." };
-        all_pass(input, passed, |answer| {
+        all_pass(input, self.searched_bytes, passed, |answer| {
             let found = self.pattern.find(answer);
             match (self.must_match, found) {
                 (true, None) => Some("The answer does not match the pattern.".to_owned()),
@@ -166,16 +166,16 @@ pub(super) struct EditDistance {
 impl EditDistance {
     pub(super) fn new(fields: &mut ConfigFields) -> Result<EditDistance, EvaluatorConfigError> {
         let (expected, normalizes) = (fields.required_text("expected")?, fields.boolean("normalize", true)?);
-        Ok(EditDistance { expected: normalized(expected, normalizes).0, normalizes })
+        Ok(EditDistance { expected: expected.to_owned(), normalizes })
     }
-}
 
-/// Returns the compared part of a text, and whether it is not the whole text. Normalization ignores case and the number of spaces.
-fn normalized(text: &str, normalizes: bool) -> (String, bool) {
-    let part: String = text.chars().take(COMPARED_CHARACTERS).collect();
-    let is_partial = part.len() < text.len();
-    let text = if normalizes { part.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ") } else { part };
-    (text, is_partial)
+    /// Returns the compared part of a text, and whether it is not the whole text. Normalization ignores case and the number of spaces.
+    fn compared(&self, text: &str, characters: usize) -> (String, bool) {
+        let part: String = text.chars().take(characters).collect();
+        let is_partial = part.len() < text.len();
+        let text = if self.normalizes { part.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ") } else { part };
+        (text, is_partial)
+    }
 }
 
 impl EvaluatorMethod for EditDistance {
@@ -184,14 +184,21 @@ impl EvaluatorMethod for EditDistance {
     }
 
     fn evaluate(&self, input: &EvaluationInput) -> Result<EvaluationResult, NotApplicableReason> {
-        let compared: Vec<(String, bool)> = answers(input)?.into_iter().map(|answer| normalized(answer, self.normalizes)).collect();
-        let similarities = compared.iter().map(|(answer, _)| strsim::normalized_levenshtein(answer, &self.expected));
-        let mean = similarities.sum::<f64>() / compared.len() as f64;
-        let of = if compared.len() == 1 { "The answer".to_owned() } else { format!("The mean of {} answers", compared.len()) };
+        let answers = answers(input)?;
+        let characters = (COMPARED_CHARACTERS as f64 / (answers.len() as f64).sqrt()) as usize;
+        let (expected, mut is_partial) = self.compared(&self.expected, characters);
+        let mut sum = 0.0;
+        for answer in &answers {
+            let (answer, is_part) = self.compared(answer, characters);
+            is_partial |= is_part;
+            sum += strsim::normalized_levenshtein(&answer, &expected);
+        }
+        let mean = sum / answers.len() as f64;
+        let of = if answers.len() == 1 { "The answer".to_owned() } else { format!("The mean of {} answers", answers.len()) };
         let mut result = EvaluationResult::number(mean, format!("{of} has a similarity of {mean:.2} to the expected text."));
-        if compared.iter().any(|(_, is_partial)| *is_partial) {
+        if is_partial {
             result.is_partial = true;
-            result.explanation.push_str(" Only the first 5,000 characters of the answer were compared.");
+            result.explanation.push_str(&format!(" Only the first {characters} characters of each text were compared."));
         }
         Ok(result)
     }

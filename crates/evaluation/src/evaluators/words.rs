@@ -61,18 +61,23 @@ pub(super) fn sentences(text: &str, max_sentences: usize) -> Vec<&str> {
     sentences
 }
 
-/// Returns what carries the content of a text: words of at least four letters or with digits, and pairs of Chinese or Japanese characters.
-pub(super) fn content_words(text: &str, max_tokens: usize) -> Vec<String> {
-    let (tokens, _) = tokens(text, max_tokens);
-    let mut words: Vec<String> =
-        tokens.iter().filter(|token| !token.is_wide && is_content(&token.text)).map(|token| token.text.clone()).collect();
+/// Returns what carries the content of a text: words of at least four letters or with digits, pairs of Chinese or Japanese characters, and
+/// the first two syllables of Korean words, whose ends change with their role.
+pub(super) fn content_words(text: &str) -> Vec<String> {
+    let (tokens, _) = tokens(text, usize::MAX);
     let pairs = tokens.windows(2).filter(|pair| pair.iter().all(|token| token.is_wide));
-    words.extend(pairs.map(|pair| format!("{}{}", pair[0].text, pair[1].text)));
+    let mut words: Vec<String> = pairs.map(|pair| format!("{}{}", pair[0].text, pair[1].text)).collect();
+    words.extend(tokens.into_iter().filter(|token| !token.is_wide).filter_map(|token| content_word(token.text)));
     words
 }
 
-fn is_content(word: &str) -> bool {
-    word.chars().count() >= 4 || word.chars().any(|character| character.is_ascii_digit())
+fn content_word(word: String) -> Option<String> {
+    if word.starts_with(|character| matches!(character, '가'..='힣')) {
+        let stem: String = word.chars().take(2).collect();
+        return (stem.chars().count() == 2).then_some(stem);
+    }
+    let is_content = word.chars().nth(3).is_some() || word.chars().any(|character| character.is_ascii_digit());
+    is_content.then_some(word)
 }
 
 #[cfg(test)]
@@ -88,7 +93,8 @@ mod tests {
 
     #[test]
     fn words_without_spaces_are_pairs_of_characters() {
-        assert_eq!(content_words("The Tower of 1889", 99), ["tower", "1889"]);
-        assert_eq!(content_words("東京都", 99), ["東京", "京都"]);
+        assert_eq!(content_words("The Tower of 1889"), ["tower", "1889"]);
+        assert_eq!(content_words("東京都"), ["東京", "京都"]);
+        assert_eq!(content_words("서울은 한국의 수도"), ["서울", "한국", "수도"]);
     }
 }

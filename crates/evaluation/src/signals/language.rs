@@ -11,7 +11,7 @@ use super::run::AnalyzedRun;
 use super::text::{prefix, texts};
 
 /// Number of bytes of a text from which its language is determined.
-const TEXT_BYTES: usize = 4_000;
+pub(crate) const TEXT_BYTES: usize = 4_000;
 /// Shortest question and answer in letters of an alphabet, and in Chinese or Japanese characters or Korean syllables.
 const MIN_QUESTION: (usize, usize) = (16, 6);
 const MIN_ANSWER: (usize, usize) = (40, 14);
@@ -19,6 +19,8 @@ const MIN_ANSWER: (usize, usize) = (40, 14);
 const MIN_SHARE: f64 = 0.8;
 /// Shortest text in letters whose language is told from another of the same alphabet, and the fewest words of it.
 const MIN_SAME_ALPHABET: (usize, usize) = (24, 4);
+/// Number of Chinese characters without kana from which a text is Chinese.
+const MIN_CHINESE: usize = 12;
 /// Maximum number of messages that are searched for the name of a language.
 const MAX_MESSAGES: usize = 50;
 
@@ -86,6 +88,16 @@ pub(crate) fn language_of(text: &str) -> Option<&'static str> {
     }
 }
 
+/// Returns true if a text whose language was found to be one may be in the other: languages that detectors confuse, and a few Chinese
+/// characters, which may be Japanese. The languages are ISO 639-3 codes.
+pub(crate) fn are_confusable(text: &str, found: &str, other: &str) -> bool {
+    if (found, other) == (Script::Han.code(), Script::Japanese.code()) {
+        let letters = prose(prefix(text, TEXT_BYTES)).chars().filter(|c| c.is_alphabetic()).take(MIN_CHINESE).count();
+        return letters < MIN_CHINESE;
+    }
+    matches!((Lang::from_code(found), Lang::from_code(other)), (Some(found), Some(other)) if are_close(found, other))
+}
+
 /// Returns the languages of a question and an answer if they certainly differ.
 pub(crate) fn are_different_languages(question: &str, answer: &str) -> Option<(String, String)> {
     let (question, answer) = (prose(prefix(question, TEXT_BYTES)), prose(prefix(answer, TEXT_BYTES)));
@@ -93,7 +105,8 @@ pub(crate) fn are_different_languages(question: &str, answer: &str) -> Option<(S
     let answered = main_script(&answer, MIN_ANSWER)?;
     if asked != answered {
         // A few Chinese characters may be Japanese.
-        let is_unsure = |text: &str, script: Script| script == Script::Han && text.chars().filter(|c| c.is_alphabetic()).count() < 12;
+        let is_unsure =
+            |text: &str, script: Script| script == Script::Han && text.chars().filter(|c| c.is_alphabetic()).count() < MIN_CHINESE;
         let is_japanese_or_chinese =
             [Script::Han, Script::Japanese].contains(&asked) && [Script::Han, Script::Japanese].contains(&answered);
         if is_japanese_or_chinese && (is_unsure(&question, asked) || is_unsure(&answer, answered)) {

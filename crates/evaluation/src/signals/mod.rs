@@ -22,6 +22,8 @@ mod tool_calls;
 mod tool_errors;
 pub mod wasted_cost;
 
+use std::borrow::Cow;
+
 use hinomi_model::finding;
 use hinomi_model::span::Span;
 
@@ -30,31 +32,25 @@ pub(crate) use arguments::{are_as_the_model_wrote, fault_of_schema};
 pub use finding::{
     ArgumentFault, FindingDetector, FindingExplanation, FindingKind, FindingSeverity, RunLimitKind, SignalFinding, TruncationSource,
 };
-pub(crate) use language::{are_different_languages, language_of};
+pub(crate) use language::{TEXT_BYTES as LANGUAGE_TEXT_BYTES, are_confusable, are_different_languages, language_of};
 pub(crate) use offered_tools::{ToolRequest, tool_requests, tools_that_rejected_arguments};
 pub use questions::QuestionHistory;
 use run::AnalyzedRun;
-pub(crate) use run::output_text;
 pub(crate) use text::is_cut;
 
 /// Hash map with a fast hash function.
 type Map<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
 /// Hash set with a fast hash function.
-type Set<T> = std::collections::HashSet<T, ahash::RandomState>;
+pub(crate) type Set<T> = std::collections::HashSet<T, ahash::RandomState>;
 
 /// Maximum number of findings of one trace or conversation. The most severe ones are returned.
 pub const MAX_FINDINGS: usize = 200;
 
-/// Returns the text of the final answer of a trace; `None` if the run ended without text.
-pub(crate) fn final_answer<'a>(spans: &[&'a Span]) -> Option<&'a str> {
-    AnalyzedRun::of(spans).final_answer().map(|answer| answer.text)
-}
-
-/// Returns the final answer of a trace, and the question of the user that it answers, if it is known.
-pub(crate) fn question_and_answer<'a>(spans: &[&'a Span]) -> Option<(Option<&'a str>, &'a str)> {
+/// Returns the final answer of a trace with all its parts, and the question of the user that it answers, if it is known.
+pub(crate) fn question_and_answer<'a>(spans: &[&'a Span]) -> Option<(Option<&'a str>, Cow<'a, str>)> {
     let run = AnalyzedRun::of(spans);
     let answer = run.final_answer()?;
-    Some((run.question(answer), answer.text))
+    Some((run.question(answer), run::whole_output_text(answer.span)?))
 }
 
 /// Returns the findings of one trace, the most severe first. The spans may be in any order and incomplete. `question_repeated` is found

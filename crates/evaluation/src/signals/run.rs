@@ -1,9 +1,10 @@
 //! The run that a trace shows: its model calls, its tool calls and its final answer.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use hinomi_model::id::SpanId;
-use hinomi_model::span::{MessagePart, Span, SpanStatus, SpanType};
+use hinomi_model::span::{ChatMessage, MessagePart, Span, SpanStatus, SpanType};
 
 use super::Map;
 use super::text::{last_text, prefix, text_hash, texts};
@@ -137,10 +138,37 @@ impl<'a> AnalyzedRun<'a> {
 }
 
 /// Returns the last text that a span returned, unless it requested tools after the text.
-pub(crate) fn output_text(span: &Span) -> Option<&str> {
+pub(super) fn output_text(span: &Span) -> Option<&str> {
+    texts(answering_message(span)?).next_back()
+}
+
+/// Returns the last message that a span returned, unless it requests tools.
+fn answering_message(span: &Span) -> Option<&ChatMessage> {
     let last = span.output_messages.iter().rev().find(|message| message.role != "tool")?;
     let calls_tool = last.parts.iter().any(|part| matches!(part, MessagePart::ToolCall { .. }));
-    if calls_tool { None } else { texts(last).next_back() }
+    (!calls_tool).then_some(last)
+}
+
+/// Returns all texts of the message of which [`output_text`] is the last one. Providers split a text at citations, within sentences.
+pub(super) fn whole_output_text(span: &Span) -> Option<Cow<'_, str>> {
+    let parts = answering_message(span)?.parts.iter().filter_map(|part| match part {
+        MessagePart::Text { text } => Some(text.as_str()),
+        _ => None,
+    });
+    let parts: Vec<&str> = parts.collect();
+    if let [text] = parts[..] {
+        return Some(Cow::Borrowed(text.trim())).filter(|text| !text.is_empty());
+    }
+    let mut whole = String::new();
+    for part in parts {
+        // Sentences in parts of their own are not one word.
+        if whole.ends_with(['.', '!', '?', ':']) && part.starts_with(char::is_alphabetic) {
+            whole.push('\n');
+        }
+        whole.push_str(part);
+    }
+    let whole = whole.trim();
+    (!whole.is_empty()).then(|| Cow::Owned(whole.to_owned()))
 }
 
 /// Returns the calls of language models that represent the run.
