@@ -7,6 +7,9 @@ use hinomi_model::span::Span;
 use super::{EvaluationInput, NotApplicableReason};
 use crate::signals::question_and_answer;
 
+/// The question of the user, if it is known, and the answer.
+type QuestionAndAnswer<'a> = (Option<&'a str>, Cow<'a, str>);
+
 /// Returns the answers of a target: of a call its output, of a trace its final answer, of a conversation the final answers of its traces.
 pub(super) fn answers<'a>(input: &EvaluationInput<'a>) -> Result<Vec<Cow<'a, str>>, NotApplicableReason> {
     let answers: Vec<Cow<str>> = answered(input)?.into_iter().map(|(_question, answer)| answer).collect();
@@ -14,8 +17,8 @@ pub(super) fn answers<'a>(input: &EvaluationInput<'a>) -> Result<Vec<Cow<'a, str
 }
 
 /// Returns the answers of a target, each with the question of the user that came before it, if it is known.
-pub(super) fn answered<'a>(input: &EvaluationInput<'a>) -> Result<Vec<(Option<&'a str>, Cow<'a, str>)>, NotApplicableReason> {
-    let answered: Vec<(Option<&str>, Cow<str>)> = traces(input).iter().filter_map(|spans| question_and_answer(spans)).collect();
+pub(super) fn answered<'a>(input: &EvaluationInput<'a>) -> Result<Vec<QuestionAndAnswer<'a>>, NotApplicableReason> {
+    let answered: Vec<QuestionAndAnswer> = traces(input).iter().filter_map(|spans| question_and_answer(spans)).collect();
     if answered.is_empty() { Err(NotApplicableReason::NoAnswer) } else { Ok(answered) }
 }
 

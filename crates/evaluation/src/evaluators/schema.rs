@@ -11,7 +11,7 @@ use serde_json::Value;
 const MAX_SCHEMA_BYTES: usize = 256 * 1024;
 const MAX_PATTERN_BYTES: usize = 64 * 1024;
 /// Maximum number of steps of a validation. One step applies one schema to one value, or a pattern to one byte.
-const MAX_STEPS: usize = 1_000_000;
+const MAX_STEPS: usize = 500_000;
 /// Maximum number of steps of a validation whose errors are collected. A collected error takes a thousand times the time of a step.
 const MAX_STEPS_WITH_ERRORS: usize = 20_000;
 /// Maximum depth of nested applications of schemas.
@@ -19,15 +19,6 @@ const MAX_DEPTH: usize = 400;
 /// Maximum number of returned errors.
 const MAX_ERRORS: usize = 5;
 
-/// Keywords with one schema for the same value, and with a list or a map of them.
-const SAME_VALUE: &[&str] = &["not", "if", "then", "else"];
-const SAME_VALUE_LISTS: &[&str] = &["allOf", "anyOf", "oneOf"];
-const SAME_VALUE_MAPS: &[&str] = &["dependentSchemas", "dependencies"];
-/// Keywords with a schema for any member of an object, and for any item of a list.
-const ANY_MEMBER: &[&str] = &["additionalProperties", "unevaluatedProperties"];
-const ANY_ITEM: &[&str] = &["items", "additionalItems", "unevaluatedItems", "contains"];
-/// Keywords for which the schemas of the same value are applied once more.
-const REPEATED: &[&str] = &["unevaluatedProperties", "unevaluatedItems"];
 /// Keywords whose steps cannot be counted.
 const UNSUPPORTED: &[&str] = &["$dynamicRef", "$recursiveRef"];
 
@@ -118,73 +109,76 @@ impl StepCounter<'_> {
     fn apply(&mut self, schema: &Value, value: &Value, depth: usize) -> Result<(), TooManySteps> {
         self.spend(1)?;
         let Value::Object(keywords) = schema else { return Ok(()) };
-        let is_uncountable = UNSUPPORTED.iter().any(|name| keywords.contains_key(*name))
-            || (keywords.contains_key("$id") && !std::ptr::eq(schema, self.root));
-        if depth > MAX_DEPTH || is_uncountable {
+        if depth > MAX_DEPTH {
             return Err(TooManySteps);
         }
-        let times = 1 + usize::from(REPEATED.iter().any(|name| keywords.contains_key(*name)));
-        for _ in 0..times {
-            self.apply_to_same_value(keywords, value, depth + 1)?;
+        let is_root = std::ptr::eq(schema, self.root);
+        // Keywords for what is left over apply the schemas of the same value once more.
+        let times = if ["unevaluatedProperties", "unevaluatedItems"].iter().any(|name| keywords.contains_key(*name)) { 2 } else { 1 };
+        for (keyword, argument) in keywords {
+            match (keyword.as_str(), argument) {
+                ("$id" | "id", Value::String(_)) if !is_root => return Err(TooManySteps),
+                (name, _) if UNSUPPORTED.contains(&name) => return Err(TooManySteps),
+                ("$ref", Value::String(reference)) => {
+                    let root = self.root;
+                    let target = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer)).ok_or(TooManySteps)?;
+                    (0..times).try_for_each(|_| self.apply(target, value, depth + 1))?;
+                }
+                ("not" | "if" | "then" | "else", schema) => (0..times).try_for_each(|_| self.apply(schema, value, depth + 1))?,
+                ("allOf" | "anyOf" | "oneOf", Value::Array(schemas)) => {
+                    (0..times).try_for_each(|_| schemas.iter().try_for_each(|schema| self.apply(schema, value, depth + 1)))?;
+                }
+                ("dependentSchemas" | "dependencies", Value::Object(schemas)) => {
+                    (0..times).try_for_each(|_| schemas.values().try_for_each(|schema| self.apply(schema, value, depth + 1)))?;
+                }
+                ("enum", Value::Array(values)) => self.spend(values.len())?,
+                (keyword, argument) => match value {
+                    Value::Object(members) => self.apply_to_members(keyword, argument, members, depth + 1)?,
+                    Value::Array(items) => self.apply_to_items(keyword, argument, items, depth + 1)?,
+                    Value::String(text) if keyword == "pattern" => self.spend(text.len())?,
+                    _ => {}
+                },
+            }
         }
-        // Values are compared member by member.
-        let compared = keywords.get("enum").and_then(Value::as_array).map_or(0, Vec::len);
-        self.spend(compared)?;
-        match value {
-            Value::Object(members) => self.apply_to_members(keywords, members, depth + 1),
-            Value::Array(items) => self.apply_to_items(keywords, items, depth + 1),
-            Value::String(text) if keywords.contains_key("pattern") => self.spend(text.len()),
+        Ok(())
+    }
+
+    fn apply_to_members(&mut self, keyword: &str, argument: &Value, members: &Attributes, depth: usize) -> Result<(), TooManySteps> {
+        match (keyword, argument) {
+            ("properties", Value::Object(schemas)) => {
+                // Looks up the members of the smaller map in the other one.
+                if schemas.len() < members.len() {
+                    let mut named = schemas.iter().filter_map(|(name, schema)| Some((schema, members.get(name)?)));
+                    return named.try_for_each(|(schema, member)| self.apply(schema, member, depth));
+                }
+                let mut named = members.iter().filter_map(|(name, member)| Some((schemas.get(name)?, member)));
+                named.try_for_each(|(schema, member)| self.apply(schema, member, depth))
+            }
+            ("patternProperties", Value::Object(schemas)) => schemas.values().try_for_each(|schema| {
+                members.iter().try_for_each(|(name, member)| {
+                    self.spend(name.len())?;
+                    self.apply(schema, member, depth)
+                })
+            }),
+            ("additionalProperties" | "unevaluatedProperties", schema) => {
+                members.values().try_for_each(|member| self.apply(schema, member, depth))
+            }
+            ("propertyNames", schema) => members.keys().try_for_each(|name| self.apply(schema, &Value::String(name.clone()), depth)),
             _ => Ok(()),
         }
     }
 
-    fn apply_to_same_value(&mut self, keywords: &Attributes, value: &Value, depth: usize) -> Result<(), TooManySteps> {
-        if let Some(reference) = keywords.get("$ref").and_then(Value::as_str) {
-            let pointer = reference.strip_prefix('#').ok_or(TooManySteps)?;
-            let root = self.root;
-            self.apply(root.pointer(pointer).ok_or(TooManySteps)?, value, depth)?;
+    fn apply_to_items(&mut self, keyword: &str, argument: &Value, items: &[Value], depth: usize) -> Result<(), TooManySteps> {
+        match (keyword, argument) {
+            ("items" | "prefixItems", Value::Array(schemas)) => {
+                schemas.iter().zip(items).try_for_each(|(schema, item)| self.apply(schema, item, depth))
+            }
+            ("items" | "additionalItems" | "unevaluatedItems" | "contains", schema) => {
+                items.iter().try_for_each(|item| self.apply(schema, item, depth))
+            }
+            ("uniqueItems", Value::Bool(true)) => self.spend(items.len().saturating_mul(items.len()) / 64),
+            _ => Ok(()),
         }
-        let single = SAME_VALUE.iter().filter_map(|name| keywords.get(*name));
-        let listed = SAME_VALUE_LISTS.iter().filter_map(|name| keywords.get(*name)?.as_array()).flatten();
-        let mapped = SAME_VALUE_MAPS.iter().filter_map(|name| keywords.get(*name)?.as_object()).flat_map(Attributes::values);
-        single.chain(listed).chain(mapped).try_for_each(|schema| self.apply(schema, value, depth))
-    }
-
-    fn apply_to_members(&mut self, keywords: &Attributes, members: &Attributes, depth: usize) -> Result<(), TooManySteps> {
-        let properties = keywords.get("properties").and_then(Value::as_object);
-        let patterns = keywords.get("patternProperties").and_then(Value::as_object);
-        for (name, member) in members {
-            if let Some(schema) = properties.and_then(|properties| properties.get(name)) {
-                self.apply(schema, member, depth)?;
-            }
-            for schema in patterns.into_iter().flat_map(Attributes::values) {
-                self.spend(name.len())?;
-                self.apply(schema, member, depth)?;
-            }
-            for schema in ANY_MEMBER.iter().filter_map(|keyword| keywords.get(*keyword)) {
-                self.apply(schema, member, depth)?;
-            }
-            if let Some(schema) = keywords.get("propertyNames") {
-                self.apply(schema, &Value::String(name.clone()), depth)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn apply_to_items(&mut self, keywords: &Attributes, items: &[Value], depth: usize) -> Result<(), TooManySteps> {
-        if keywords.get("uniqueItems") == Some(&Value::Bool(true)) {
-            self.spend(items.len().saturating_mul(items.len()) / 64)?;
-        }
-        for (at, item) in items.iter().enumerate() {
-            for keyword in ANY_ITEM.iter().chain(&["prefixItems"]) {
-                match keywords.get(*keyword) {
-                    Some(Value::Array(schemas)) => schemas.get(at).map_or(Ok(()), |schema| self.apply(schema, item, depth))?,
-                    Some(schema) => self.apply(schema, item, depth)?,
-                    None => {}
-                }
-            }
-        }
-        Ok(())
     }
 }
 

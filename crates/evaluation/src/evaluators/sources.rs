@@ -19,7 +19,7 @@ const MAX_SENTENCES: usize = 500;
 const SUPPORTED_SHARE: f64 = 0.6;
 /// Smallest number of content words of a sentence that is compared.
 const MIN_WORDS: usize = 3;
-/// Maximum number of bytes of an answer whose numbers are compared.
+/// Maximum number of bytes of an answer that are compared.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// Adds the texts of a message.
@@ -95,8 +95,9 @@ struct ComparedSentences {
 
 /// Compares the sentences of an answer with known words.
 fn compare_sentences(answer: &str, known: &Set<String>) -> ComparedSentences {
-    let mut sentences = sentences(answer, MAX_SENTENCES + 1);
-    let is_partial = sentences.len() > MAX_SENTENCES;
+    let part = &answer[..answer.floor_char_boundary(MAX_ANSWER_BYTES.min(answer.len()))];
+    let mut sentences = sentences(part, MAX_SENTENCES + 1);
+    let is_partial = sentences.len() > MAX_SENTENCES || part.len() < answer.len();
     sentences.truncate(MAX_SENTENCES);
     let mut compared = ComparedSentences { supported: 0, unsupported: Vec::new(), is_partial };
     for sentence in sentences {
@@ -175,7 +176,7 @@ impl EvaluatorMethod for SourceOverlap {
             explanation.push_str(" Only the first 1 MiB of the sources was read.");
         }
         if is_partial {
-            explanation.push_str(" Only the first 500 sentences of an answer were compared.");
+            explanation.push_str(" Only the first 500 sentences and 256 KiB of an answer were compared.");
         }
         let value = shares.iter().sum::<f64>() / shares.len() as f64;
         let evidence = evidence(unsupported.iter().map(String::as_str));

@@ -7,8 +7,11 @@ use super::input::answers;
 use super::{EvaluationInput, EvaluationResult, EvaluationValueType, EvaluatorMethod, NotApplicableReason};
 
 /// Sizes of compiled patterns in bytes, each with the number of bytes of an answer that such a pattern searches. In the worst case a
-/// search takes time in proportion to both: half a second on a processor of 2025. Most patterns and texts take a hundredth of it.
-const PATTERN_SIZES: [(usize, usize); 4] = [(8 << 10, 1 << 20), (32 << 10, 256 << 10), (128 << 10, 64 << 10), (512 << 10, 16 << 10)];
+/// search takes time in proportion to both, about a second; most patterns and texts take a hundredth of it. The size is the one without
+/// Unicode, because the tables of classes such as `\w` are large and fast.
+const PATTERN_SIZES: [(usize, usize); 4] = [(8 << 10, 1 << 20), (32 << 10, 256 << 10), (128 << 10, 64 << 10), (1 << 20, 16 << 10)];
+/// Maximum size of a compiled pattern in bytes.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
 /// Number of bytes of an answer that are searched for texts and patterns.
 const SEARCHED_BYTES: usize = 4 << 20;
 /// Number of characters of each text whose edit distance is computed. It is divided by the square root of the number of answers, since the
@@ -125,14 +128,12 @@ impl RegexMatch {
     pub(super) fn new(fields: &mut ConfigFields) -> Result<RegexMatch, EvaluatorConfigError> {
         let (pattern, must_match) = (fields.required_text("pattern")?, fields.boolean("must_match", true)?);
         let ignores_case = fields.boolean("ignore_case", false)?;
-        for (size, searched_bytes) in PATTERN_SIZES {
-            match RegexBuilder::new(pattern).case_insensitive(ignores_case).size_limit(size).build() {
-                Ok(pattern) => return Ok(RegexMatch { pattern, searched_bytes, must_match }),
-                Err(regex::Error::CompiledTooBig(_)) => {}
-                Err(error) => return Err(invalid("pattern", format!("the pattern is not valid: {error}"))),
-            }
-        }
-        Err(invalid("pattern", "the pattern is too large; use shorter repetitions"))
+        let built = RegexBuilder::new(pattern).case_insensitive(ignores_case).size_limit(MAX_PATTERN_BYTES).build();
+        let compiled = built.map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => invalid("pattern", "the pattern is too large; use shorter repetitions"),
+            error => invalid("pattern", format!("the pattern is not valid: {error}")),
+        })?;
+        Ok(RegexMatch { pattern: compiled, searched_bytes: searched_bytes(pattern, ignores_case), must_match })
     }
 }
 
@@ -154,6 +155,18 @@ impl EvaluatorMethod for RegexMatch {
             }
         })
     }
+}
+
+/// Returns how many bytes of an answer a pattern searches.
+fn searched_bytes(pattern: &str, ignores_case: bool) -> usize {
+    let fits = |size: usize, has_unicode: bool| {
+        let mut builder = regex::bytes::RegexBuilder::new(pattern);
+        builder.unicode(has_unicode).case_insensitive(ignores_case).size_limit(size).build()
+    };
+    // Classes such as \p{Han} exist with Unicode only.
+    let needs_unicode = matches!(fits(MAX_PATTERN_BYTES, false), Err(regex::Error::Syntax(_)));
+    let found = PATTERN_SIZES.into_iter().find(|(size, _)| fits(*size, needs_unicode).is_ok());
+    found.unwrap_or(PATTERN_SIZES[PATTERN_SIZES.len() - 1]).1
 }
 
 /// Similarity of the answer to a text.
