@@ -69,7 +69,7 @@ test('an evaluator is written with a preview, and scores what is stored', async 
   assert.deepEqual(Object.fromEntries(scores.map((score) => [score.trace_id, score.value])), { [traceId(1)]: 1, [traceId(2)]: 0 });
 
   await page.goto(`${server.url}/p/1/traces/${traceId(2)}`);
-  await page.locator('.trace-scores li').filter({ hasText: 'valid_city' }).getByText(/^no valid JSON/).waitFor();
+  await page.locator('.trace-scores li').filter({ hasText: 'valid_city' }).getByText(/^not valid JSON/).waitFor();
   await page.goto(`${server.url}/p/1/quality`);
   await page.getByRole('row', { name: /valid_city/ }).getByText(/^50(\.0)? %$/).waitFor();
 
